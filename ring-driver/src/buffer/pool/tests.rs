@@ -1,0 +1,193 @@
+//! The pool against a model of it, with the test in the part of the kernel.
+
+use std::collections::VecDeque;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Receives `bytes` as the kernel would.
+fn receive(pool: &BufPool, bytes: &[u8]) -> Option<(u16, PooledBuf)> {
+    let (id, address, len) = pool.select()?;
+    assert!(bytes.len() <= len);
+    // SAFETY: The buffer is picked and not taken yet, so nobody else reaches it.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address, bytes.len()) };
+    Some((id, pool.take(id, bytes.len())))
+}
+
+fn published_tail(pool: &BufPool) -> u16 {
+    let Form::Ring(ring) = &pool.shared.form else {
+        panic!("no ring")
+    };
+    ring.shared_tail().load(Ordering::Acquire)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Receive(Vec<u8>),
+    Drop(usize),
+    Consume(usize, usize),
+    IntoVec(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => vec(any::<u8>(), 0..16).prop_map(Step::Receive),
+        1 => any::<usize>().prop_map(Step::Drop),
+        1 => (any::<usize>(), any::<usize>()).prop_map(|(which, n)| Step::Consume(which, n)),
+        1 => any::<usize>().prop_map(Step::IntoVec),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_buffer_has_one_owner_and_comes_back_once(steps in vec(step(), 0..200)) {
+        let pool = BufPool::ring(1, 4, 16).unwrap();
+        let mut posted = VecDeque::from([0u16, 1, 2, 3]);
+        let mut held: Vec<(u16, PooledBuf, Vec<u8>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Receive(bytes) => match receive(&pool, &bytes) {
+                    Some((id, buf)) => {
+                        prop_assert_eq!(Some(id), posted.pop_front());
+                        held.push((id, buf, bytes));
+                    }
+                    None => prop_assert!(posted.is_empty()),
+                },
+                Step::Drop(which) if !held.is_empty() => {
+                    let (id, buf, _) = held.swap_remove(which % held.len());
+                    drop(buf);
+                    posted.push_back(id);
+                }
+                Step::Consume(which, n) if !held.is_empty() => {
+                    let which = which % held.len();
+                    let (_, buf, bytes) = &mut held[which];
+                    let n = n % (bytes.len() + 1);
+                    buf.advance(n);
+                    bytes.drain(..n);
+                }
+                Step::IntoVec(which) if !held.is_empty() => {
+                    let (id, buf, bytes) = held.swap_remove(which % held.len());
+                    prop_assert_eq!(buf.into_vec(), bytes);
+                    posted.push_back(id);
+                }
+                _ => {}
+            }
+            for (_, buf, bytes) in &held {
+                prop_assert_eq!(&buf[..], &bytes[..]);
+            }
+            prop_assert_eq!(usize::from(pool.available()), posted.len());
+            let stats = pool.stats();
+            prop_assert_eq!(stats.taken - stats.returned, held.len() as u64);
+            prop_assert_eq!(u64::from(published_tail(&pool)), 4 + stats.returned);
+        }
+    }
+}
+
+#[test]
+fn the_ring_goes_round_beyond_its_counters() {
+    let pool = BufPool::ring(0, 2, 8).unwrap();
+    for round in 0..70_000u32 {
+        let (_, buf) = receive(&pool, &round.to_ne_bytes()).expect("one is always posted");
+        assert_eq!(*buf, round.to_ne_bytes());
+    }
+    assert_eq!(pool.available(), 2);
+    assert_eq!(published_tail(&pool), (70_002u32 % 65_536) as u16);
+}
+
+#[test]
+fn a_buffer_outlives_its_pool() {
+    let pool = BufPool::ring(0, 2, 8).unwrap();
+    let (_, buf) = receive(&pool, b"still").unwrap();
+    drop(pool);
+    assert_eq!(*buf, *b"still");
+}
+
+#[test]
+fn the_ring_is_laid_out_as_the_kernel_reads_it() {
+    let pool = BufPool::ring(7, 4, 32).unwrap();
+    assert_eq!(pool.ring_address() % 4096, 0);
+    // SAFETY: Four entries of 16 bytes, all written when the pool was made.
+    let words = unsafe { std::slice::from_raw_parts(pool.ring_address() as *const u64, 8) };
+    for id in 0..4u16 {
+        let [address, rest] = [words[usize::from(id) * 2], words[usize::from(id) * 2 + 1]];
+        assert_eq!(address, pool.shared.address(id) as u64);
+        assert_eq!((rest as u32, (rest >> 32) as u16), (32, id));
+        assert_eq!(
+            (rest >> 48) as u16,
+            if id == 0 { 4 } else { 0 },
+            "the tail, and only there"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "already taken")]
+fn a_buffer_is_not_handed_out_twice() {
+    let pool = BufPool::ring(0, 2, 8).unwrap();
+    let (id, _buf) = receive(&pool, b"mine").unwrap();
+    pool.take(id, 4);
+}
+
+#[test]
+#[should_panic(expected = "buffer 2 of 2")]
+fn an_unknown_buffer_is_refused() {
+    BufPool::ring(0, 2, 8).unwrap().take(2, 0);
+}
+
+#[test]
+#[should_panic(expected = "9 bytes in a buffer of 8")]
+fn more_bytes_than_fit_are_refused() {
+    BufPool::ring(0, 2, 8).unwrap().take(0, 9);
+}
+
+#[test]
+fn the_plain_form_reuses_up_to_its_bound() {
+    let pool = BufPool::plain(2, 8);
+    assert_eq!(
+        (pool.has_ring(), pool.available(), pool.ring_address()),
+        (false, 0, 0)
+    );
+    assert_eq!(pool.select(), None);
+    let lent: Vec<_> = (0..3).map(|_| pool.lend()).collect();
+    let addresses: Vec<_> = lent.iter().map(Vec::as_ptr).collect();
+    for mut bytes in lent {
+        assert!(bytes.is_empty() && bytes.capacity() == 8);
+        bytes.extend_from_slice(b"abc");
+        let mut buf = pool.wrap(bytes);
+        buf.advance(1);
+        assert_eq!(*buf, *b"bc");
+    }
+    let again = [pool.lend(), pool.lend()];
+    assert!(
+        again
+            .iter()
+            .all(|bytes| bytes.is_empty() && addresses[..2].contains(&bytes.as_ptr()))
+    );
+    assert_eq!(pool.lend().capacity(), 8);
+    assert_eq!(
+        pool.stats(),
+        PoolStats {
+            reused: 2,
+            allocated: 4,
+            ..PoolStats::default()
+        }
+    );
+}
+
+#[test]
+fn a_ring_lends_vectors_when_it_is_empty() {
+    let pool = BufPool::ring(0, 1, 8).unwrap();
+    let _held = receive(&pool, b"x").unwrap();
+    assert!(pool.select().is_none());
+    let mut bytes = pool.lend();
+    bytes.extend_from_slice(b"y");
+    assert_eq!(*pool.wrap(bytes), *b"y");
+    assert_eq!(pool.available(), 0);
+}
+
+#[test]
+fn the_default_is_bounded_to_256_kib() {
+    assert_eq!(usize::from(BufPool::ENTRIES) * BufPool::SIZE, 256 * 1024);
+}
