@@ -1,0 +1,215 @@
+//! A backend whose other end a test holds: it sees each request and completes it when, how and as often as it likes.
+//!
+//! Descriptors are ids from [`FIRST`] on, so that a real system call on one of them fails. Synchronous requests are
+//! answered with what a well-behaved kernel would say.
+
+#![allow(unsafe_code)]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::slice;
+use std::time::Duration;
+
+use crate::buffer::BufPool;
+use crate::completion::{Completion, Outcome};
+use crate::driver::Driver;
+use crate::fd::Fd;
+use crate::request::{Number, Request, UserData};
+
+/// The first simulated descriptor.
+const FIRST: i32 = 1 << 30;
+
+/// The test's end of a memory backend; made by [`Driver::memory`].
+#[derive(Clone)]
+pub struct Memory(Rc<RefCell<World>>);
+
+#[derive(Default)]
+struct World {
+    requests: VecDeque<(Request, UserData)>,
+    in_flight: Vec<UserData>,
+    completions: VecDeque<Completion>,
+    /// Answers cancellations by completing the target with `ECANCELED`, as a kernel does that wins the race.
+    cancel_wins: bool,
+    descriptors: i32,
+    closed: Vec<i32>,
+    pool: Option<BufPool>,
+}
+
+/// The driver's end.
+pub(crate) struct Backend(Rc<RefCell<World>>);
+
+pub(crate) fn new() -> (Backend, Memory) {
+    let world = Rc::new(RefCell::new(World { cancel_wins: true, ..World::default() }));
+    (Backend(world.clone()), Memory(world))
+}
+
+/// A request that the driver has submitted and that waits for its completion.
+pub struct Submitted {
+    world: Rc<RefCell<World>>,
+    request: Request,
+    user_data: UserData,
+}
+
+impl Memory {
+    /// A descriptor of this world, adopted by `driver`.
+    pub fn descriptor(&self, driver: &Driver) -> Fd {
+        let number = self.0.borrow_mut().new_descriptor();
+        Fd::from_number(driver, Number(number))
+    }
+
+    /// The oldest request that has not been looked at.
+    pub fn next_request(&self) -> Option<Submitted> {
+        let (request, user_data) = self.0.borrow_mut().requests.pop_front()?;
+        Some(Submitted { world: self.0.clone(), request, user_data })
+    }
+
+    /// Whether cancelling ends an operation at once (the default), or is lost on it and leaves it to the test.
+    pub fn set_cancel_wins(&self, wins: bool) {
+        self.0.borrow_mut().cancel_wins = wins;
+    }
+
+    /// Operations whose final completion has not been given.
+    pub fn in_flight(&self) -> usize {
+        self.0.borrow().in_flight.len()
+    }
+
+    /// How many descriptors of this world have been closed.
+    pub fn closed(&self) -> usize {
+        self.0.borrow().closed.len()
+    }
+}
+
+impl Submitted {
+    /// The kernel's word for the request, `"recv"` say.
+    pub fn name(&self) -> String {
+        let debug = format!("{:?}", self.request);
+        debug.split([' ', '(']).next().unwrap_or_default().to_lowercase()
+    }
+
+    /// The bytes that a write or send has lent.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self.request {
+            Request::Write { buf, len, .. } | Request::Send { buf, len, .. } => {
+                // SAFETY: lent until the final completion, which only this test gives.
+                unsafe { slice::from_raw_parts(buf, len as usize) }.to_vec()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Completes it with `result`, finally.
+    pub fn complete(self, result: i32) {
+        self.finish(Outcome::plain(result));
+    }
+
+    /// Completes a read or receive with as much of `bytes` as fits, finally. How much that was.
+    pub fn receive(self, bytes: &[u8]) -> usize {
+        match self.request {
+            Request::Read { buf, len, .. } | Request::Recv { buf, len, .. } => {
+                let n = bytes.len().min(len as usize);
+                // SAFETY: lent for writing until the final completion, which only this test gives.
+                unsafe { slice::from_raw_parts_mut(buf, n) }.copy_from_slice(&bytes[..n]);
+                self.finish(Outcome::plain(n as i32));
+                n
+            }
+            Request::RecvPooled { .. } => {
+                let (outcome, n) = self.pooled(bytes, false);
+                self.finish(outcome);
+                n
+            }
+            _ => panic!("{} receives nothing", self.name()),
+        }
+    }
+
+    /// Gives a multishot receive one more item; it stays in flight.
+    pub fn receive_more(&self, bytes: &[u8]) -> usize {
+        let (outcome, n) = self.pooled(bytes, true);
+        self.answer(outcome);
+        n
+    }
+
+    /// Gives a multishot accept one more connection; it stays in flight.
+    pub fn accept_more(&self) {
+        let number = self.world.borrow_mut().new_descriptor();
+        self.answer(Outcome::plain(number).with_more());
+    }
+
+    fn pooled(&self, bytes: &[u8], more: bool) -> (Outcome, usize) {
+        let selected = self.world.borrow().pool.as_ref().and_then(BufPool::select);
+        let Some((id, buf, len)) = selected else { return (Outcome::plain(-libc::ENOBUFS), 0) };
+        let n = bytes.len().min(len);
+        // SAFETY: a selected buffer belongs to whoever plays the kernel until its completion is taken.
+        unsafe { slice::from_raw_parts_mut(buf, n) }.copy_from_slice(&bytes[..n]);
+        (Outcome::buffered(n as i32, id, more), n)
+    }
+
+    fn finish(self, outcome: Outcome) {
+        self.world.borrow_mut().in_flight.retain(|&flying| flying != self.user_data);
+        self.answer(outcome);
+    }
+
+    fn answer(&self, outcome: Outcome) {
+        let completion = Completion { user_data: self.user_data, outcome };
+        self.world.borrow_mut().completions.push_back(completion);
+    }
+}
+
+impl World {
+    fn new_descriptor(&mut self) -> i32 {
+        self.descriptors += 1;
+        FIRST + self.descriptors
+    }
+}
+
+impl Backend {
+    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        let mut world = self.0.borrow_mut();
+        world.in_flight.push(user_data);
+        world.requests.push_back((*request, user_data));
+    }
+
+    pub(crate) fn cancel(&mut self, target: UserData) {
+        let mut world = self.0.borrow_mut();
+        if world.cancel_wins && world.in_flight.contains(&target) {
+            world.in_flight.retain(|&flying| flying != target);
+            world.requests.retain(|&(_, waiting)| waiting != target);
+            let outcome = Outcome::plain(-libc::ECANCELED);
+            world.completions.push_back(Completion { user_data: target, outcome });
+        }
+    }
+
+    /// Never sleeps for long: only the test can make something happen, and it runs on this thread.
+    pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
+        if sleep.is_some() && !self.has_news() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
+        batch.extend(self.0.borrow_mut().completions.drain(..));
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.0.borrow().completions.is_empty()
+    }
+
+    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
+        let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+        self.0.borrow_mut().pool = Some(pool.clone());
+        Ok(pool)
+    }
+
+    pub(crate) fn call_now(&mut self, request: &Request) -> i32 {
+        let mut world = self.0.borrow_mut();
+        match request {
+            Request::Socket { .. } => world.new_descriptor(),
+            Request::Close { fd } => {
+                world.closed.push(fd.0);
+                0
+            }
+            _ => 0,
+        }
+    }
+}

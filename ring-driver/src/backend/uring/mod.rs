@@ -1,0 +1,369 @@
+//! The kernel's ring.
+//!
+//! Requests become submission-queue entries; one `enter` a turn hands them over, waits if it may, and lets deferred work
+//! run. What the running ring lacks is carried out by the plain system call instead: on the pool if it blocks, after the
+//! ring has told readiness if it can be told ([`call`] is the table for both). The rest of the crate cannot tell.
+
+#![allow(unsafe_code)]
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use io_uring::squeue::{Entry, Flags};
+
+use crate::buffer::BufPool;
+use crate::call::{self, Class};
+use crate::capabilities::Capabilities;
+use crate::completion::{Completion, Outcome};
+use crate::counters::Counters;
+use crate::driver::Config;
+use crate::error::SetupError;
+use crate::pool::{self, Pool};
+use crate::remote::{Message, Remote};
+use crate::request::{Request, UserData};
+use setup::{Ring, Size};
+
+/// Requests as submission-queue entries.
+pub(crate) mod encode;
+/// The system calls of a running ring.
+pub(crate) mod enter;
+/// How a ring comes to be.
+pub(crate) mod setup;
+
+/// The read on the notifier, by which other threads end a sleep.
+const WAKE: UserData = UserData(UserData::RESERVED);
+/// Cancellations: what they came to shows in the completion of their target.
+const IGNORE: UserData = UserData(UserData::RESERVED + 1);
+
+/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits its local work
+/// (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks from running.
+const ROUNDS: u32 = 64;
+
+pub(crate) struct Uring {
+    ring: Ring,
+    remote: Arc<Remote>,
+    pool: Arc<Pool>,
+    /// Entries that the queue had no room for, in order.
+    backlog: VecDeque<Entry>,
+    /// Requests whose system call waits until the ring tells readiness.
+    awaiting_readiness: HashMap<UserData, Request>,
+    /// Completions that did not need the kernel's queue.
+    local: Vec<Completion>,
+    /// Where the notifier's count is read to.
+    notified: Box<u64>,
+    /// Whether the read on the notifier is in flight.
+    armed: bool,
+    rounds: u32,
+    counters: Counters,
+    /// Registered with the ring, so it must outlive it.
+    buf_pool: Option<BufPool>,
+}
+
+impl Uring {
+    pub(crate) fn new(
+        config: &Config,
+        remote: &Arc<Remote>,
+        pool: &Arc<Pool>,
+    ) -> Result<Uring, SetupError> {
+        let mask = match config.mask {
+            Some(mask) => mask,
+            None => crate::capabilities::Mask::from_env()?,
+        };
+        let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        let mut counters = Counters::NONE;
+        counters.setup_flags = ring.flags.names().collect();
+        Ok(Uring {
+            ring,
+            remote: remote.clone(),
+            pool: pool.clone(),
+            backlog: VecDeque::new(),
+            awaiting_readiness: HashMap::new(),
+            local: Vec::new(),
+            notified: Box::new(0),
+            armed: false,
+            rounds: 0,
+            counters,
+            buf_pool: None,
+        })
+    }
+
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.ring.capabilities
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters.clone()
+    }
+
+    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        if self.can(request) {
+            return self.push_entry(encode::encode(request, user_data));
+        }
+        match request.class() {
+            Class::Readiness(_) => self.try_call(*request, user_data),
+            Class::Blocking => self.call_on_pool(*request, user_data),
+            Class::None => self.complete_locally(user_data, call::call(request)),
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, target: UserData) {
+        let mut entry = encode::encode(&Request::Cancel { target }, IGNORE);
+        if self.ring.capabilities.cqe_skip {
+            entry = entry.flags(Flags::SKIP_SUCCESS);
+        }
+        self.push_entry(entry);
+    }
+
+    pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
+        self.rounds = 0;
+        if sleep.is_some() && !self.armed {
+            self.arm();
+        }
+        self.submit_backlog();
+        let sleep = sleep.filter(|_| !self.has_news());
+        let (queued, due) = self.submission_state();
+        if sleep.is_some() || queued > 0 || due {
+            self.enter_kernel(queued, sleep);
+        }
+    }
+
+    pub(crate) fn enter_again(&mut self) -> bool {
+        let (queued, due) = self.submission_state();
+        self.rounds += 1;
+        if !due || self.rounds > ROUNDS {
+            return false;
+        }
+        self.enter_kernel(queued, None);
+        true
+    }
+
+    pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
+        batch.append(&mut self.local);
+        let first = batch.len();
+        // The head is published when the iterator is dropped, before anybody is told.
+        batch.extend(self.ring.uring.completion().map(|entry| Completion {
+            user_data: UserData(entry.user_data()),
+            outcome: Outcome { result: entry.result(), flags: entry.flags() },
+        }));
+        let own = |completion: &Completion| completion.user_data.0 >= UserData::RESERVED;
+        if self.awaiting_readiness.is_empty() && !batch[first..].iter().any(own) {
+            return;
+        }
+        for completion in batch.split_off(first) {
+            batch.extend(self.translate(completion));
+        }
+        batch.append(&mut self.local);
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        // SAFETY: reads two indices; no other queue object exists while `self` is borrowed and not in use.
+        let waiting = unsafe { !self.ring.uring.completion_shared().is_empty() };
+        waiting || !self.local.is_empty() || self.submission_state().1
+    }
+
+    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
+        if self.ring.capabilities.buf_ring {
+            let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+            // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until after the ring is closed.
+            let registered = unsafe {
+                self.ring.uring.submitter().register_buf_ring_with_flags(
+                    pool.ring_address(),
+                    pool.entries(),
+                    pool.group(),
+                    0,
+                )
+            };
+            // Since 6.14 this memory counts against RLIMIT_MEMLOCK; the plain form needs none.
+            if registered.is_ok() {
+                return Ok(self.buf_pool.insert(pool).clone());
+            }
+        }
+        Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE))
+    }
+
+    /// Whether the running ring has the operation itself.
+    fn can(&self, request: &Request) -> bool {
+        let capabilities = &self.ring.capabilities;
+        let form = match request {
+            Request::AcceptMulti { .. } => capabilities.multishot_accept,
+            Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
+            Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            _ => true,
+        };
+        form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
+    }
+
+    fn push_entry(&mut self, entry: Entry) {
+        if !self.backlog.is_empty() || !self.try_push(&entry) {
+            self.backlog.push_back(entry);
+            self.submit_backlog();
+        }
+    }
+
+    /// Moves the backlog into the queue, submitting as often as it fills up.
+    fn submit_backlog(&mut self) {
+        while let Some(entry) = self.backlog.pop_front() {
+            if self.try_push(&entry) {
+                continue;
+            }
+            let (queued, _) = self.submission_state();
+            self.enter_kernel(queued, None);
+            if !self.try_push(&entry) {
+                // The kernel wants its completions taken first; that is the next thing a turn does.
+                self.backlog.push_front(entry);
+                return;
+            }
+        }
+    }
+
+    fn try_push(&mut self, entry: &Entry) -> bool {
+        // SAFETY: what the entry points to stays in place until its final completion: see `in_flight`. The notifier's read
+        // points into a box that is leaked if the read does not end.
+        let pushed = unsafe { self.ring.uring.submission().push(entry) }.is_ok();
+        if pushed {
+            let opcode = encode::opcode_of(entry);
+            self.counters.by_opcode[usize::from(opcode)] += 1;
+        }
+        pushed
+    }
+
+    /// How many entries wait to be submitted, and whether the kernel has work that only an enter runs.
+    fn submission_state(&self) -> (u32, bool) {
+        // SAFETY: reads shared indices and flags; no other queue object exists at this time.
+        let queue = unsafe { self.ring.uring.submission_shared() };
+        (queue.len() as u32, queue.taskrun() || queue.cq_overflow())
+    }
+
+    fn enter_kernel(&mut self, queued: u32, sleep: Option<Option<Duration>>) {
+        // SAFETY: as in `submission_state`.
+        if unsafe { self.ring.uring.submission_shared() }.cq_overflow() {
+            self.counters.overflows += 1;
+        }
+        self.counters.enters += 1;
+        self.counters.waits += u64::from(sleep.is_some());
+        let min_complete = u32::from(sleep.is_some());
+        match self.ring.enter(queued, min_complete, sleep.flatten()) {
+            Ok(submitted) => self.counters.submitted += u64::from(submitted),
+            // The time is over, or a signal came: whoever asked looks at the clock and at the queue anyway.
+            Err(libc::ETIME | libc::EINTR) => {}
+            // Completions must be taken first, or memory is short: what was not submitted stays in the queue. If nothing
+            // is in flight nothing will wake us, so this does not sleep in the kernel.
+            Err(libc::EAGAIN | libc::EBUSY) => {
+                if sleep.is_some() {
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+            }
+            Err(errno) => panic!(
+                "io_uring_enter: {}: the ring is unusable; this is a bug in wakering or in the kernel",
+                io::Error::from_raw_os_error(errno)
+            ),
+        }
+    }
+
+    /// A read on the notifier, so that a message from another thread ends the sleep.
+    fn arm(&mut self) {
+        self.armed = true;
+        let request = Request::Read {
+            fd: self.remote.notifier_number(),
+            buf: (&raw mut *self.notified).cast(),
+            len: size_of::<u64>() as u32,
+            offset: None,
+        };
+        self.push(&request, WAKE);
+    }
+
+    /// Drops what only this backend asked for, and carries out what has become ready.
+    fn translate(&mut self, completion: Completion) -> Option<Completion> {
+        let Completion { user_data, outcome } = completion;
+        if let Some(request) = self.awaiting_readiness.remove(&user_data) {
+            if outcome.result >= 0 {
+                self.try_call(request, user_data);
+                return None;
+            }
+            return self.keep(completion);
+        }
+        self.keep(completion)
+    }
+
+    fn keep(&mut self, completion: Completion) -> Option<Completion> {
+        match completion.user_data {
+            WAKE => {
+                self.armed = false;
+                None
+            }
+            IGNORE => None,
+            _ => Some(completion),
+        }
+    }
+
+    /// Makes the system call of a request that the ring lacks, or waits until it would not block.
+    fn try_call(&mut self, request: Request, user_data: UserData) {
+        let result = call::call_without_blocking(&request);
+        if result != -libc::EAGAIN {
+            self.counters.readiness_calls += 1;
+            return self.complete_locally(user_data, result);
+        }
+        let Class::Readiness(events) = request.class() else {
+            return self.complete_locally(user_data, result);
+        };
+        self.awaiting_readiness.insert(user_data, request);
+        let poll = Request::Poll { fd: request.fd(), events };
+        self.push_entry(encode::encode(&poll, user_data));
+    }
+
+    fn call_on_pool(&mut self, request: Request, user_data: UserData) {
+        self.counters.pool_calls += 1;
+        let lent = Lent(request);
+        let remote = self.remote.clone();
+        let job = Box::new(move || {
+            let lent = lent;
+            let outcome = Outcome::plain(call::call(&lent.0));
+            // After the end of the driver nobody waits for it: what it was lent has been leaked.
+            let _ = remote.push(Message::Completed(Completion { user_data, outcome }));
+        });
+        if let Err(error) = self.pool.submit(pool::Class::Kernel, job) {
+            let errno = error.raw_os_error().unwrap_or(libc::EAGAIN);
+            self.complete_locally(user_data, -errno);
+        }
+    }
+
+    fn complete_locally(&mut self, user_data: UserData, result: i32) {
+        let completion = Completion { user_data, outcome: Outcome::plain(result) };
+        if let Some(completion) = self.keep(completion) {
+            self.local.push(completion);
+        }
+    }
+}
+
+/// A request on its way to the pool.
+struct Lent(Request);
+
+// SAFETY: what the request points to lies in an in-flight cell that stays in place until the completion that the pool
+// itself sends, and that nobody else touches until then.
+unsafe impl Send for Lent {}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        // The driver has drained everything else; the notifier's read is ours.
+        if self.armed {
+            self.cancel(WAKE);
+            let mut rest = Vec::new();
+            for _ in 0..100 {
+                let (queued, _) = self.submission_state();
+                self.enter_kernel(queued, Some(Some(Duration::from_millis(1))));
+                self.reap(&mut rest);
+                if !self.armed {
+                    break;
+                }
+            }
+            if self.armed {
+                Box::leak(std::mem::take(&mut self.notified));
+            }
+        }
+        if let Some(pool) = &self.buf_pool {
+            let _ = self.ring.uring.submitter().unregister_buf_ring(pool.group());
+        }
+    }
+}

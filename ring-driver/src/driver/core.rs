@@ -1,0 +1,369 @@
+//! The state of a driver, and what happens to it when something is launched or completes.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::Waker;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::Driver;
+use crate::account::{AccountId, Accounts};
+use crate::backend::Backend;
+use crate::buffer::BufPool;
+use crate::completion::{Completion, Outcome};
+use crate::counters::Counters;
+use crate::fd::{Descriptor, Shelf};
+use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots, State};
+use crate::op::Lane;
+use crate::request::{Number, Request, UserData};
+use crate::time::Instant;
+
+/// Everything that one thread shares with its kernel.
+pub(crate) struct Core {
+    pub(crate) backend: Backend,
+    pub(super) slots: Slots,
+    pub(super) cells: Cells,
+    /// Completions of multishots that nobody has fetched, by slot.
+    pub(super) items: Slab<VecDeque<Outcome>>,
+    pub(crate) descriptors: Slab<Descriptor>,
+    pub(crate) accounts: Accounts,
+    /// Who pays for what is submitted now.
+    pub(crate) paying: AccountId,
+    /// Abandoned flights whose cancellation waits for the end of the turn: a `select!` loop that asks for the same thing
+    /// again adopts them for free.
+    pub(super) orphans: Vec<Key>,
+    /// Descriptors whose sink has bytes to send.
+    pub(crate) dirty: Vec<u32>,
+    /// Descriptors that are being closed, and until when their output may take.
+    pub(crate) closing: Vec<(Instant, u32)>,
+    buf_pool: Option<BufPool>,
+    /// A completion queue's worth, copied out before anybody is told.
+    batch: Vec<Completion>,
+    pub(crate) after: After,
+    spare_after: After,
+    /// Whether the driver has been shut down: nothing starts any more.
+    pub(super) closed: bool,
+    pub(super) tally: Tally,
+}
+
+/// Counts that only the core can keep.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) completions: u64,
+    pub(super) stale: u64,
+    pub(super) cancels: u64,
+    pub(super) adopted: u64,
+    pub(super) leaked: u64,
+}
+
+impl Core {
+    pub(super) fn new(backend: Backend) -> Core {
+        Core {
+            backend,
+            slots: Slots::new(),
+            cells: Cells::new(),
+            items: Slab::new(),
+            descriptors: Slab::new(),
+            accounts: Accounts::new(),
+            paying: AccountId::ROOT,
+            orphans: Vec::new(),
+            dirty: Vec::new(),
+            closing: Vec::new(),
+            buf_pool: None,
+            batch: Vec::new(),
+            after: After::default(),
+            spare_after: After::default(),
+            closed: false,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(crate) fn insert_descriptor(&mut self, number: Number) -> u32 {
+        self.descriptors.insert(Descriptor::new(number)) as u32
+    }
+
+    pub(super) fn buf_pool(&mut self) -> io::Result<BufPool> {
+        if let Some(pool) = &self.buf_pool {
+            return Ok(pool.clone());
+        }
+        let pool = self.backend.make_buf_pool()?;
+        Ok(self.buf_pool.insert(pool).clone())
+    }
+
+    pub(super) fn leak_buf_pool(&mut self) {
+        std::mem::forget(self.buf_pool.clone());
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        let mut counters = self.backend.counters();
+        counters.completions = self.tally.completions;
+        counters.stale = self.tally.stale;
+        counters.cancels = self.tally.cancels;
+        counters.adopted = self.tally.adopted;
+        counters.leaked = self.tally.leaked;
+        counters.in_flight = self.slots.flying().count() as u64;
+        counters.descriptors = self.descriptors.len() as u64;
+        counters
+    }
+
+    /// Hands what `kept` asks for to the backend.
+    pub(super) fn launch(
+        &mut self,
+        kept: Kept,
+        request: Request,
+        home: Home,
+        state: State,
+        waker: Option<Waker>,
+    ) -> Key {
+        let key = self.slots.insert(kept, home, state, waker);
+        self.backend.push(&request, key.user_data());
+        key
+    }
+
+    /// Whether completions wait, or something must be done outside the core before anybody may sleep.
+    pub(super) fn has_news(&self) -> bool {
+        !self.after.is_empty() || self.backend.has_news()
+    }
+
+    /// How long the backend may sleep: until `deadline` or until a closing descriptor runs out of time.
+    pub(super) fn time_left(&self, deadline: Option<Instant>) -> Option<Duration> {
+        let closing = self.closing.iter().map(|&(until, _)| until).min();
+        let next = deadline.into_iter().chain(closing).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// What a turn does before it enters: sends go out, orphans that nobody has adopted are cancelled.
+    pub(super) fn flush(&mut self) {
+        while let Some(index) = self.dirty.pop() {
+            self.flush_sink(index);
+        }
+        self.expire_closing();
+        for at in 0..self.orphans.len() {
+            let key = self.orphans[at];
+            if self.is_orphan(key) {
+                self.cancel(key);
+            }
+        }
+        self.orphans.clear();
+    }
+
+    /// Takes in everything that has completed, with as many further enters as the kernel asks for.
+    pub(super) fn reap(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        loop {
+            self.backend.reap(&mut batch);
+            for completion in batch.drain(..) {
+                self.on_completion(completion);
+            }
+            if !self.backend.enter_again() {
+                break;
+            }
+        }
+        self.batch = batch;
+    }
+
+    pub(super) fn on_completion(&mut self, completion: Completion) {
+        self.tally.completions += 1;
+        let Completion { user_data, outcome } = completion;
+        let Some(key) = self.slots.find(user_data) else { return self.on_stale(outcome) };
+        let Some(slot) = self.slots.get(key) else { return self.on_stale(outcome) };
+        let (state, action) = slot.state.on_completion(outcome);
+        slot.state = state;
+        let home = slot.home;
+        match action {
+            OnCompletion::Deliver => {
+                let items = slot.items_index();
+                if let Some(waker) = slot.waker.take() {
+                    self.after.wakers.push(waker);
+                }
+                if let Some(items) = items.and_then(|index| self.items.get_mut(index)) {
+                    items.push_back(outcome);
+                }
+                self.wake_read_side(home);
+            }
+            OnCompletion::Finish => {
+                if let Some(waker) = slot.waker.take() {
+                    self.after.wakers.push(waker);
+                }
+                match slot.items_index() {
+                    Some(index) => self.items[index].push_back(outcome),
+                    None => slot.outcome = outcome,
+                }
+                self.settle(home, key);
+                self.wake_read_side(home);
+                self.rob_if_closing(home, key);
+            }
+            OnCompletion::DiscardItem => {
+                if let Home::Side { descriptor, lane: Lane::Read } = home {
+                    let side = &mut self.descriptors[descriptor as usize].read;
+                    slot.kept.put_back(outcome, side.shelf());
+                    self.wake_read_side(home);
+                }
+            }
+            OnCompletion::DiscardAll => self.discard_all(key, outcome),
+            OnCompletion::Protocol => {
+                debug_assert!(false, "a completion after the final one of {}", slot.kept.name());
+                self.tally.stale += 1;
+            }
+        }
+    }
+
+    /// A completion that no slot waits for: of a leaked flight, or posted by somebody else. Its buffer goes home.
+    fn on_stale(&mut self, outcome: Outcome) {
+        self.tally.stale += 1;
+        if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
+            drop(pool.take(id, 0));
+        }
+    }
+
+    /// The final completion of an operation that nobody waits for.
+    fn discard_all(&mut self, key: Key, outcome: Outcome) {
+        let home = self.slots.get(key).map(|slot| slot.home);
+        match home {
+            Some(Home::Account(account)) => {
+                let slot = self.slots.remove(key);
+                self.after.wakers.extend(self.accounts.ended(account, true));
+                self.after.discard.push((slot.kept, outcome));
+            }
+            Some(Home::Side { descriptor, lane }) => {
+                let mut slot = self.slots.remove(key);
+                let state = &mut self.descriptors[descriptor as usize];
+                let side = match lane {
+                    Lane::Write => &mut state.write,
+                    _ => &mut state.read,
+                };
+                // A receive that was cancelled brought nothing; a send that was cancelled has lost bytes.
+                if lane == Lane::Write || outcome.result != -libc::ECANCELED {
+                    slot.kept.put_back(outcome, side.shelf());
+                }
+                self.after.free.push(slot.kept);
+                self.free_side(descriptor, lane);
+            }
+            None => {}
+        }
+    }
+
+    /// The kernel is done with the operation on this side.
+    fn settle(&mut self, home: Home, key: Key) {
+        match home {
+            Home::Account(account) => {
+                self.after.wakers.extend(self.accounts.ended(account, false));
+            }
+            Home::Side { descriptor, lane: Lane::Write } => {
+                debug_assert_eq!(self.descriptors[descriptor as usize].write.in_flight, Some(key));
+                self.free_side(descriptor, Lane::Write);
+            }
+            // The side stays taken until its holder, or a rival, has fetched what came.
+            Home::Side { descriptor, .. } => {
+                let side = &mut self.descriptors[descriptor as usize].read;
+                let (payer, orphan) = (side.payer, side.orphan);
+                side.payer = AccountId::ROOT;
+                side.orphan = false;
+                if payer != AccountId::ROOT {
+                    self.after.wakers.extend(self.accounts.ended(payer, orphan));
+                }
+            }
+        }
+    }
+
+    /// Nothing occupies this side any more: whoever waits for it may try.
+    pub(super) fn free_side(&mut self, descriptor: u32, lane: Lane) {
+        let state = &mut self.descriptors[descriptor as usize];
+        let side = match lane {
+            Lane::Write => &mut state.write,
+            _ => &mut state.read,
+        };
+        side.in_flight = None;
+        let (payer, orphan) = (side.payer, side.orphan);
+        side.payer = AccountId::ROOT;
+        side.orphan = false;
+        self.after.wakers.append(&mut side.waiters);
+        if payer != AccountId::ROOT {
+            self.after.wakers.extend(self.accounts.ended(payer, orphan));
+        }
+        if lane == Lane::Write && self.descriptors[descriptor as usize].has_output() {
+            self.mark_dirty(descriptor);
+        }
+        self.on_quieter(descriptor);
+    }
+
+    fn wake_read_side(&mut self, home: Home) {
+        if let Home::Side { descriptor, lane: Lane::Read } = home {
+            let side = &mut self.descriptors[descriptor as usize].read;
+            self.after.wakers.append(&mut side.waiters);
+        }
+    }
+
+    pub(crate) fn mark_dirty(&mut self, descriptor: u32) {
+        let state = &mut self.descriptors[descriptor as usize];
+        if !state.dirty {
+            state.dirty = true;
+            self.dirty.push(descriptor);
+        }
+    }
+
+    /// Asks the backend to end `key`. Never lost: a full queue is submitted first.
+    pub(crate) fn cancel(&mut self, key: Key) {
+        if self.slots.get(key).is_some_and(|slot| slot.state.is_flying()) {
+            self.tally.cancels += 1;
+            self.backend.cancel(key.user_data());
+        }
+    }
+
+    pub(super) fn take_after(&mut self) -> After {
+        std::mem::replace(&mut self.after, std::mem::take(&mut self.spare_after))
+    }
+
+    pub(super) fn give_back_after(&mut self, mut after: After) {
+        for empty in after.empty.drain(..) {
+            self.cells.recycle(empty);
+        }
+        // Running foreign code may have needed a second one; keep whichever has grown.
+        self.spare_after = after;
+    }
+}
+
+/// What must be done once nobody borrows the core: all of it may run foreign code, which may call the driver again.
+#[derive(Default)]
+pub(crate) struct After {
+    /// Told in the order of completion.
+    pub(crate) wakers: Vec<Waker>,
+    /// Dropped without being told.
+    pub(super) silent: Vec<Waker>,
+    /// Completed for nobody: descriptors are closed, buffers dropped.
+    pub(super) discard: Vec<(Kept, Outcome)>,
+    /// Dropped: what they brought has been put back.
+    pub(super) free: Vec<Kept>,
+    pub(crate) shelves: Vec<Box<Shelf>>,
+    pub(super) empty: Vec<EmptyCell>,
+}
+
+impl After {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+            && self.silent.is_empty()
+            && self.discard.is_empty()
+            && self.free.is_empty()
+            && self.shelves.is_empty()
+    }
+
+    pub(super) fn run(&mut self, driver: &Driver) {
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+        for (kept, outcome) in self.discard.drain(..) {
+            self.empty.push(kept.discard(outcome, driver));
+        }
+        for kept in self.free.drain(..) {
+            self.empty.push(kept.free());
+        }
+        self.shelves.clear();
+        self.silent.clear();
+    }
+}
+
+impl UserData {
+    /// The lowest pattern that a backend may use for requests of its own.
+    pub(crate) const RESERVED: u64 = u64::MAX - 15;
+}

@@ -1,0 +1,186 @@
+//! The life of one flight as its future sees it: begin, poll, abandon.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::Waker;
+
+use super::core::Core;
+use super::{Begun, Polled, PolledItem};
+use crate::completion::Outcome;
+use crate::error::RuntimeError;
+use crate::fd::Fd;
+use crate::in_flight::{Home, Kept, Key, OnDrop, Slot, State};
+use crate::op::{Lane, Operation};
+use crate::request::Number;
+
+impl Core {
+    pub(super) fn begin<O: Operation>(
+        &mut self,
+        operation: O,
+        fd: Option<&Fd>,
+        queued: bool,
+        waker: &Waker,
+    ) -> Begun<O> {
+        if self.closed {
+            return Begun::Refused(operation, RuntimeError::RuntimeGone.into());
+        }
+        let number = match fd.map(|fd| self.usable(fd.index())) {
+            None => Number::NONE,
+            Some(Some(number)) => number,
+            Some(None) => return Begun::Refused(operation, RuntimeError::Closed.into()),
+        };
+        match (O::LANE, fd) {
+            (Lane::Free, fd) => {
+                let (kept, request) = Kept::new(operation, fd.cloned(), number, &mut self.cells);
+                let payer = self.paying;
+                self.accounts.submitted(payer);
+                let home = Home::Account(payer);
+                Begun::InFlight(self.launch(
+                    kept,
+                    request,
+                    home,
+                    State::Waiting,
+                    Some(waker.clone()),
+                ))
+            }
+            (Lane::Read, Some(fd)) => self.begin_read(operation, fd.index(), number, queued, waker),
+            (Lane::Write, Some(fd)) => {
+                self.begin_write(operation, fd.index(), number, queued, waker)
+            }
+            (_, None) => Begun::Refused(
+                operation,
+                io::Error::new(io::ErrorKind::InvalidInput, "this operation needs a descriptor"),
+            ),
+        }
+    }
+
+    pub(super) fn poll_slot<O: Operation>(&mut self, key: Key, waker: &Waker) -> Polled<O> {
+        // A slot that is not there has been leaked at the end of the driver: its operation will never come back.
+        let Some(slot) = self.slots.get(key) else { return Polled::Pending };
+        match slot.state {
+            State::Waiting | State::Abandoned => {
+                register(slot, waker, &mut self.after.silent);
+                Polled::Pending
+            }
+            State::Done => {
+                let slot = self.fetch(key);
+                let outcome = slot.outcome;
+                Polled::Done(self.unpack(slot.kept), outcome)
+            }
+            State::Robbed => {
+                let slot = self.slots.remove(key);
+                Polled::Robbed(self.unpack(slot.kept))
+            }
+        }
+    }
+
+    /// From now on completions of `key` queue up.
+    pub(super) fn expect_items(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get(key) {
+            slot.items = self.items.insert(VecDeque::new()) as u32;
+        }
+    }
+
+    pub(super) fn poll_item<O: Operation>(&mut self, key: Key, waker: &Waker) -> PolledItem<O> {
+        let Some(slot) = self.slots.get(key) else { return PolledItem::Pending };
+        let item = slot.items_index().and_then(|index| self.items[index].pop_front());
+        match (slot.state, item) {
+            (State::Robbed, _) => {
+                let slot = self.slots.remove(key);
+                PolledItem::Robbed(self.unpack(slot.kept))
+            }
+            (_, Some(outcome)) if outcome.more_to_come() => PolledItem::Item(outcome),
+            (_, Some(outcome)) => {
+                let slot = self.fetch(key);
+                self.after.free.push(slot.kept);
+                PolledItem::Last(outcome)
+            }
+            (_, None) => {
+                register(slot, waker, &mut self.after.silent);
+                PolledItem::Pending
+            }
+        }
+    }
+
+    /// Takes a slot with its outcome; a read side is free again.
+    fn fetch(&mut self, key: Key) -> Slot {
+        let slot = self.slots.remove(key);
+        if let Some(index) = slot.items_index() {
+            self.items.remove(index);
+        }
+        if let Home::Side { descriptor, lane: Lane::Read } = slot.home {
+            self.free_side(descriptor, Lane::Read);
+        }
+        slot
+    }
+
+    #[allow(unsafe_code)]
+    fn unpack<O: Operation>(&mut self, kept: Kept) -> O {
+        // SAFETY: a key is made by `begin::<O>` and held by the one `Op<O>` or `Multi<O>` that began; slots check that it
+        // is not stale.
+        let (operation, fd) = unsafe { kept.into_operation(&mut self.cells) };
+        // The future that asks holds a handle of its own, so this is not the last and closes nothing.
+        drop(fd);
+        operation
+    }
+
+    /// The future of `key` is gone.
+    pub(super) fn abandon(&mut self, key: Key) {
+        let Some(slot) = self.slots.get(key) else { return };
+        let (state, action) = slot.state.on_drop();
+        slot.state = state;
+        self.after.silent.extend(slot.waker.take());
+        let home = slot.home;
+        match action {
+            OnDrop::Abandon => match home {
+                Home::Account(account) => {
+                    self.accounts.orphaned(account);
+                    self.orphans.push(key);
+                }
+                Home::Side { descriptor, lane: Lane::Read } => {
+                    self.put_back_items(key, descriptor);
+                    let side = &mut self.descriptors[descriptor as usize].read;
+                    if side.queued == 0 {
+                        self.orphan_side(key, descriptor);
+                    }
+                }
+                // A submitted send belongs to the side and finishes.
+                Home::Side { .. } => {}
+            },
+            OnDrop::Discard => match home {
+                Home::Account(_) => {
+                    let slot = self.slots.remove(key);
+                    self.after.discard.push((slot.kept, slot.outcome));
+                }
+                Home::Side { descriptor, lane } => {
+                    self.put_back_items(key, descriptor);
+                    let mut slot = self.fetch(key);
+                    self.put_back(&mut slot, descriptor, lane);
+                    self.after.free.push(slot.kept);
+                }
+            },
+            OnDrop::Free => {
+                let slot = self.slots.remove(key);
+                self.after.free.push(slot.kept);
+            }
+        }
+    }
+}
+
+/// Remembers who waits; a replaced waker is dropped outside of the core.
+fn register(slot: &mut Slot, waker: &Waker, silent: &mut Vec<Waker>) {
+    match &mut slot.waker {
+        Some(known) if known.will_wake(waker) => {}
+        known => silent.extend(known.replace(waker.clone())),
+    }
+}
+
+/// What put-back means for one completed slot.
+pub(super) fn keeps_something(lane: Lane, outcome: Outcome) -> bool {
+    match lane {
+        // Whoever sent has not seen the error, and the kernel tells it once.
+        Lane::Write => outcome.result < 0,
+        // A cancelled receive brought nothing.
+        _ => outcome.result != -libc::ECANCELED,
+    }
+}

@@ -1,0 +1,251 @@
+//! The two sides of a descriptor in action: serve, adopt, rob, queue.
+//!
+//! Reading: first what was left on the shelf; then whatever is in flight, whoever began it; only then a receive of one's
+//! own. Writing: first come, first served, and one at a time.
+
+use std::task::Waker;
+
+use super::Begun;
+use super::core::Core;
+use super::flight::keeps_something;
+use crate::account::AccountId;
+use crate::completion::Outcome;
+use crate::fd::{Phase, Side};
+use crate::in_flight::{Home, Kept, Key, Slot, State};
+use crate::op::{Lane, Operation};
+use crate::request::Number;
+
+impl Core {
+    /// The number of a descriptor on which operations may start.
+    pub(crate) fn usable(&self, descriptor: usize) -> Option<Number> {
+        let state = &self.descriptors[descriptor];
+        (state.phase == Phase::Open && state.number != Number::NONE).then_some(state.number)
+    }
+
+    pub(super) fn begin_read<O: Operation>(
+        &mut self,
+        mut operation: O,
+        descriptor: usize,
+        number: Number,
+        queued: bool,
+        waker: &Waker,
+    ) -> Begun<O> {
+        if queued {
+            self.descriptors[descriptor].read.queued -= 1;
+        }
+        loop {
+            let side = &mut self.descriptors[descriptor].read;
+            if let Some(shelf) = &mut side.shelf {
+                let served = operation.serve(shelf);
+                if let Some(outcome) = served.or_else(|| shelf.error.take().map(failed)) {
+                    return Begun::Served(operation, outcome);
+                }
+            }
+            let Some(key) = side.in_flight else { break };
+            match self.slots.get(key).map(|slot| slot.state) {
+                // Its future has not come for it, perhaps never will: take what the kernel handed over.
+                Some(State::Done) => self.rob(key, descriptor as u32),
+                Some(State::Waiting | State::Abandoned) => {
+                    self.adopt(descriptor);
+                    let side = &mut self.descriptors[descriptor].read;
+                    side.queued += 1;
+                    side.wait(waker);
+                    return Begun::Queued(operation);
+                }
+                Some(State::Robbed) | None => side.in_flight = None,
+            }
+        }
+        let (kept, request) = Kept::new(operation, None, number, &mut self.cells);
+        let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
+        let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
+        self.occupy_read(descriptor, key);
+        Begun::InFlight(key)
+    }
+
+    pub(super) fn begin_write<O: Operation>(
+        &mut self,
+        operation: O,
+        descriptor: usize,
+        number: Number,
+        queued: bool,
+        waker: &Waker,
+    ) -> Begun<O> {
+        let state = &mut self.descriptors[descriptor];
+        let has_output = state.has_output();
+        let side = &mut state.write;
+        if queued {
+            side.queued -= 1;
+        }
+        if let Some(errno) = side.shelf.as_mut().and_then(|shelf| shelf.error.take()) {
+            return Begun::Served(operation, failed(errno));
+        }
+        if side.in_flight.is_some() || has_output {
+            side.queued += 1;
+            side.wait(waker);
+            return Begun::Queued(operation);
+        }
+        let (kept, request) = Kept::new(operation, None, number, &mut self.cells);
+        let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
+        let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
+        self.descriptors[descriptor].write.in_flight = Some(key);
+        Begun::InFlight(key)
+    }
+
+    /// `key` is the side's receive from now on, paid by whoever is polled.
+    fn occupy_read(&mut self, descriptor: usize, key: Key) {
+        let payer = self.paying;
+        let side = &mut self.descriptors[descriptor].read;
+        side.in_flight = Some(key);
+        side.payer = payer;
+        if payer != AccountId::ROOT {
+            self.accounts.submitted(payer);
+        }
+    }
+
+    /// Whoever is polled wants what the abandoned receive brings: it is theirs now, and is not cancelled.
+    pub(crate) fn adopt(&mut self, descriptor: usize) {
+        let payer = self.paying;
+        let side = &mut self.descriptors[descriptor].read;
+        if !side.orphan {
+            return;
+        }
+        self.tally.adopted += 1;
+        side.orphan = false;
+        let former = std::mem::replace(&mut side.payer, payer);
+        if payer != AccountId::ROOT {
+            self.accounts.submitted(payer);
+        }
+        if former != AccountId::ROOT {
+            self.after.wakers.extend(self.accounts.ended(former, true));
+        }
+    }
+
+    /// Nobody waits for the side's receive any more.
+    pub(super) fn orphan_side(&mut self, key: Key, descriptor: u32) {
+        let side = &mut self.descriptors[descriptor as usize].read;
+        side.orphan = true;
+        if side.payer != AccountId::ROOT {
+            self.accounts.orphaned(side.payer);
+        }
+        self.orphans.push(key);
+    }
+
+    /// Whether `key` is still in flight with nobody to wait for it.
+    pub(super) fn is_orphan(&mut self, key: Key) -> bool {
+        let Some(slot) = self.slots.get(key) else { return false };
+        match (slot.state, slot.home) {
+            (State::Abandoned, Home::Side { descriptor, lane: Lane::Read }) => {
+                self.descriptors[descriptor as usize].read.orphan
+            }
+            (State::Abandoned, Home::Account(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Gives what the final completion brought to the side; the operation itself stays for its future, if there is one.
+    fn rob(&mut self, key: Key, descriptor: u32) {
+        self.put_back_items(key, descriptor);
+        let Some(slot) = self.slots.get(key) else { return };
+        slot.state = State::Robbed;
+        self.after.wakers.extend(slot.waker.take());
+        let outcome = slot.outcome;
+        if slot.items_index().is_none() && keeps_something(Lane::Read, outcome) {
+            let side = &mut self.descriptors[descriptor as usize].read;
+            slot.kept.put_back(outcome, side.shelf());
+        }
+        if let Some(index) = slot.items_index() {
+            slot.items = u32::MAX;
+            self.items.remove(index);
+        }
+        self.free_side(descriptor, Lane::Read);
+    }
+
+    /// A closing descriptor does not wait until the holder of a completed receive comes for it.
+    pub(super) fn rob_if_closing(&mut self, home: Home, key: Key) {
+        if let Home::Side { descriptor, lane: Lane::Read } = home
+            && self.descriptors[descriptor as usize].phase != Phase::Open
+        {
+            self.rob(key, descriptor);
+        }
+    }
+
+    /// A receive that its future has not fetched would keep a closing side taken for ever.
+    pub(crate) fn rob_if_done(&mut self, key: Key, descriptor: u32) -> bool {
+        let done = self.slots.get(key).is_some_and(|slot| slot.state == State::Done);
+        if done {
+            self.rob(key, descriptor);
+        }
+        done
+    }
+
+    /// Whether the driver has been shut down.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Starts `operation` on a free side for nobody in particular: what it brings goes on the side's shelf.
+    pub(crate) fn begin_detached<O: Operation>(&mut self, operation: O, descriptor: u32) {
+        let state = &mut self.descriptors[descriptor as usize];
+        let number = state.number;
+        let (kept, request) = Kept::new(operation, None, number, &mut self.cells);
+        let home = Home::Side { descriptor, lane: O::LANE };
+        let key = self.launch(kept, request, home, State::Abandoned, None);
+        let state = &mut self.descriptors[descriptor as usize];
+        let side = match O::LANE {
+            Lane::Write => &mut state.write,
+            _ => &mut state.read,
+        };
+        debug_assert!(side.in_flight.is_none(), "a side holds one operation");
+        side.in_flight = Some(key);
+    }
+
+    /// Puts a multishot's unfetched items on the shelf of its side.
+    pub(super) fn put_back_items(&mut self, key: Key, descriptor: u32) {
+        let Some(slot) = self.slots.get(key) else { return };
+        let Some(index) = slot.items_index() else { return };
+        let side = &mut self.descriptors[descriptor as usize].read;
+        for outcome in self.items[index].drain(..) {
+            if keeps_something(Lane::Read, outcome) {
+                slot.kept.put_back(outcome, side.shelf());
+            }
+        }
+        if !side.waiters.is_empty() {
+            self.after.wakers.append(&mut side.waiters);
+        }
+    }
+
+    /// Puts the outcome of a taken slot on the shelf of its side.
+    pub(super) fn put_back(&mut self, slot: &mut Slot, descriptor: u32, lane: Lane) {
+        if slot.items_index().is_some() || !keeps_something(lane, slot.outcome) {
+            return;
+        }
+        let state = &mut self.descriptors[descriptor as usize];
+        let side: &mut Side = match lane {
+            Lane::Write => &mut state.write,
+            _ => &mut state.read,
+        };
+        slot.kept.put_back(slot.outcome, side.shelf());
+    }
+
+    /// A future that stood in the queue of a side is gone.
+    pub(super) fn leave_queue(&mut self, descriptor: usize, lane: Lane) {
+        let state = &mut self.descriptors[descriptor];
+        match lane {
+            Lane::Write => state.write.queued -= 1,
+            _ => {
+                state.read.queued -= 1;
+                let (left, in_flight) = (state.read.queued, state.read.in_flight);
+                let Some(key) = in_flight.filter(|_| left == 0) else { return };
+                let abandoned =
+                    self.slots.get(key).is_some_and(|slot| slot.state == State::Abandoned);
+                if abandoned {
+                    self.orphan_side(key, descriptor as u32);
+                }
+            }
+        }
+    }
+}
+
+fn failed(errno: i32) -> Outcome {
+    Outcome::plain(-errno)
+}

@@ -1,0 +1,370 @@
+//! Puts the parts together: operations go in, requests go to the backend, completions come back, somebody is told.
+//!
+//! A [`Driver`] is a handle on everything that one thread shares with its kernel. All state lies in one [`Core`] that is
+//! borrowed for the length of one step and never while foreign code runs: wakers are woken, buffers and descriptors
+//! dropped only after the borrow has ended ([`Core::after`]). So a waker, or the drop of a caller's buffer, may call the
+//! driver again.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::account::AccountId;
+use crate::backend::{Backend, memory};
+use crate::buffer::BufPool;
+use crate::capabilities::{Capabilities, Mask};
+use crate::completion::Outcome;
+use crate::counters::Counters;
+use crate::error::{RuntimeError, SetupError};
+use crate::fd::Fd;
+use crate::in_flight::Key;
+use crate::op::{Lane, Operation};
+use crate::pool::Pool;
+use crate::remote::{Message, Remote};
+use crate::request::Request;
+use crate::time::Instant;
+
+mod core;
+mod drain;
+mod flight;
+mod lanes;
+
+pub(crate) use self::core::Core;
+pub use drain::Drained;
+
+/// Which backend carries the operations out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BackendChoice {
+    /// What `WAKERING_BACKEND` asks for, else the best that this machine offers.
+    #[default]
+    Auto,
+    /// An io_uring, or an error that says why there is none.
+    Uring,
+}
+
+/// What a [`Driver`] is made from.
+///
+/// ```
+/// use wakering_ring_driver::{Config, Driver};
+///
+/// let mut config = Config::default();
+/// config.entries = 64;
+/// let driver = Driver::new(&config)?;
+/// assert!(driver.capabilities().ext_arg);
+/// # Ok::<(), wakering_ring_driver::SetupError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Entries of the submission queue, 1 to 32,768; rounded up to a power of two. Default 256.
+    pub entries: u32,
+    /// Entries of the completion queue, at least as many; default 4,096. Multishots and bursts fan out.
+    pub completions: u32,
+    /// Which backend to use.
+    pub backend: BackendChoice,
+    /// Capabilities to do without; `None` means what `WAKERING_CAPS` says.
+    pub mask: Option<Mask>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { entries: 256, completions: 4096, backend: BackendChoice::Auto, mask: None }
+    }
+}
+
+/// How long a turn may sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: there is something to do.
+    Now,
+    /// Until something happens, or until that time.
+    Until(Option<Instant>),
+}
+
+/// One thread's link to its kernel. Clones are handles on the same driver; it stays on its thread.
+///
+/// ```
+/// use wakering_ring_driver::{Config, Driver};
+///
+/// let driver = Driver::new(&Config::default())?;
+/// assert!(Driver::current().is_err());
+/// let entered = driver.enter();
+/// assert!(Driver::current()?.is_same(&driver));
+/// drop(entered);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Driver(Rc<Shared>);
+
+struct Shared {
+    core: RefCell<Core>,
+    remote: Arc<Remote>,
+    /// Keeps the process's pool alive as long as a driver may need it.
+    _pool: Arc<Pool>,
+    /// Reused for the inbox, so that a turn allocates nothing.
+    messages: Cell<Vec<Message>>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Driver>> = const { RefCell::new(None) };
+}
+
+impl Driver {
+    /// A driver for this thread.
+    ///
+    /// # Errors
+    /// [`SetupError`] tells why no ring can be had and what mends it.
+    pub fn new(config: &Config) -> Result<Driver, SetupError> {
+        let remote = Remote::new().map_err(SetupError::notifier)?;
+        let pool = Pool::shared();
+        let backend = Backend::new(config, &remote, &pool)?;
+        Ok(Driver::assemble(backend, remote, pool))
+    }
+
+    /// A driver whose kernel is the test: it holds the other end and completes what and when it likes.
+    ///
+    /// # Errors
+    /// [`SetupError`] where not even an eventfd can be had.
+    pub fn memory() -> Result<(Driver, memory::Memory), SetupError> {
+        let remote = Remote::new().map_err(SetupError::notifier)?;
+        let (backend, memory) = memory::new();
+        Ok((Driver::assemble(Backend::Memory(backend), remote, Pool::shared()), memory))
+    }
+
+    fn assemble(backend: Backend, remote: Arc<Remote>, pool: Arc<Pool>) -> Driver {
+        Driver(Rc::new(Shared {
+            core: RefCell::new(Core::new(backend)),
+            remote,
+            _pool: pool,
+            messages: Cell::default(),
+        }))
+    }
+
+    /// The driver that this thread has entered.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NoRuntime`] outside.
+    pub fn current() -> io::Result<Driver> {
+        CURRENT.with_borrow(|current| current.clone()).ok_or_else(|| RuntimeError::NoRuntime.into())
+    }
+
+    /// Makes this the thread's current driver until the guard is dropped.
+    pub fn enter(&self) -> Entered {
+        let previous = CURRENT.with_borrow_mut(|current| current.replace(self.clone()));
+        Entered { previous, _on_this_thread: PhantomData }
+    }
+
+    /// Whether `other` is a handle on the same driver.
+    pub fn is_same(&self, other: &Driver) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// What other threads hold to reach this driver.
+    pub fn remote(&self) -> &Arc<Remote> {
+        &self.0.remote
+    }
+
+    /// The time by this driver's clock.
+    pub fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// What the backend can do.
+    pub fn capabilities(&self) -> Capabilities {
+        self.with(|core| core.backend.capabilities())
+    }
+
+    /// What was used so far.
+    pub fn counters(&self) -> Counters {
+        self.with(|core| core.counters())
+    }
+
+    /// One turn: submits what was queued, sleeps as long as `wait` allows and nothing has happened, takes in what has
+    /// completed, and tells whoever waits for it.
+    pub fn turn(&self, wait: Wait) {
+        self.with(|core| {
+            core.flush();
+            let timeout = match wait {
+                Wait::Now => None,
+                Wait::Until(_) if core.has_news() || !self.0.remote.prepare_to_sleep() => None,
+                Wait::Until(deadline) => Some(core.time_left(deadline)),
+            };
+            core.backend.enter(timeout);
+            if timeout.is_some() {
+                self.0.remote.awake();
+            }
+            core.reap();
+        });
+        self.empty_inbox();
+    }
+
+    /// Whether a turn would find something, as far as memory shared with the kernel tells. Costs no system call.
+    pub fn needs_turn(&self) -> bool {
+        self.0.remote.has_messages() || self.with(|core| core.has_news())
+    }
+
+    fn empty_inbox(&self) {
+        if !self.0.remote.has_messages() {
+            return;
+        }
+        let mut messages = self.0.messages.take();
+        self.0.remote.take(&mut messages);
+        for message in messages.drain(..) {
+            match message {
+                Message::Completed(completion) => self.with(|core| core.on_completion(completion)),
+                Message::Deliver(deliver) => deliver.deliver(),
+            }
+        }
+        self.0.messages.set(messages);
+    }
+
+    /// Opens an account under `parent` for somebody whose operations are to be counted.
+    pub fn open_account(&self, parent: AccountId) -> AccountId {
+        self.with(|core| core.accounts.open(parent))
+    }
+
+    /// Charges what is submitted from now on to `account`; returns who paid before.
+    pub fn charge_to(&self, account: AccountId) -> AccountId {
+        self.with(|core| std::mem::replace(&mut core.paying, account))
+    }
+
+    /// Ready when no operation that futures under `account` left behind is in flight any more.
+    pub fn poll_drained(&self, account: AccountId, cx: &mut Context<'_>) -> Poll<()> {
+        let drained = self.with(|core| core.accounts.drained(account, cx.waker()));
+        if drained { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Closes `account`: what it still has in flight is its parent's from now on.
+    pub fn close_account(&self, account: AccountId) {
+        self.with(|core| core.accounts.close(account));
+    }
+
+    /// The provided buffers of this driver.
+    pub(crate) fn buf_pool(&self) -> io::Result<BufPool> {
+        self.with(|core| core.buf_pool())
+    }
+
+    /// Carries out a request that does not wait.
+    pub(crate) fn call_now(&self, request: &Request) -> io::Result<u32> {
+        self.with(|core| core.backend.call_now(request)).value()
+    }
+
+    /// One step on the state, and afterwards what the step left to be done outside of it.
+    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut Core) -> R) -> R {
+        let mut core = self.0.core.borrow_mut();
+        let result = step(&mut core);
+        if !core.after.is_empty() {
+            let mut after = core.take_after();
+            drop(core);
+            after.run(self);
+            self.0.core.borrow_mut().give_back_after(after);
+        }
+        result
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("counters", &self.counters()).finish()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Whoever has not shut down in good order gets the default: nothing is freed under the kernel's hands.
+        if Rc::strong_count(&self.0) == 1 && !std::thread::panicking() {
+            self.shutdown(Duration::from_secs(10));
+        }
+    }
+}
+
+/// Keeps a driver current; made by [`Driver::enter`].
+#[must_use = "the driver is current only as long as this lives"]
+pub struct Entered {
+    previous: Option<Driver>,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left =
+            CURRENT.with_borrow_mut(|current| std::mem::replace(current, self.previous.take()));
+        drop(left);
+    }
+}
+
+/// What became of an operation that wanted to start.
+pub(crate) enum Begun<O> {
+    InFlight(Key),
+    /// Its side is occupied; it is counted there and its waker will be woken.
+    Queued(O),
+    /// Answered without the kernel.
+    Served(O, Outcome),
+    Refused(O, io::Error),
+}
+
+/// What a future finds in its slot.
+pub(crate) enum Polled<O> {
+    Pending,
+    Done(O, Outcome),
+    Robbed(O),
+}
+
+/// What a multishot's stream finds in its slot.
+pub(crate) enum PolledItem<O> {
+    Pending,
+    Item(Outcome),
+    Last(Outcome),
+    Robbed(O),
+}
+
+impl Driver {
+    /// Starts `operation`, or says why not. `queued` tells that it stands in its side's queue already.
+    pub(crate) fn begin<O: Operation>(
+        &self,
+        operation: O,
+        fd: Option<&Fd>,
+        queued: bool,
+        waker: &Waker,
+    ) -> Begun<O> {
+        self.with(|core| core.begin(operation, fd, queued, waker))
+    }
+
+    pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
+        self.with(|core| core.poll_slot(key, waker))
+    }
+
+    pub(crate) fn poll_item<O: Operation>(&self, key: Key, waker: &Waker) -> PolledItem<O> {
+        self.with(|core| core.poll_item(key, waker))
+    }
+
+    /// More than one completion is expected in this slot.
+    pub(crate) fn expect_items(&self, key: Key) {
+        self.with(|core| core.expect_items(key));
+    }
+
+    /// The future of `key` is gone.
+    pub(crate) fn abandon(&self, key: Key) {
+        self.with(|core| core.abandon(key));
+    }
+
+    /// Asks the backend to end `key` early.
+    pub(crate) fn cancel(&self, key: Key) {
+        self.with(|core| core.cancel(key));
+    }
+
+    /// Somebody who waited for a side of `fd` is gone.
+    pub(crate) fn leave_queue(&self, fd: &Fd, lane: Lane) {
+        self.with(|core| core.leave_queue(fd.index(), lane));
+    }
+
+    /// The last handle of a descriptor is gone.
+    pub(crate) fn release(&self, index: u32) {
+        self.with(|core| core.release(index));
+    }
+}

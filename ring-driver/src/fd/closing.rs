@@ -1,0 +1,186 @@
+//! The end of a descriptor: its number is given back only when nothing can name it any more.
+//!
+//! `close(2)` alone would neither end a pending receive nor tell the peer: requests hold the file, and queued ones hold
+//! the number (liburing issues 932, 568, 782). So: cancel the read side, let submitted and queued sends finish for as
+//! long as [`LINGER`], then close.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{Fd, Phase};
+use crate::driver::Core;
+use crate::request::{Number, Request};
+use crate::time::Instant;
+
+/// How long queued and submitted bytes may take to leave before a closing descriptor drops them.
+const LINGER: Duration = Duration::from_secs(5);
+
+impl Fd {
+    /// Closes the descriptor, whoever else holds a handle: queued bytes are sent (for up to 5 s), parked operations end
+    /// with an error, and when this completes the number is free.
+    ///
+    /// # Errors
+    /// What a queued send came to, or `close(2)` itself.
+    ///
+    /// # Cancellation
+    /// The closing goes on in the background.
+    pub async fn close(self) -> io::Result<()> {
+        let error = self.driver().with(|core| core.start_closing(self.index(), Phase::Closing));
+        poll_fn(|cx| self.poll_quiet(cx)).await;
+        let late = self.driver().with(|core| core.finish_closing(self.index()));
+        match error.or(late) {
+            None => Ok(()),
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    /// Closes at once and throws away what was queued; a TCP peer sees a reset.
+    pub fn abort(self) {
+        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+        // Not every descriptor is a socket, and on the others there is nothing to reset.
+        let _ = self.call_now(|fd| Request::SetSockOpt {
+            fd,
+            level: libc::SOL_SOCKET,
+            name: libc::SO_LINGER,
+            value: (&raw const linger).cast(),
+            len: size_of::<libc::linger>() as u32,
+        });
+        self.driver().with(|core| core.cut_short(self.index()));
+    }
+
+    /// Gives the descriptor back to the system's own handle, with the bytes that an abandoned receive left.
+    ///
+    /// # Errors
+    /// The handle itself, where others share it.
+    ///
+    /// # Cancellation
+    /// The descriptor stays the driver's and is closed with its last handle.
+    pub async fn detach(self) -> Result<(OwnedFd, Vec<u8>), Fd> {
+        if !self.is_unique() {
+            return Err(self);
+        }
+        self.driver().with(|core| core.start_closing(self.index(), Phase::Closing));
+        poll_fn(|cx| self.poll_quiet(cx)).await;
+        let (number, shelf) = self.driver().with(|core| {
+            let state = &mut core.descriptors[self.index()];
+            (std::mem::replace(&mut state.number, Number::NONE), state.read.shelf.take())
+        });
+        let mut bytes = Vec::new();
+        for chunk in shelf.iter().flat_map(|shelf| &shelf.chunks) {
+            bytes.extend_from_slice(chunk);
+        }
+        if number == Number::NONE {
+            return Err(self);
+        }
+        Ok((own(number), bytes))
+    }
+
+    fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.driver().with(|core| {
+            let state = &mut core.descriptors[self.index()];
+            if state.is_quiet() {
+                return Poll::Ready(());
+            }
+            state.quiet_waiter = Some(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
+#[allow(unsafe_code)]
+fn own(number: Number) -> OwnedFd {
+    // SAFETY: the number was the driver's alone, which has just forgotten it, and nothing in flight names it.
+    unsafe { OwnedFd::from_raw_fd(number.0) }
+}
+
+impl Core {
+    /// The last handle is gone.
+    pub(crate) fn release(&mut self, descriptor: u32) {
+        self.start_closing(descriptor as usize, Phase::Released);
+        self.on_quieter(descriptor);
+    }
+
+    fn start_closing(&mut self, index: usize, phase: Phase) -> Option<i32> {
+        let state = &mut self.descriptors[index];
+        state.phase = phase;
+        let error = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
+        let read = state.read.in_flight;
+        // Whoever waits for a side finds it closed.
+        self.after.wakers.append(&mut state.read.waiters);
+        self.after.wakers.append(&mut state.write.waiters);
+        if let Some(key) = read {
+            self.cancel(key);
+            self.rob_if_done(key, index as u32);
+        }
+        let state = &self.descriptors[index];
+        if !state.is_quiet() {
+            self.closing.push((Instant::now() + LINGER, index as u32));
+        }
+        error
+    }
+
+    /// Something on the descriptor has ended: perhaps that was the last.
+    pub(crate) fn on_quieter(&mut self, descriptor: u32) {
+        let state = &mut self.descriptors[descriptor as usize];
+        if state.phase == Phase::Open || !state.is_quiet() {
+            return;
+        }
+        self.after.wakers.extend(state.quiet_waiter.take());
+        let released = state.phase == Phase::Released;
+        self.closing.retain(|&(_, closing)| closing != descriptor);
+        if released {
+            self.finish_closing(descriptor as usize);
+            let state = self.descriptors.remove(descriptor as usize);
+            self.after.shelves.extend(state.read.shelf);
+            self.after.shelves.extend(state.write.shelf);
+        }
+    }
+
+    /// Closes the number of a quiet descriptor.
+    fn finish_closing(&mut self, index: usize) -> Option<i32> {
+        let state = &mut self.descriptors[index];
+        let number = std::mem::replace(&mut state.number, Number::NONE);
+        let late = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
+        // Connections that nobody accepted end with their listener.
+        let accepted = state.read.shelf.as_mut().map(|shelf| std::mem::take(&mut shelf.accepted));
+        for (connection, _) in accepted.into_iter().flatten() {
+            self.backend.call_now(&Request::Close { fd: connection });
+        }
+        if number == Number::NONE {
+            return late;
+        }
+        late.or(self.backend.call_now(&Request::Close { fd: number }).errno())
+    }
+
+    /// Sends that have lingered long enough are cancelled.
+    pub(crate) fn expire_closing(&mut self) {
+        if self.closing.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let expired: Vec<u32> = self
+            .closing
+            .iter()
+            .filter(|(until, _)| *until <= now)
+            .map(|&(_, index)| index)
+            .collect();
+        for descriptor in expired {
+            self.cut_short(descriptor as usize);
+        }
+    }
+
+    fn cut_short(&mut self, index: usize) {
+        let state = &mut self.descriptors[index];
+        state.queue.clear();
+        if let Some(shelf) = &mut state.write.shelf {
+            shelf.unsent = None;
+        }
+        for key in [state.read.in_flight, state.write.in_flight].into_iter().flatten() {
+            self.cancel(key);
+        }
+        self.closing.retain(|&(_, closing)| closing as usize != index);
+    }
+}

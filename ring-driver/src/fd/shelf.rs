@@ -1,0 +1,83 @@
+//! What abandoned operations left on a side: served to the next one before the kernel is asked again.
+
+use std::collections::VecDeque;
+use std::ptr;
+
+use crate::address::SocketAddress;
+use crate::buffer::PooledBuf;
+use crate::op::Datagram;
+use crate::request::Number;
+
+/// What was handed over while nobody waited. Order is the order of arrival.
+#[derive(Default)]
+pub struct Shelf {
+    /// Bytes of a stream. No chunk is empty.
+    pub(crate) chunks: VecDeque<PooledBuf>,
+    /// Connections that nobody has accepted yet.
+    pub(crate) accepted: VecDeque<(Number, Option<SocketAddress>)>,
+    /// Whole datagrams.
+    pub(crate) datagrams: VecDeque<Datagram>,
+    /// An errno that the kernel tells only once.
+    pub(crate) error: Option<i32>,
+    /// A prefetch has seen the end of the stream; to be told once, the kernel will say so again.
+    pub(crate) end: bool,
+    /// A prefetch found that data is there but no pooled buffer was.
+    pub(crate) readable: bool,
+    /// A prefetch found no pooled buffer and must wait for readiness instead.
+    pub(crate) starved: bool,
+    /// What a write-behind send did not get rid of yet.
+    pub(crate) unsent: Option<(Vec<u8>, usize)>,
+    /// An empty buffer to queue the next bytes in.
+    pub(crate) spare: Vec<u8>,
+}
+
+impl Shelf {
+    /// Leaves a copy of `bytes` for the next reader.
+    pub(crate) fn put_bytes(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.chunks.push_back(PooledBuf::from(bytes.to_vec()));
+        }
+    }
+
+    /// Copies up to `len` bytes to `target`, taking them unless `peek`. `None` if there are none.
+    ///
+    /// # Safety
+    /// `target` is valid for writes of `len` bytes.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn read_into(
+        &mut self,
+        target: *mut u8,
+        len: usize,
+        peek: bool,
+    ) -> Option<usize> {
+        if self.chunks.is_empty() {
+            return None;
+        }
+        let mut copied = 0;
+        let mut index = 0;
+        while copied < len {
+            let Some(chunk) = self.chunks.get_mut(index) else { break };
+            let n = chunk.len().min(len - copied);
+            // SAFETY: `copied + n <= len`, for which the caller vouches; a chunk never overlaps a caller's buffer.
+            unsafe { ptr::copy_nonoverlapping(chunk.as_ptr(), target.add(copied), n) };
+            copied += n;
+            if peek {
+                index += 1;
+            } else if n == chunk.len() {
+                self.chunks.pop_front();
+            } else {
+                chunk.advance(n);
+            }
+        }
+        Some(copied)
+    }
+
+    /// Whether nothing here would be missed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+            && self.accepted.is_empty()
+            && self.datagrams.is_empty()
+            && self.error.is_none()
+            && self.unsent.is_none()
+    }
+}

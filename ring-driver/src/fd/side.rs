@@ -1,0 +1,100 @@
+//! The two sides of a descriptor: who occupies them, who waits for them, what was left on them.
+//!
+//! At most one operation per side is in flight, split halves included. Futures only borrow a side: the operation belongs
+//! to it. So a dropped future and a forgotten one are the same case, and a new reader adopts what it finds instead of
+//! submitting beside it.
+
+use std::task::Waker;
+
+use super::Shelf;
+use crate::account::AccountId;
+use crate::in_flight::Key;
+use crate::request::Number;
+
+/// What the driver knows of one descriptor.
+pub(crate) struct Descriptor {
+    /// [`Number::NONE`] once it has been closed or given away.
+    pub(crate) number: Number,
+    pub(crate) read: Side,
+    pub(crate) write: Side,
+    /// Bytes for the next write-behind send.
+    pub(crate) queue: Vec<u8>,
+    pub(crate) phase: Phase,
+    /// Whether its sink already stands in the driver's list of those with something to send.
+    pub(crate) dirty: bool,
+    /// Told when the descriptor has become quiet enough to be closed or given away.
+    pub(crate) quiet_waiter: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Handles exist and operations may start.
+    Open,
+    /// Somebody closes it explicitly: operations are refused, handles still exist.
+    Closing,
+    /// No handle is left; the driver closes it as soon as its sides are idle.
+    Released,
+}
+
+/// One side.
+pub(crate) struct Side {
+    /// The operation that occupies it.
+    pub(crate) in_flight: Option<Key>,
+    /// Who pays for that operation, and whether it stands there as an orphan.
+    pub(crate) payer: AccountId,
+    pub(crate) orphan: bool,
+    /// How many futures wait for the side or for what the operation in flight brings.
+    pub(crate) queued: u32,
+    pub(crate) waiters: Vec<Waker>,
+    /// Boxed, since most descriptors never leave anything.
+    pub(crate) shelf: Option<Box<Shelf>>,
+}
+
+impl Side {
+    fn new() -> Side {
+        Side {
+            in_flight: None,
+            payer: AccountId::ROOT,
+            orphan: false,
+            queued: 0,
+            waiters: Vec::new(),
+            shelf: None,
+        }
+    }
+
+    pub(crate) fn shelf(&mut self) -> &mut Shelf {
+        self.shelf.get_or_insert_default()
+    }
+
+    /// Remembers `waker` until the side changes.
+    pub(crate) fn wait(&mut self, waker: &Waker) {
+        if !self.waiters.iter().any(|waiter| waiter.will_wake(waker)) {
+            self.waiters.push(waker.clone());
+        }
+    }
+}
+
+impl Descriptor {
+    pub(crate) fn new(number: Number) -> Descriptor {
+        Descriptor {
+            number,
+            read: Side::new(),
+            write: Side::new(),
+            queue: Vec::new(),
+            phase: Phase::Open,
+            dirty: false,
+            quiet_waiter: None,
+        }
+    }
+
+    /// Whether no operation of either side is in flight and nothing waits to be sent.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.read.in_flight.is_none() && self.write.in_flight.is_none() && !self.has_output()
+    }
+
+    /// Whether the sink holds bytes that no send has taken yet.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.queue.is_empty()
+            || self.write.shelf.as_ref().is_some_and(|shelf| shelf.unsent.is_some())
+    }
+}

@@ -1,0 +1,148 @@
+//! The sending side of a stream for those who hand over bytes and go on: write-behind.
+//!
+//! What is queued during one turn leaves in one send at its end. The send belongs to the side and finishes even if
+//! nobody asks again; its error is told to the next who queues or flushes.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::task::{Context, Poll};
+
+use super::{Fd, Shelf};
+use crate::completion::Outcome;
+use crate::driver::{Core, Driver};
+use crate::error::RuntimeError;
+use crate::op::{Lane, Operation};
+use crate::request::{Number, Request};
+
+/// How many bytes may wait in a sink before its owner has to.
+const HIGH_WATER: usize = 64 * 1024;
+
+impl Fd {
+    /// Ready when the queue is below its high-water mark of 64 KiB.
+    ///
+    /// # Errors
+    /// What an earlier send came to.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink_driver()?.with(|core| {
+            core.sink_error(self.index())?;
+            let state = &mut core.descriptors[self.index()];
+            if state.queue.len() < HIGH_WATER {
+                return Poll::Ready(Ok(()));
+            }
+            state.write.wait(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    /// Queues all of `bytes`; they leave at the end of the turn.
+    ///
+    /// # Errors
+    /// What an earlier send came to. `bytes` are then not queued.
+    pub fn queue(&self, bytes: &[u8]) -> io::Result<()> {
+        self.sink_driver()?.with(|core| {
+            core.sink_error(self.index())?;
+            core.descriptors[self.index()].queue.extend_from_slice(bytes);
+            if !bytes.is_empty() {
+                core.mark_dirty(self.0.index);
+            }
+            Ok(())
+        })
+    }
+
+    /// Ready when the kernel has taken everything that was queued.
+    ///
+    /// # Errors
+    /// What an earlier send came to.
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink_driver()?.with(|core| {
+            core.sink_error(self.index())?;
+            let state = &mut core.descriptors[self.index()];
+            if !state.has_output() && state.write.in_flight.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+            state.write.wait(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    fn sink_driver(&self) -> io::Result<&Driver> {
+        if Driver::current()?.is_same(self.driver()) {
+            Ok(self.driver())
+        } else {
+            Err(RuntimeError::WrongRuntime.into())
+        }
+    }
+}
+
+impl Core {
+    fn sink_error(&mut self, index: usize) -> io::Result<()> {
+        let Some(_) = self.usable(index) else { return Err(RuntimeError::Closed.into()) };
+        if self.is_closed() {
+            return Err(RuntimeError::RuntimeGone.into());
+        }
+        match self.descriptors[index].write.shelf.as_mut().and_then(|shelf| shelf.error.take()) {
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what is queued on `descriptor`, unless a send is in flight: its end comes back here.
+    pub(crate) fn flush_sink(&mut self, descriptor: u32) {
+        let Some(state) = self.descriptors.get_mut(descriptor as usize) else { return };
+        state.dirty = false;
+        if state.write.in_flight.is_some() || !state.has_output() || state.number == Number::NONE {
+            return;
+        }
+        let shelf = state.write.shelf();
+        let (bytes, sent) = match shelf.unsent.take() {
+            Some(unsent) => unsent,
+            None => {
+                let empty = std::mem::take(&mut shelf.spare);
+                (std::mem::replace(&mut state.queue, empty), 0)
+            }
+        };
+        self.begin_detached(SendQueued { bytes, sent }, descriptor);
+    }
+}
+
+/// Sends `bytes[sent..]`.
+struct SendQueued {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+// SAFETY: the request points into the vector's heap memory, which is ours and neither grows nor moves in flight.
+unsafe impl Operation for SendQueued {
+    type Output = ();
+
+    const NAME: &'static str = "send";
+    const LANE: Lane = Lane::Write;
+
+    fn request(&mut self, fd: Number) -> Request {
+        let rest = &self.bytes[self.sent..];
+        let len = rest.len().min(i32::MAX as usize) as u32;
+        Request::Send { fd, buf: rest.as_ptr(), len, flags: libc::MSG_WAITALL | libc::MSG_NOSIGNAL }
+    }
+
+    fn complete(self, _outcome: Outcome, _driver: &Driver) {}
+
+    fn fail(self, _error: io::Error) {}
+
+    fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        match outcome.value() {
+            Ok(n) if self.sent + (n as usize) < bytes.len() => {
+                shelf.unsent = Some((bytes, self.sent + n as usize));
+            }
+            Ok(_) => {
+                bytes.clear();
+                // One buffer is kept for the next turn, unless a burst has made it large.
+                if bytes.capacity() <= HIGH_WATER {
+                    shelf.spare = bytes;
+                }
+            }
+            Err(_) => shelf.error = outcome.errno(),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Cells: memory that never moves, in which an operation lies while the kernel may point into it.
+//!
+//! Operations have many types and sizes; a slot knows them only by [`Kept`], a pointer and a table of what can be done
+//! with what it points to. Cells are reused by size class, so the steady state allocates nothing. A `Kept` that is
+//! forgotten leaks: for memory lent to a kernel that is the safe way to fail.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use crate::completion::Outcome;
+use crate::driver::Driver;
+use crate::fd::{Fd, Shelf};
+use crate::op::Operation;
+use crate::request::{Number, Request};
+
+/// What lies in a cell: the operation, and the descriptor that must stay open for it.
+///
+/// Operations that occupy a side need no descriptor here: the side outlives them.
+struct Contents<O> {
+    operation: O,
+    _fd: Option<Fd>,
+}
+
+/// What can be done with contents of an unknown type. Each function is called with a pointer to live contents of the
+/// type that the table was made for; those that take them leave the cell empty.
+struct Table {
+    name: &'static str,
+    layout: Layout,
+    /// Takes the contents: drops them.
+    free: unsafe fn(NonNull<u8>),
+    /// Takes the contents: completes the operation and drops its output.
+    discard: unsafe fn(NonNull<u8>, Outcome, &Driver),
+    /// Lends the contents: leaves what the outcome brought on the shelf.
+    put_back: unsafe fn(NonNull<u8>, Outcome, &mut Shelf),
+}
+
+/// An operation of some type, at the address where it stays until it is taken out.
+pub(crate) struct Kept {
+    contents: NonNull<u8>,
+    table: &'static Table,
+}
+
+struct TableOf<O>(std::marker::PhantomData<O>);
+
+impl<O: Operation> TableOf<O> {
+    const TABLE: Table = Table {
+        name: O::NAME,
+        layout: Layout::new::<Contents<O>>(),
+        free: free::<O>,
+        discard: discard::<O>,
+        put_back: put_back::<O>,
+    };
+}
+
+/// # Safety
+/// `contents` points to live `Contents<O>`, which are moved out.
+unsafe fn take<O>(contents: NonNull<u8>) -> Contents<O> {
+    // SAFETY: as the caller promises; it does not use them again.
+    unsafe { contents.cast::<Contents<O>>().read() }
+}
+
+unsafe fn free<O: Operation>(contents: NonNull<u8>) {
+    // SAFETY: passed on to the caller.
+    drop(unsafe { take::<O>(contents) });
+}
+
+unsafe fn discard<O: Operation>(contents: NonNull<u8>, outcome: Outcome, driver: &Driver) {
+    // SAFETY: passed on to the caller.
+    let contents = unsafe { take::<O>(contents) };
+    drop(finish(contents.operation, outcome, driver));
+}
+
+unsafe fn put_back<O: Operation>(contents: NonNull<u8>, outcome: Outcome, shelf: &mut Shelf) {
+    // SAFETY: the contents are live, and nobody else refers to them: their slot is borrowed by our caller.
+    let contents = unsafe { contents.cast::<Contents<O>>().as_mut() };
+    contents.operation.put_back(outcome, shelf);
+}
+
+/// The output of an operation that has had its final completion.
+pub(crate) fn finish<O: Operation>(operation: O, outcome: Outcome, driver: &Driver) -> O::Output {
+    match outcome.errno() {
+        None => operation.complete(outcome, driver),
+        Some(errno) => operation.fail(std::io::Error::from_raw_os_error(errno)),
+    }
+}
+
+impl Kept {
+    /// Moves `operation` into a cell and asks it, at its final address, for its request.
+    pub(crate) fn new<O: Operation>(
+        operation: O,
+        fd: Option<Fd>,
+        number: Number,
+        cells: &mut Cells,
+    ) -> (Kept, Request) {
+        let contents = cells.allocate(Layout::new::<Contents<O>>());
+        let place = contents.cast::<Contents<O>>();
+        // SAFETY: the cell is large and aligned enough for `Contents<O>`, and empty.
+        unsafe { place.write(Contents { operation, _fd: fd }) };
+        // SAFETY: just written; no other reference exists.
+        let request = unsafe { (*place.as_ptr()).operation.request(number) };
+        (Kept { contents, table: &TableOf::<O>::TABLE }, request)
+    }
+
+    /// The kernel's word for the operation.
+    pub(crate) fn name(&self) -> &'static str {
+        self.table.name
+    }
+
+    /// Takes the operation out, after its final completion.
+    ///
+    /// # Safety
+    /// The `Kept` was made from an `O`.
+    pub(crate) unsafe fn into_operation<O: Operation>(self, cells: &mut Cells) -> (O, Option<Fd>) {
+        debug_assert_eq!(self.table.name, O::NAME);
+        // SAFETY: the caller names the type; contents are live until one of the consuming functions, and this is one.
+        let Contents { operation, _fd } = unsafe { take::<O>(self.contents) };
+        cells.release(self.contents, self.table.layout);
+        (operation, _fd)
+    }
+
+    /// Leaves what `outcome` brought on `shelf`; the operation stays here.
+    pub(crate) fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
+        // SAFETY: contents are live until one of the consuming functions.
+        unsafe { (self.table.put_back)(self.contents, outcome, shelf) }
+    }
+
+    /// Completes the operation and drops what it gives. Runs foreign code (the drop of a caller's buffer), so the
+    /// driver must not be borrowed.
+    pub(crate) fn discard(self, outcome: Outcome, driver: &Driver) -> EmptyCell {
+        // SAFETY: contents are live until one of the consuming functions, and this is one.
+        unsafe { (self.table.discard)(self.contents, outcome, driver) };
+        EmptyCell { cell: self.contents, layout: self.table.layout }
+    }
+
+    /// Drops the operation without an outcome. Runs foreign code, so the driver must not be borrowed.
+    pub(crate) fn free(self) -> EmptyCell {
+        // SAFETY: contents are live until one of the consuming functions, and this is one.
+        unsafe { (self.table.free)(self.contents) };
+        EmptyCell { cell: self.contents, layout: self.table.layout }
+    }
+}
+
+/// A cell whose contents are gone; give it back with [`Cells::recycle`].
+#[must_use]
+pub(crate) struct EmptyCell {
+    cell: NonNull<u8>,
+    layout: Layout,
+}
+
+/// Free cells by size class.
+pub(crate) struct Cells {
+    free: [Vec<NonNull<u8>>; CLASSES.len()],
+}
+
+/// Sizes in bytes. Anything larger or stricter in alignment has an allocation of its own.
+const CLASSES: [usize; 5] = [64, 128, 256, 512, 1024];
+const ALIGN: usize = 64;
+/// Free cells kept per class; the rest goes back to the allocator, so that a burst does not cost memory for ever.
+const KEEP: usize = 1024;
+
+fn class(layout: Layout) -> Option<usize> {
+    if layout.align() > ALIGN {
+        return None;
+    }
+    CLASSES.iter().position(|&size| layout.size() <= size)
+}
+
+/// The layout under which a cell for `layout` comes from the allocator. Never of size zero.
+fn allocation(layout: Layout) -> Layout {
+    match class(layout) {
+        // SAFETY: the alignment is a power of two, and the sizes are far from overflowing.
+        Some(class) => unsafe { Layout::from_size_align_unchecked(CLASSES[class], ALIGN) },
+        None => layout,
+    }
+}
+
+impl Cells {
+    pub(crate) fn new() -> Cells {
+        Cells { free: Default::default() }
+    }
+
+    fn allocate(&mut self, layout: Layout) -> NonNull<u8> {
+        if let Some(cell) = class(layout).and_then(|class| self.free[class].pop()) {
+            return cell;
+        }
+        let allocation = allocation(layout);
+        // SAFETY: the size is not zero: classed ones have 64 bytes and more, others have more than the largest class or
+        // an alignment above `ALIGN`, and a type's size is a multiple of its alignment, or zero and then classed
+        // unless it is over-aligned, which `max` below rules out.
+        let cell = unsafe { alloc(nonzero(allocation)) };
+        NonNull::new(cell).unwrap_or_else(|| handle_alloc_error(allocation))
+    }
+
+    fn release(&mut self, cell: NonNull<u8>, layout: Layout) {
+        match class(layout) {
+            Some(class) if self.free[class].len() < KEEP => self.free[class].push(cell),
+            // SAFETY: allocated in `allocate` with this very layout, and empty.
+            _ => unsafe { dealloc(cell.as_ptr(), nonzero(allocation(layout))) },
+        }
+    }
+
+    pub(crate) fn recycle(&mut self, empty: EmptyCell) {
+        self.release(empty.cell, empty.layout);
+    }
+}
+
+/// Over-aligned types without size still need an address.
+fn nonzero(layout: Layout) -> Layout {
+    if layout.size() == 0 {
+        // SAFETY: a size equal to a valid alignment is valid for it.
+        unsafe { Layout::from_size_align_unchecked(layout.align(), layout.align()) }
+    } else {
+        layout
+    }
+}
+
+impl Drop for Cells {
+    fn drop(&mut self) {
+        for (class, free) in self.free.iter_mut().enumerate() {
+            for cell in free.drain(..) {
+                // SAFETY: free cells of a class were allocated with the class's layout and are empty.
+                unsafe {
+                    dealloc(cell.as_ptr(), Layout::from_size_align_unchecked(CLASSES[class], ALIGN))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Slots that the kernel owns until the final completion.
+//!
+//! *From submission to the final completion the kernel owns what the operation keeps; dropping the future drops only
+//! the interest.* This is where that sentence is kept: an operation moves into a [`Kept`] cell before its request is
+//! made, the cell is reachable only through its slot, and a slot gives it up only after a completion without
+//! more-to-come. Every other file refers to this one instead of arguing again.
+
+use std::task::Waker;
+
+use slab::Slab;
+
+use crate::account::AccountId;
+use crate::completion::Outcome;
+use crate::op::Lane;
+use crate::request::UserData;
+
+mod cell;
+mod state;
+
+pub(crate) use cell::{Cells, EmptyCell, Kept, finish};
+pub(crate) use state::{OnCompletion, OnDrop, State};
+
+/// Names one flight of one slot. Stale once the slot has been freed, and then refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) index: u32,
+    generation: u32,
+}
+
+impl Key {
+    pub(crate) fn user_data(self) -> UserData {
+        UserData(u64::from(self.index) | u64::from(self.generation) << 32)
+    }
+
+    fn from_user_data(user_data: UserData) -> Key {
+        Key { index: user_data.0 as u32, generation: (user_data.0 >> 32) as u32 }
+    }
+}
+
+/// Where an operation belongs: to the account that pays for it, or to a side of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    Account(AccountId),
+    Side { descriptor: u32, lane: Lane },
+}
+
+/// One operation in flight: 64 bytes with slab's own word, so that a completion touches one cache line before the cell.
+pub(crate) struct Slot {
+    pub(crate) waker: Option<Waker>,
+    pub(crate) kept: Kept,
+    pub(crate) outcome: Outcome,
+    pub(crate) home: Home,
+    generation: u32,
+    /// Where the completions of a multishot queue up; `NO_ITEMS` for everything else.
+    pub(crate) items: u32,
+    pub(crate) state: State,
+}
+
+const NO_ITEMS: u32 = u32::MAX;
+
+impl Slot {
+    pub(crate) fn items_index(&self) -> Option<usize> {
+        (self.items != NO_ITEMS).then_some(self.items as usize)
+    }
+}
+
+const _: () = assert!(size_of::<Slot>() <= 64);
+
+pub(crate) struct Slots {
+    slots: Slab<Slot>,
+    /// Each flight has a number of its own, so that a late completion never meets a stranger in the same slot.
+    next_generation: u32,
+}
+
+impl Slots {
+    pub(crate) fn new() -> Slots {
+        Slots { slots: Slab::with_capacity(64), next_generation: 0 }
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        kept: Kept,
+        home: Home,
+        state: State,
+        waker: Option<Waker>,
+    ) -> Key {
+        let generation = self.next_generation;
+        // Generations stay below the patterns that backends reserve for themselves.
+        self.next_generation = (generation + 1) & 0x00ff_ffff;
+        let outcome = Outcome::plain(0);
+        let slot = Slot { waker, kept, outcome, home, generation, items: NO_ITEMS, state };
+        Key { index: self.slots.insert(slot) as u32, generation }
+    }
+
+    pub(crate) fn get(&mut self, key: Key) -> Option<&mut Slot> {
+        self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
+    }
+
+    pub(crate) fn find(&self, user_data: UserData) -> Option<Key> {
+        let key = Key::from_user_data(user_data);
+        self.slots
+            .get(key.index as usize)
+            .is_some_and(|slot| slot.generation == key.generation)
+            .then_some(key)
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Slot {
+        debug_assert!(self.get(key).is_some(), "a slot is freed once");
+        self.slots.remove(key.index as usize)
+    }
+
+    /// Every flight whose final completion has not come.
+    pub(crate) fn flying(&self) -> impl Iterator<Item = Key> + '_ {
+        self.slots
+            .iter()
+            .filter(|(_, slot)| slot.state.is_flying())
+            .map(|(index, slot)| Key { index: index as u32, generation: slot.generation })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Leaks all that is still here: what the kernel may yet write to is never freed.
+    pub(crate) fn leak(&mut self) -> usize {
+        let leaked = std::mem::take(&mut self.slots);
+        let count = leaked.iter().filter(|(_, slot)| slot.state.is_flying()).count();
+        std::mem::forget(leaked);
+        count
+    }
+}

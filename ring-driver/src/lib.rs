@@ -1,0 +1,94 @@
+//! The kernel side of wakering: operations, and how each travels to the kernel and back.
+//!
+//! An operation ([`op`]) owns all it lends. On its first poll it moves into an in-flight slot, a backend hands its
+//! request to the kernel, [`Driver::turn`] reaps the completion and wakes whoever waits, and the next poll takes
+//! operation and outcome out of the slot. *From submission to the final completion the kernel owns what the operation
+//! keeps; dropping the future drops only the interest.*
+//!
+//! This crate knows [`Waker`](core::task::Waker) as "someone to tell" and nothing of tasks, streams or files. Programs
+//! use the crate `wakering`; what is here is for those who build on single operations.
+//!
+//! ```
+//! use std::task::{Context, Poll, Waker};
+//! use wakering_ring_driver::{Config, Driver, Wait, op};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let driver = Driver::new(&Config::default())?;
+//! let _entered = driver.enter();
+//! let mut nop = op::nop();
+//! let mut cx = Context::from_waker(Waker::noop());
+//! let outcome = loop {
+//!     match std::pin::Pin::new(&mut nop).poll(&mut cx) {
+//!         Poll::Ready(outcome) => break outcome,
+//!         Poll::Pending => driver.turn(Wait::Until(None)),
+//!     }
+//! };
+//! assert!(outcome.is_ok());
+//! # Ok(())
+//! # }
+//! ```
+
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("wakering waits on io_uring and runs on Linux only");
+
+/// Who pays for an operation: how many each account has in flight, and how many nobody waits for.
+mod account;
+/// Socket addresses and paths in the form the kernel reads.
+mod address;
+/// 7. Who carries requests out: the kernel's ring, or a test.
+mod backend;
+/// 2. What may be lent to the kernel, and the buffers it may pick itself.
+pub mod buffer;
+/// The same requests as plain system calls.
+mod call;
+/// What this kernel can do, asked once.
+mod capabilities;
+/// 8. The answer.
+mod completion;
+/// What was used and how often.
+mod counters;
+/// The picture of this machine for people.
+mod doctor;
+/// 6. Puts the parts together: submits, waits, reaps, wakes.
+mod driver;
+/// Why there is no ring, which operation failed on what, and what mends it.
+mod error;
+/// 3. Descriptors: adopted, shared by their sides, closed when nothing names them any more.
+pub mod fd;
+/// 5. Slots that the kernel owns until the final completion.
+mod in_flight;
+/// 1. What we ask: one file an operation, and the future around it.
+pub mod op;
+/// Socket options by their own names.
+pub mod option;
+/// The one thread pool of the process.
+pub mod pool;
+/// std's synchronisation, or loom's.
+mod primitive;
+/// What other threads may do: leave a message and wake the loop.
+mod remote;
+/// 4. The question in a form that every backend understands.
+mod request;
+/// Helpers for tests here and in the crates above.
+#[cfg(feature = "testing")]
+pub mod testing;
+/// The clock.
+mod time;
+
+pub use account::AccountId;
+pub use address::SocketAddress;
+pub use buffer::{
+    AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
+};
+pub use capabilities::{Capabilities, Mask};
+pub use counters::Counters;
+pub use doctor::{Doctor, doctor};
+pub use driver::{BackendChoice, Config, Drained, Driver, Entered, Wait};
+pub use error::{Failure, RuntimeError, SetupError};
+pub use fd::{Fd, Sharing};
+pub use op::Op;
+pub use remote::{Deliver, Message, Remote};
+pub use time::Instant;

@@ -1,0 +1,236 @@
+//! The future around one operation: [`Op`], and [`Cancel`] that takes it back and still tells what became of it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Operation;
+use crate::driver::{Begun, Driver, Polled};
+use crate::error::RuntimeError;
+use crate::fd::Fd;
+use crate::in_flight::{Key, finish};
+
+/// One operation: nothing happens before the first poll, and from then on the kernel owns what was lent.
+///
+/// It may be stored, moved between polls and dropped at any time.
+///
+/// ```
+/// use wakering_ring_driver::{Config, Driver, Wait, op};
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// # fn block_on<F: Future>(driver: &Driver, future: F) -> F::Output {
+/// #     let _entered = driver.enter();
+/// #     let (mut future, mut cx) = (pin!(future), Context::from_waker(Waker::noop()));
+/// #     loop {
+/// #         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) { return output }
+/// #         driver.turn(Wait::Until(None));
+/// #     }
+/// # }
+/// let driver = Driver::new(&Config::default())?;
+/// let stored: op::Op<op::Nop> = op::nop();
+/// assert!(block_on(&driver, stored).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Cancellation
+/// Dropping it drops the interest, not the operation: that is asked to end and keeps what it was lent until it has.
+/// **Strict** for operations on the read side of a descriptor (what a dropped receive or accept brings is served to the
+/// next one) and on its write side (a submitted send is not cut short). Elsewhere what the operation did stays done.
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct Op<O: Operation> {
+    target: Target,
+    stage: Stage<O>,
+}
+
+/// Whose operation it is.
+enum Target {
+    /// The driver of whoever polls first.
+    Here,
+    Driver(Driver),
+    Fd(Fd),
+}
+
+enum Stage<O> {
+    /// Not yet submitted.
+    Ready(O),
+    /// Not submitted because the side is occupied; counted there as somebody who waits.
+    Queued(O),
+    InFlight(Key),
+    Finished,
+}
+
+// Nothing is ever pinned in place: what must not move lies in a cell.
+impl<O: Operation> Unpin for Op<O> {}
+
+impl<O: Operation> Op<O> {
+    /// `operation` on `fd`.
+    pub fn on(fd: &Fd, operation: O) -> Op<O> {
+        Op { target: Target::Fd(fd.clone()), stage: Stage::Ready(operation) }
+    }
+
+    /// `operation` on no descriptor, for the driver that is current when it is first polled.
+    pub fn here(operation: O) -> Op<O> {
+        Op { target: Target::Here, stage: Stage::Ready(operation) }
+    }
+
+    /// Takes the operation back: asks the kernel to cancel it and waits for its final completion.
+    ///
+    /// The output is what really happened: success if the cancellation came too late, else an error whose errno is
+    /// `ECANCELED`. Either way the buffer comes back.
+    pub fn cancel(self) -> Cancel<O> {
+        Cancel { op: self, asked: false }
+    }
+
+    fn driver(&mut self) -> io::Result<Driver> {
+        let current = Driver::current()?;
+        let own = match &self.target {
+            Target::Here => {
+                self.target = Target::Driver(current.clone());
+                return Ok(current);
+            }
+            Target::Driver(driver) => driver,
+            Target::Fd(fd) => fd.driver(),
+        };
+        if own.is_same(&current) { Ok(current) } else { Err(RuntimeError::WrongRuntime.into()) }
+    }
+
+    fn fd(&self) -> Option<&Fd> {
+        match &self.target {
+            Target::Fd(fd) => Some(fd),
+            _ => None,
+        }
+    }
+}
+
+impl<O: Operation> Future for Op<O> {
+    type Output = O::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+        loop {
+            match std::mem::replace(&mut self.stage, Stage::Finished) {
+                stage @ (Stage::Ready(_) | Stage::Queued(_)) => {
+                    let (operation, queued) = match stage {
+                        Stage::Ready(operation) => (operation, false),
+                        Stage::Queued(operation) => (operation, true),
+                        _ => unreachable!("matched just above"),
+                    };
+                    let driver = match self.driver() {
+                        Ok(driver) => driver,
+                        Err(error) => return Poll::Ready(operation.fail(error)),
+                    };
+                    if let Some(error) = operation.refuse() {
+                        return Poll::Ready(operation.fail(error));
+                    }
+                    match driver.begin(operation, self.fd(), queued, cx.waker()) {
+                        Begun::InFlight(key) => {
+                            self.stage = Stage::InFlight(key);
+                            return Poll::Pending;
+                        }
+                        Begun::Queued(operation) => {
+                            self.stage = Stage::Queued(operation);
+                            return Poll::Pending;
+                        }
+                        Begun::Served(operation, outcome) => {
+                            return Poll::Ready(finish(operation, outcome, &driver));
+                        }
+                        Begun::Refused(operation, error) => {
+                            return Poll::Ready(operation.fail(error));
+                        }
+                    }
+                }
+                Stage::InFlight(key) => {
+                    let driver = self.in_flight_driver();
+                    match driver.poll_slot::<O>(key, cx.waker()) {
+                        Polled::Pending => {
+                            self.stage = Stage::InFlight(key);
+                            return Poll::Pending;
+                        }
+                        Polled::Done(operation, outcome) => {
+                            return Poll::Ready(finish(operation, outcome, &driver));
+                        }
+                        Polled::Robbed(operation) => self.stage = Stage::Ready(operation),
+                    }
+                }
+                Stage::Finished => panic!("an operation was polled after it had completed"),
+            }
+        }
+    }
+}
+
+impl<O: Operation> Op<O> {
+    /// The driver that holds the slot.
+    fn in_flight_driver(&self) -> Driver {
+        match &self.target {
+            Target::Driver(driver) => driver.clone(),
+            Target::Fd(fd) => fd.driver().clone(),
+            Target::Here => unreachable!("the first poll has fixed the driver"),
+        }
+    }
+}
+
+impl<O: Operation> Drop for Op<O> {
+    fn drop(&mut self) {
+        match &self.stage {
+            Stage::InFlight(key) => self.in_flight_driver().abandon(*key),
+            Stage::Queued(_) => {
+                if let Some(fd) = self.fd() {
+                    fd.driver().leave_queue(fd, O::LANE);
+                }
+            }
+            Stage::Ready(_) | Stage::Finished => {}
+        }
+    }
+}
+
+/// The future of [`Op::cancel`].
+///
+/// # Cancellation
+/// Dropping it is dropping the operation, which has been asked to end.
+#[must_use = "an operation is taken back only when this is awaited"]
+pub struct Cancel<O: Operation> {
+    op: Op<O>,
+    asked: bool,
+}
+
+impl<O: Operation> Unpin for Cancel<O> {}
+
+impl<O: Operation> Future for Cancel<O> {
+    type Output = O::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+        match std::mem::replace(&mut self.op.stage, Stage::Finished) {
+            Stage::Ready(operation) => {
+                return Poll::Ready(operation.fail(io::Error::from_raw_os_error(libc::ECANCELED)));
+            }
+            Stage::Queued(operation) => {
+                if let Some(fd) = self.op.fd() {
+                    fd.driver().leave_queue(fd, O::LANE);
+                }
+                return Poll::Ready(operation.fail(io::Error::from_raw_os_error(libc::ECANCELED)));
+            }
+            Stage::InFlight(key) => {
+                self.op.stage = Stage::InFlight(key);
+                if !self.asked {
+                    self.asked = true;
+                    self.op.in_flight_driver().cancel(key);
+                }
+            }
+            Stage::Finished => {}
+        }
+        let driver = self.op.in_flight_driver();
+        let Stage::InFlight(key) = self.op.stage else {
+            panic!("an operation was polled after it had completed")
+        };
+        match driver.poll_slot::<O>(key, cx.waker()) {
+            Polled::Pending => Poll::Pending,
+            Polled::Done(operation, outcome) => {
+                self.op.stage = Stage::Finished;
+                Poll::Ready(finish(operation, outcome, &driver))
+            }
+            Polled::Robbed(operation) => {
+                self.op.stage = Stage::Finished;
+                Poll::Ready(operation.fail(io::Error::from_raw_os_error(libc::ECANCELED)))
+            }
+        }
+    }
+}
