@@ -99,7 +99,7 @@ impl Uring {
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
         if self.can(request) {
-            return self.push_entry(encode::encode(request, user_data));
+            return self.submit(request, user_data, Flags::empty());
         }
         match request.class() {
             Class::Readiness(_) => self.try_call(*request, user_data),
@@ -109,11 +109,11 @@ impl Uring {
     }
 
     pub(crate) fn cancel(&mut self, target: UserData) {
-        let mut entry = encode::encode(&Request::Cancel { target }, IGNORE);
-        if self.ring.capabilities.cqe_skip {
-            entry = entry.flags(Flags::SKIP_SUCCESS);
-        }
-        self.push_entry(entry);
+        let quietly = match self.ring.capabilities.cqe_skip {
+            true => Flags::SKIP_SUCCESS,
+            false => Flags::empty(),
+        };
+        self.submit(&Request::Cancel { target }, IGNORE, quietly);
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -195,7 +195,11 @@ impl Uring {
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
     }
 
-    fn push_entry(&mut self, entry: Entry) {
+    fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
+        if let Some(opcode) = encode::opcode(request) {
+            self.counters.by_opcode[usize::from(opcode)] += 1;
+        }
+        let entry = encode::encode(request, user_data).flags(flags);
         if !self.backlog.is_empty() || !self.try_push(&entry) {
             self.backlog.push_back(entry);
             self.submit_backlog();
@@ -221,12 +225,7 @@ impl Uring {
     fn try_push(&mut self, entry: &Entry) -> bool {
         // SAFETY: what the entry points to stays in place until its final completion: see `in_flight`. The notifier's read
         // points into a box that is leaked if the read does not end.
-        let pushed = unsafe { self.ring.uring.submission().push(entry) }.is_ok();
-        if pushed {
-            let opcode = encode::opcode_of(entry);
-            self.counters.by_opcode[usize::from(opcode)] += 1;
-        }
-        pushed
+        unsafe { self.ring.uring.submission().push(entry) }.is_ok()
     }
 
     /// How many entries wait to be submitted, and whether the kernel has work that only an enter runs.
@@ -310,7 +309,7 @@ impl Uring {
         };
         self.awaiting_readiness.insert(user_data, request);
         let poll = Request::Poll { fd: request.fd(), events };
-        self.push_entry(encode::encode(&poll, user_data));
+        self.submit(&poll, user_data, Flags::empty());
     }
 
     fn call_on_pool(&mut self, request: Request, user_data: UserData) {

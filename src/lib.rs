@@ -1,0 +1,62 @@
+//! An async runtime for Linux in which every wait is an io_uring completion.
+//!
+//! Sockets, files, timers and wake-ups all end as completions of one ring per thread. What has been handed to the kernel
+//! stays there until the kernel is done with it: a future may be dropped at any time, and nothing that was received,
+//! accepted or read is lost by it.
+//!
+//! ```
+//! use wakering::io::{AsyncRead, AsyncWrite};
+//! use wakering::net::{TcpListener, TcpStream};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! wakering::run(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = listener.local_addr()?;
+//!     let server = wakering::spawn(async move {
+//!         let (mut stream, _peer) = listener.accept().await?;
+//!         let (n, buf) = stream.read(Vec::with_capacity(64)).await?;
+//!         stream.write_all(buf).await?;
+//!         std::io::Result::Ok(n)
+//!     });
+//!
+//!     let mut client = TcpStream::connect(address).await?;
+//!     client.write_all(b"hello".as_slice()).await?;
+//!     let (n, buf) = client.read(Vec::with_capacity(64)).await?;
+//!     assert_eq!((n, buf.as_slice()), (5, b"hello".as_slice()));
+//!     assert_eq!(server.await.expect("the server does not panic")?, 5);
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! # What to look at first
+//!
+//! - [`run`], [`spawn`], [`Runtime`]: start here. [`task`]: names, cancelling, yielding.
+//! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()), [`interval`](time::interval()).
+//! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
+//! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, and why there is no ring.
+//! - `http` (feature `http`): hyper's server on these streams.
+//!
+//! # Cancellation
+//!
+//! Every future says what dropping it loses, in one of two words. **Strict**: nothing; asking again is as good as not
+//! having dropped. **Weak**: something, which is named. `read`, `recv`, `accept` and their like are Strict.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("wakering waits on io_uring and runs on Linux only");
+
+pub use wakering_runtime::{Builder, Handle, Runtime, blocking, io, run, spawn, task, time};
+
+#[cfg(feature = "fs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fs")))]
+pub use wakering_fs as fs;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use wakering_http as http;
+#[cfg(feature = "net")]
+#[cfg_attr(docsrs, doc(cfg(feature = "net")))]
+pub use wakering_net as net;
+pub use wakering_ring_driver as driver;
