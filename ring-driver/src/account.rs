@@ -57,15 +57,18 @@ impl Accounts {
     }
 
     /// Closes `id`: what it still has in flight goes on the parent's bill from now on.
-    pub(crate) fn close(&mut self, id: AccountId) {
+    ///
+    /// Yields whoever waited for it.
+    pub(crate) fn close(&mut self, id: AccountId) -> Option<Waker> {
         let account = &mut self.accounts[id.0 as usize];
         debug_assert!(!account.closed, "an account is closed once");
         account.closed = true;
-        account.waiter = None;
+        let waiter = account.waiter.take();
         let (parent, orphans) = (self.open_ancestor(id), self.accounts[id.0 as usize].orphans);
         self.accounts[parent.0 as usize].orphans += orphans;
         self.accounts[id.0 as usize].orphans = 0;
         self.free_if_unused(id);
+        waiter
     }
 
     pub(crate) fn submitted(&mut self, id: AccountId) {
@@ -94,17 +97,14 @@ impl Accounts {
         waiter
     }
 
-    /// Whether `id` has no orphan left; otherwise `waker` is told when it is so.
-    pub(crate) fn drained(&mut self, id: AccountId, waker: &Waker) -> bool {
-        let account = &mut self.accounts[id.0 as usize];
-        if account.orphans == 0 {
-            return true;
-        }
-        match &mut account.waiter {
-            Some(waiter) => waiter.clone_from(waker),
-            waiter => *waiter = Some(waker.clone()),
-        }
-        false
+    /// Whether `id` has an orphan left.
+    pub(crate) fn has_orphans(&self, id: AccountId) -> bool {
+        self.accounts[id.0 as usize].orphans > 0
+    }
+
+    /// `waker` is told when the last orphan of `id` has ended. Yields whoever was to be told before.
+    pub(crate) fn wait(&mut self, id: AccountId, waker: &Waker) -> Option<Waker> {
+        self.accounts[id.0 as usize].waiter.replace(waker.clone())
     }
 
     fn open_ancestor(&self, mut id: AccountId) -> AccountId {
@@ -135,15 +135,15 @@ mod tests {
         accounts.submitted(child);
         accounts.submitted(child);
         accounts.orphaned(child);
-        assert!(!accounts.drained(child, Waker::noop()));
+        assert!(accounts.has_orphans(child));
         accounts.close(child);
-        assert!(!accounts.drained(parent, Waker::noop()));
+        assert!(accounts.has_orphans(parent));
         // The second one is dropped only now: its orphan is the parent's.
         accounts.orphaned(child);
         accounts.ended(child, true);
-        assert!(!accounts.drained(parent, Waker::noop()));
+        assert!(accounts.has_orphans(parent));
         accounts.ended(child, true);
-        assert!(accounts.drained(parent, Waker::noop()));
+        assert!(!accounts.has_orphans(parent));
         accounts.close(parent);
         assert_eq!(accounts.accounts.len(), 1, "only the root is left");
     }
@@ -155,7 +155,7 @@ mod tests {
         accounts.submitted(id);
         accounts.orphaned(id);
         accounts.adopted(id);
-        assert!(accounts.drained(id, Waker::noop()));
+        assert!(!accounts.has_orphans(id));
         accounts.ended(id, false);
         accounts.close(id);
         assert_eq!(accounts.accounts.len(), 1);

@@ -330,7 +330,7 @@ pub(crate) struct After {
     /// Told in the order of completion.
     pub(crate) wakers: Vec<Waker>,
     /// Dropped without being told.
-    pub(super) silent: Vec<Waker>,
+    pub(crate) silent: Vec<Waker>,
     /// Completed for nobody: descriptors are closed, buffers dropped.
     pub(super) discard: Vec<(Kept, Outcome)>,
     /// Dropped: what they brought has been put back.

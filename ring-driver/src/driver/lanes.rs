@@ -9,6 +9,7 @@ use super::Begun;
 use super::core::Core;
 use super::flight::keeps_something;
 use crate::account::AccountId;
+use crate::backend::Backend;
 use crate::completion::Outcome;
 use crate::fd::{Phase, Side};
 use crate::in_flight::{Home, Kept, Key, Slot, State};
@@ -178,9 +179,14 @@ impl Core {
         done
     }
 
-    /// Whether the driver has been shut down.
+    /// Whether the driver has been told to end: nothing new starts.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Whether the driver has ended: nothing completes any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.backend, Backend::Gone)
     }
 
     /// Starts `operation` on a free side for nobody in particular: what it brings goes on the side's shelf.

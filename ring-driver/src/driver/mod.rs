@@ -235,13 +235,22 @@ impl Driver {
 
     /// Ready when no operation that futures under `account` left behind is in flight any more.
     pub fn poll_drained(&self, account: AccountId, cx: &mut Context<'_>) -> Poll<()> {
-        let drained = self.with(|core| core.accounts.drained(account, cx.waker()));
-        if drained { Poll::Ready(()) } else { Poll::Pending }
+        self.with(|core| {
+            if !core.accounts.has_orphans(account) {
+                return Poll::Ready(());
+            }
+            let former = core.accounts.wait(account, cx.waker());
+            core.after.silent.extend(former);
+            Poll::Pending
+        })
     }
 
     /// Closes `account`: what it still has in flight is its parent's from now on.
     pub fn close_account(&self, account: AccountId) {
-        self.with(|core| core.accounts.close(account));
+        self.with(|core| {
+            let waiter = core.accounts.close(account);
+            core.after.silent.extend(waiter);
+        });
     }
 
     /// The provided buffers of this driver.
@@ -277,8 +286,9 @@ impl std::fmt::Debug for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         // Whoever has not shut down in good order gets the default: nothing is freed under the kernel's hands.
-        if Rc::strong_count(&self.0) == 1 && !std::thread::panicking() {
-            self.shutdown(Duration::from_secs(10));
+        if Rc::strong_count(&self.0) == 1 {
+            let patience = if std::thread::panicking() { 0 } else { 10 };
+            self.shutdown(Duration::from_secs(patience));
         }
     }
 }

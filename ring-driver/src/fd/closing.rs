@@ -84,7 +84,8 @@ impl Fd {
             if state.is_quiet() {
                 return Poll::Ready(());
             }
-            state.quiet_waiter = Some(cx.waker().clone());
+            let former = state.quiet_waiter.replace(cx.waker().clone());
+            core.after.silent.extend(former);
             Poll::Pending
         })
     }
@@ -115,11 +116,24 @@ impl Core {
             self.cancel(key);
             self.rob_if_done(key, index as u32);
         }
+        if self.is_gone() {
+            return self.forget_flights(index).or(error);
+        }
         let state = &self.descriptors[index];
         if !state.is_quiet() {
             self.closing.push((Instant::now() + LINGER, index as u32));
         }
         error
+    }
+
+    /// After the end of the driver nothing completes any more: what was queued is lost, what was leaked stays so.
+    fn forget_flights(&mut self, index: usize) -> Option<i32> {
+        let state = &mut self.descriptors[index];
+        let lost = state.has_output().then_some(libc::ECANCELED);
+        state.read.in_flight = None;
+        state.write.in_flight = None;
+        self.cut_short(index);
+        lost
     }
 
     /// Something on the descriptor has ended: perhaps that was the last.

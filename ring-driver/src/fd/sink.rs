@@ -89,6 +89,9 @@ impl Core {
 
     /// Sends what is queued on `descriptor`, unless a send is in flight: its end comes back here.
     pub(crate) fn flush_sink(&mut self, descriptor: u32) {
+        if self.is_gone() {
+            return;
+        }
         let Some(state) = self.descriptors.get_mut(descriptor as usize) else { return };
         state.dirty = false;
         if state.write.in_flight.is_some() || !state.has_output() || state.number == Number::NONE {
