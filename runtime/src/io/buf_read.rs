@@ -1,9 +1,10 @@
 //! Looking into the reader's own buffer, and the records and lines that this makes possible.
 //!
 //! What has come of a record stays with somebody who outlives the future: the caller's vector in
-//! [`read_until`](AsyncBufRead::read_until) and [`read_line`](AsyncBufRead::read_line), the iterator in
-//! [`records`](AsyncBufRead::records) and [`lines`](AsyncBufRead::lines). So all of these are *Strict*. It is also why
-//! `read_line` gives bytes: half a character cannot be kept in a `String`. `lines` gives Strings.
+//! [`read_until`](AsyncBufRead::read_until) and [`read_line`](AsyncBufRead::read_line), the
+//! iterator in [`records`](AsyncBufRead::records) and [`lines`](AsyncBufRead::lines). So all of
+//! these are *Strict*. It is also why `read_line` gives bytes: half a character cannot be kept in a
+//! `String`. `lines` gives Strings.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -31,7 +32,8 @@ use super::{Lines, Records, Source};
 /// # .unwrap();
 /// ```
 pub trait AsyncBufRead {
-    /// Gives a look at the bytes that have arrived; waits only if there are none. Empty means that the stream has ended.
+    /// Gives a look at the bytes that have arrived; waits only if there are none. Empty means that
+    /// the stream has ended.
     ///
     /// ```
     /// use wakering_runtime::io::AsyncBufRead;
@@ -62,11 +64,13 @@ pub trait AsyncBufRead {
     /// May panic if `n` is more than what the last [`fill_buf`](AsyncBufRead::fill_buf) showed.
     fn consume(&mut self, n: usize);
 
-    /// Reads up to and including the next `separator` and appends it all to `record`; says how many bytes that was.
+    /// Reads up to and including the next `separator` and appends it all to `record`; says how many
+    /// bytes that was.
     ///
-    /// `record` is the record so far: empty for a new one, or what an earlier call, dropped before it was done, has
-    /// left in it. `limit` is how many bytes it may hold in front of the separator. The stream may end without a
-    /// separator: `record` then does not end with one, and `Ok(0)` says that nothing has come since.
+    /// `record` is the record so far: empty for a new one, or what an earlier call, dropped before
+    /// it was done, has left in it. `limit` is how many bytes it may hold in front of the
+    /// separator. The stream may end without a separator: `record` then does not end with one, and
+    /// `Ok(0)` says that nothing has come since.
     ///
     /// ```
     /// use wakering_runtime::io::AsyncBufRead;
@@ -90,9 +94,9 @@ pub trait AsyncBufRead {
     ///
     /// # Errors
     ///
-    /// What the stream failed with. `InvalidInput` if `separator` is empty. `InvalidData` if the record is longer than
-    /// `limit`: `record` then holds its beginning, and the rest is still to be read. [`records`](AsyncBufRead::records)
-    /// passes over that rest by itself.
+    /// What the stream failed with. `InvalidInput` if `separator` is empty. `InvalidData` if the
+    /// record is longer than `limit`: `record` then holds its beginning, and the rest is still to
+    /// be read. [`records`](AsyncBufRead::records) passes over that rest by itself.
     ///
     /// # Cancellation
     ///
@@ -122,7 +126,8 @@ pub trait AsyncBufRead {
         }
     }
 
-    /// Reads up to and including the next `\n`: [`read_until`](AsyncBufRead::read_until) with that separator.
+    /// Reads up to and including the next `\n`: [`read_until`](AsyncBufRead::read_until) with that
+    /// separator.
     ///
     /// ```
     /// use std::io::ErrorKind;
@@ -144,8 +149,8 @@ pub trait AsyncBufRead {
     ///
     /// # Errors
     ///
-    /// As in [`read_until`](AsyncBufRead::read_until); [`lines`](AsyncBufRead::lines) passes over the rest of a line
-    /// that is too long.
+    /// As in [`read_until`](AsyncBufRead::read_until); [`lines`](AsyncBufRead::lines) passes over
+    /// the rest of a line that is too long.
     ///
     /// # Cancellation
     ///
@@ -158,7 +163,8 @@ pub trait AsyncBufRead {
         self.read_until(b"\n", line, limit)
     }
 
-    /// The records between separators, one after the other, without the separators; none longer than `limit` bytes.
+    /// The records between separators, one after the other, without the separators; none longer
+    /// than `limit` bytes.
     ///
     /// ```
     /// use wakering_runtime::io::AsyncBufRead;
@@ -207,7 +213,8 @@ pub trait AsyncBufRead {
 impl<S: Source> AsyncBufRead for S {
     async fn fill_buf(&mut self) -> io::Result<&[u8]> {
         poll_fn(|cx| self.poll_fill(cx).map_ok(|_| ())).await?;
-        // The borrow checker does not let the loop above give out the bytes themselves, so they are asked for again.
+        // The borrow checker does not let the loop above give out the bytes themselves, so they are
+        // asked for again.
         match self.poll_fill(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(shown) => shown,
             Poll::Pending => {

@@ -1,8 +1,9 @@
-//! A buffer in front of a reader that has none, such as a file: few large reads instead of many small ones, and lines.
+//! A buffer in front of a reader that has none, such as a file: few large reads instead of many
+//! small ones, and lines.
 //!
-//! Sockets and the other [`Source`](super::Source)s own a buffer already; another one would only copy. The buffer is
-//! made at the first read. While a read is under way it belongs to the operation, so a future that is dropped then
-//! costs the buffer, and the next read makes a new one.
+//! Sockets and the other [`Source`](super::Source)s own a buffer already; another one would only
+//! copy. The buffer is made at the first read. While a read is under way it belongs to the
+//! operation, so a future that is dropped then costs the buffer, and the next read makes a new one.
 
 use std::fmt;
 use std::io;
@@ -13,7 +14,8 @@ use wakering_ring_driver::buffer::{BufError, BufResult, IoBufMut};
 use super::source::no_room;
 use super::{AsyncBufRead, AsyncRead};
 
-/// The capacity that [`BufReader::new`] and [`BufWriter::new`](super::BufWriter::new) choose: 8 KiB.
+/// The capacity that [`BufReader::new`] and [`BufWriter::new`](super::BufWriter::new) choose: 8
+/// KiB.
 pub(super) const CAPACITY: usize = 8 * 1024;
 
 /// Reads ahead through a buffer of its own.
@@ -34,7 +36,8 @@ pub(super) const CAPACITY: usize = 8 * 1024;
 /// ```
 pub struct BufReader<R> {
     inner: R,
-    /// What was read, of which the first `used` bytes are consumed. Without capacity before the first read.
+    /// What was read, of which the first `used` bytes are consumed. Without capacity before the
+    /// first read.
     buf: Vec<u8>,
     used: usize,
     capacity: usize,
@@ -42,11 +45,23 @@ pub struct BufReader<R> {
 
 impl<R> BufReader<R> {
     /// A buffer of 8 KiB in front of `inner`.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{BufReader, empty};
+    ///
+    /// assert_eq!(BufReader::new(empty()).capacity(), 8192);
+    /// ```
     pub fn new(inner: R) -> BufReader<R> {
         BufReader::with_capacity(CAPACITY, inner)
     }
 
     /// A buffer of `capacity` bytes, at least one, in front of `inner`.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{BufReader, empty};
+    ///
+    /// assert_eq!(BufReader::with_capacity(0, empty()).capacity(), 1);
+    /// ```
     pub fn with_capacity(capacity: usize, inner: R) -> BufReader<R> {
         BufReader { inner, buf: Vec::new(), used: 0, capacity: capacity.max(1) }
     }
@@ -70,21 +85,60 @@ impl<R> BufReader<R> {
     }
 
     /// How many bytes are read at once.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{BufReader, empty};
+    ///
+    /// assert_eq!(BufReader::with_capacity(100, empty()).capacity(), 100);
+    /// ```
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// The inner reader, to look at.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{BufReader, empty};
+    ///
+    /// assert_eq!(format!("{:?}", BufReader::new(empty()).get_ref()), "Empty(())");
+    /// ```
     pub fn get_ref(&self) -> &R {
         &self.inner
     }
 
     /// The inner reader; reading from it passes by what is in the buffer.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{AsyncBufRead, AsyncRead, BufReader};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let inner: &[u8] = b"abcdef";
+    ///     let mut reader = BufReader::with_capacity(4, inner);
+    ///     reader.fill_buf().await?;
+    ///     assert_eq!(reader.get_mut().read(vec![0; 8]).await?.1, b"ef");
+    ///     assert_eq!(reader.buffer(), b"abcd");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.inner
     }
 
     /// The inner reader; what is in the [`buffer`](BufReader::buffer) is dropped.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{AsyncRead, BufReader};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let inner: &[u8] = b"abcdef";
+    ///     let mut reader = BufReader::with_capacity(4, inner);
+    ///     reader.read(vec![0; 1]).await?;
+    ///     assert_eq!(reader.into_inner(), b"ef");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_inner(self) -> R {
         self.inner
     }

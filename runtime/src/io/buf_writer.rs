@@ -1,8 +1,9 @@
 //! A buffer in front of a writer: few large writes instead of many small ones.
 //!
-//! Sockets and the other [`Sink`](super::Sink)s coalesce by themselves when they are queued to; this is for files, and
-//! for code that is written against [`AsyncWrite`]. As in std, nothing is written before the buffer is full or flushed.
-//! Unlike in std, dropping the writer cannot write: what was not flushed is lost.
+//! Sockets and the other [`Sink`](super::Sink)s coalesce by themselves when they are queued to;
+//! this is for files, and for code that is written against [`AsyncWrite`]. As in std, nothing is
+//! written before the buffer is full or flushed. Unlike in std, dropping the writer cannot write:
+//! what was not flushed is lost.
 
 use std::fmt;
 use std::io;
@@ -33,8 +34,9 @@ use super::buf_reader::CAPACITY;
 ///
 /// # Cancellation
 ///
-/// **Weak** for every function of it that writes: while the buffer is on its way it belongs to the operation. The inner
-/// writer finishes what it has begun or not, as it documents; what it has not taken is lost.
+/// **Weak** for every function of it that writes: while the buffer is on its way it belongs to the
+/// operation. The inner writer finishes what it has begun or not, as it documents; what it has not
+/// taken is lost.
 pub struct BufWriter<W> {
     inner: W,
     /// What was not handed on yet. Without capacity before the first write.
@@ -46,43 +48,110 @@ pub struct BufWriter<W> {
 
 impl<W> BufWriter<W> {
     /// A buffer of 8 KiB in front of `inner`.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{BufWriter, sink};
+    ///
+    /// assert_eq!(BufWriter::new(sink()).capacity(), 8192);
+    /// ```
     pub fn new(inner: W) -> BufWriter<W> {
         BufWriter::with_capacity(CAPACITY, inner)
     }
 
     /// A buffer of `capacity` bytes in front of `inner`.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{BufWriter, sink};
+    ///
+    /// assert_eq!(BufWriter::with_capacity(100, sink()).capacity(), 100);
+    /// ```
     pub fn with_capacity(capacity: usize, inner: W) -> BufWriter<W> {
         BufWriter { inner, buf: Vec::new(), written: 0, capacity }
     }
 
     /// The bytes that were written to this writer and not handed on.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{AsyncWrite, BufWriter, sink};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut writer = BufWriter::new(sink());
+    ///     writer.write_all("not yet").await?;
+    ///     assert_eq!(writer.buffer(), b"not yet");
+    ///     writer.flush().await?;
+    ///     assert_eq!(writer.buffer(), b"");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn buffer(&self) -> &[u8] {
         &self.buf[self.written..]
     }
 
     /// How many bytes are gathered at most.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{BufWriter, sink};
+    ///
+    /// assert_eq!(BufWriter::with_capacity(7, sink()).capacity(), 7);
+    /// ```
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// The inner writer, to look at.
+    ///
+    /// ```
+    /// use wakering_runtime::io::BufWriter;
+    ///
+    /// assert_eq!(BufWriter::new(b"so far ".to_vec()).get_ref(), b"so far ");
+    /// ```
     pub fn get_ref(&self) -> &W {
         &self.inner
     }
 
     /// The inner writer; what is written to it overtakes what is in the buffer.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{AsyncWrite, BufWriter};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut writer = BufWriter::new(Vec::new());
+    ///     writer.write_all("second").await?;
+    ///     writer.get_mut().extend_from_slice(b"first ");
+    ///     writer.flush().await?;
+    ///     assert_eq!(writer.get_ref(), b"first second");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn get_mut(&mut self) -> &mut W {
         &mut self.inner
     }
 
     /// The inner writer; what is in the [`buffer`](BufWriter::buffer) is dropped, so flush first.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{AsyncWrite, BufWriter};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut writer = BufWriter::new(Vec::new());
+    ///     writer.write_all("kept").await?;
+    ///     writer.flush().await?;
+    ///     writer.write_all("lost").await?;
+    ///     assert_eq!(writer.into_inner(), b"kept");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_inner(self) -> W {
         self.inner
     }
 }
 
 impl<W: AsyncWrite> BufWriter<W> {
-    /// Hands on all that was gathered. What could not be written stays and is tried again by the next call.
+    /// Hands on all that was gathered. What could not be written stays and is tried again by the
+    /// next call.
     async fn empty(&mut self) -> io::Result<()> {
         while !self.buffer().is_empty() {
             let start = mem::take(&mut self.written);

@@ -33,11 +33,31 @@ impl<A, B> Chain<A, B> {
     }
 
     /// The two readers, to look at.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// let (head, tail): (&[u8], &[u8]) = (b"ab", b"cd");
+    /// assert_eq!(head.chain(tail).get_ref(), (&head, &tail));
+    /// ```
     pub fn get_ref(&self) -> (&A, &B) {
         (&self.first, &self.second)
     }
 
     /// The two readers.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (head, tail): (&[u8], &[u8]) = (b"ab", b"cd");
+    ///     let mut both = head.chain(tail);
+    ///     both.read_exact(vec![0; 3]).await?;
+    ///     assert_eq!(both.into_inner(), (&b""[..], &b"d"[..]));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_inner(self) -> (A, B) {
         (self.first, self.second)
     }

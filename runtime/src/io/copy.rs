@@ -13,7 +13,8 @@ const CHUNK: usize = 64 * 1024;
 /// How many chunks are moved before others get a turn, should neither side ever have to wait.
 const CHUNKS_PER_TURN: u32 = 16;
 
-/// Copies from `reader` to `writer` until the reader ends, flushes, and says how many bytes that was.
+/// Copies from `reader` to `writer` until the reader ends, flushes, and says how many bytes that
+/// was.
 ///
 /// It allocates one buffer of 64 KiB, and nothing a round. The writer is not shut down.
 ///
@@ -32,7 +33,8 @@ const CHUNKS_PER_TURN: u32 = 16;
 ///
 /// # Errors
 ///
-/// Those of the reader and the writer; what was read before has been written unless the writer failed.
+/// Those of the reader and the writer; what was read before has been written unless the writer
+/// failed.
 ///
 /// # Cancellation
 ///

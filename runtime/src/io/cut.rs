@@ -1,8 +1,9 @@
 //! Where a record ends, decided on bytes alone, so that futures, streams and tests share it.
 //!
-//! A record is what comes before a separator. It arrives in chunks that know nothing of it, so a separator may begin in
-//! one chunk and end in the next. The record so far lies in a vector that outlives the future: that is what makes
-//! reading one *Strict*. It never holds more than the limit and one separator.
+//! A record is what comes before a separator. It arrives in chunks that know nothing of it, so a
+//! separator may begin in one chunk and end in the next. The record so far lies in a vector that
+//! outlives the future: that is what makes reading one *Strict*. It never holds more than the limit
+//! and one separator.
 
 use std::io;
 use std::mem;
@@ -18,7 +19,8 @@ pub(super) enum Progress {
     TooLong,
 }
 
-/// Appends to `record` what `chunk` holds of it, the separator included, and says how many bytes of the chunk that was.
+/// Appends to `record` what `chunk` holds of it, the separator included, and says how many bytes of
+/// the chunk that was.
 pub(super) fn extend(
     record: &mut Vec<u8>,
     chunk: &[u8],
@@ -42,7 +44,8 @@ pub(super) fn extend(
     (record.len() - before, progress)
 }
 
-/// Cuts a stream into records: the state of [`Records`](super::Records) and [`Lines`](super::Lines) without its reader.
+/// Cuts a stream into records: the state of [`Records`](super::Records) and [`Lines`](super::Lines)
+/// without its reader.
 #[derive(Debug)]
 pub(super) struct Cutter {
     separator: Box<[u8]>,
@@ -63,7 +66,8 @@ impl Cutter {
         check(&self.separator)
     }
 
-    /// Says how many bytes of `chunk` are dealt with, and gives the record or error that this has led to.
+    /// Says how many bytes of `chunk` are dealt with, and gives the record or error that this has
+    /// led to.
     pub(super) fn cut(&mut self, chunk: &[u8]) -> (usize, Option<io::Result<Vec<u8>>>) {
         if self.skipping {
             // A separator may begin in what was seen already, but not lie in it.
@@ -151,7 +155,8 @@ mod tests {
             records.push(within(&rest[..at]));
             rest = &rest[at + separator.len()..];
         }
-        // Without a separator behind it, it takes one more separator's length to be sure that a record is too long.
+        // Without a separator behind it, it takes one more separator's length to be sure that a
+        // record is too long.
         if rest.len() >= limit + separator.len() {
             records.push(None);
         } else if !rest.is_empty() {

@@ -26,6 +26,15 @@ pub fn sink() -> Discard {
 }
 
 /// A writer that keeps nothing, made by [`sink`].
+///
+/// ```
+/// use wakering_runtime::io::{Discard, sink};
+///
+/// /// A logger that may be switched off.
+/// struct Logger(Option<Discard>);
+///
+/// assert!(Logger(Some(sink())).0.is_some());
+/// ```
 #[derive(Debug)]
 pub struct Discard(());
 

@@ -1,7 +1,9 @@
-//! A stream in memory: what one end writes the other reads, as with a socket pair but without the kernel.
+//! A stream in memory: what one end writes the other reads, as with a socket pair but without the
+//! kernel.
 //!
-//! Each direction is one pipe. The reading end swaps its empty chunk for all that was written meanwhile, so bytes are
-//! copied once on the way in and once on the way out, and the two allocations of a direction are used for ever.
+//! Each direction is one pipe. The reading end swaps its empty chunk for all that was written
+//! meanwhile, so bytes are copied once on the way in and once on the way out, and the two
+//! allocations of a direction are used for ever.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,7 +17,8 @@ use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut};
 
 use super::{AsyncRead, AsyncWrite, Sink, Source, read_from};
 
-/// Makes two connected streams. Each direction holds `capacity` bytes, at least one, before its writer has to wait.
+/// Makes two connected streams. Each direction holds `capacity` bytes, at least one, before its
+/// writer has to wait.
 ///
 /// ```
 /// use std::io::ErrorKind;
@@ -44,8 +47,20 @@ pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
 
 /// One end of a stream in memory, made by [`duplex`].
 ///
-/// When it is dropped, the other end reads what is left, then the end of the stream, and writing fails with
-/// `BrokenPipe`.
+/// When it is dropped, the other end reads what is left, then the end of the stream, and writing
+/// fails with `BrokenPipe`.
+///
+/// ```
+/// use wakering_runtime::io::{AsyncRead, DuplexStream, duplex};
+///
+/// wakering_runtime::run(async {
+///     let (mut near, far): (DuplexStream, DuplexStream) = duplex(8);
+///     drop(far);
+///     assert_eq!(near.read(vec![0; 8]).await?.0, 0);
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
 pub struct DuplexStream {
     incoming: Rc<RefCell<Pipe>>,
     outgoing: Rc<RefCell<Pipe>>,

@@ -23,6 +23,17 @@ pub fn empty() -> Empty {
 }
 
 /// A reader that is at its end, made by [`empty`].
+///
+/// ```
+/// use wakering_runtime::io::{AsyncBufRead, Empty, empty};
+///
+/// wakering_runtime::run(async {
+///     let mut nothing: Empty = empty();
+///     assert_eq!(nothing.fill_buf().await?, b"");
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Empty(());
 

@@ -1,9 +1,10 @@
 //! Streams of bytes: one poll-shaped primitive, and what people like to use on top of it.
 //!
-//! A byte stream is a [`Source`], a [`Sink`] or both. These own their buffers, so a poll never borrows memory of the
-//! caller for longer than the call, and a dropped future leaves nothing behind that could be lost or written to. TCP
-//! and Unix streams, pipes, [`duplex`] and TLS implement them, and what is written against poll-shaped traits (hyper,
-//! rustls, other runtimes' adapters) sits on them without a box per operation.
+//! A byte stream is a [`Source`], a [`Sink`] or both. These own their buffers, so a poll never
+//! borrows memory of the caller for longer than the call, and a dropped future leaves nothing
+//! behind that could be lost or written to. TCP and Unix streams, pipes, [`duplex`] and TLS
+//! implement them, and what is written against poll-shaped traits (hyper, rustls, other runtimes'
+//! adapters) sits on them without a box per operation.
 //!
 //! | trait | you call | who owns the memory |
 //! |---|---|---|
@@ -11,8 +12,8 @@
 //! | [`AsyncBufRead`] | `read_line(&mut line, limit)`, `lines(limit)`, `records(…)`, … | the reader; what you get is a copy or a look |
 //! | [`Source`], [`Sink`] | `poll_fill`, `consume`; `queue`, `poll_flush` | the stream |
 //!
-//! Every `Source` is an `AsyncBufRead`. What can only be read with a buffer of the caller's, a file for example, becomes
-//! one in a [`BufReader`].
+//! Every `Source` is an `AsyncBufRead`. What can only be read with a buffer of the caller's, a file
+//! for example, becomes one in a [`BufReader`].
 //!
 //! ```
 //! use wakering_runtime::io::{AsyncBufRead, AsyncWrite, duplex};
@@ -33,8 +34,8 @@
 //!
 //! # Cancellation
 //!
-//! Each function says what dropping its future loses. **Strict**: nothing; dropping it and calling again is the same as
-//! not dropping it. **Weak**: something, which is named there.
+//! Each function says what dropping its future loses. **Strict**: nothing; dropping it and calling
+//! again is the same as not dropping it. **Weak**: something, which is named there.
 
 /// Looking into the reader's buffer: lines, records.
 mod buf_read;

@@ -1,8 +1,9 @@
 //! Reading into a buffer that the operation owns while it lasts.
 //!
-//! One function is required, the rest is written with it, so that a type that can let the kernel write straight into
-//! the caller's buffer (a socket, a file) overrides `read` and everything else follows. Whatever is built of several
-//! reads keeps what it has got so far in that buffer and loses it with the future: these are the *Weak* ones.
+//! One function is required, the rest is written with it, so that a type that can let the kernel
+//! write straight into the caller's buffer (a socket, a file) overrides `read` and everything else
+//! follows. Whatever is built of several reads keeps what it has got so far in that buffer and
+//! loses it with the future: these are the *Weak* ones.
 
 use std::future::Future;
 use std::io;
@@ -29,7 +30,8 @@ const SPARE_MIN: usize = 4096;
 /// # .unwrap();
 /// ```
 pub trait AsyncRead {
-    /// Reads some bytes: overwrites `buf` from its start, up to its capacity, and sets its length to what it got.
+    /// Reads some bytes: overwrites `buf` from its start, up to its capacity, and sets its length
+    /// to what it got.
     ///
     /// `Ok((0, _))` means that the stream has ended, and nothing else.
     ///
@@ -52,7 +54,8 @@ pub trait AsyncRead {
     ///
     /// # Cancellation
     ///
-    /// **Strict** for every stream of this project: the buffer is lost, but what was read into it goes to the next read.
+    /// **Strict** for every stream of this project: the buffer is lost, but what was read into it
+    /// goes to the next read.
     fn read<B: IoBufMut>(&mut self, buf: B) -> impl Future<Output = BufResult<usize, B>>;
 
     /// Reads into several buffers, the first one first; by default into the first that has room.
@@ -158,7 +161,8 @@ pub trait AsyncRead {
     ///
     /// # Errors
     ///
-    /// As in [`read`](AsyncRead::read); `UnexpectedEof` if the stream ends first, with what came in `buf`.
+    /// As in [`read`](AsyncRead::read); `UnexpectedEof` if the stream ends first, with what came in
+    /// `buf`.
     ///
     /// # Cancellation
     ///
@@ -189,7 +193,8 @@ pub trait AsyncRead {
 
     /// Appends everything up to the end of the stream to `buf`, and says how much that was.
     ///
-    /// Whoever is at the other end decides how much memory this takes; [`take`](AsyncRead::take) sets a limit.
+    /// Whoever is at the other end decides how much memory this takes; [`take`](AsyncRead::take)
+    /// sets a limit.
     ///
     /// ```
     /// use wakering_runtime::io::AsyncRead;
@@ -249,8 +254,8 @@ pub trait AsyncRead {
     ///
     /// # Errors
     ///
-    /// As in [`read_to_end`](AsyncRead::read_to_end), and `InvalidData` if what came is not UTF-8; `text` is then as it
-    /// was.
+    /// As in [`read_to_end`](AsyncRead::read_to_end), and `InvalidData` if what came is not UTF-8;
+    /// `text` is then as it was.
     ///
     /// # Cancellation
     ///
@@ -277,7 +282,8 @@ pub trait AsyncRead {
         }
     }
 
-    /// A reader that ends after `limit` bytes of this one. Made of a `&mut` reader, it leaves the rest to be read.
+    /// A reader that ends after `limit` bytes of this one. Made of a `&mut` reader, it leaves the
+    /// rest to be read.
     ///
     /// ```
     /// use wakering_runtime::io::AsyncRead;

@@ -1,7 +1,8 @@
 //! Records and lines, one after the other.
 //!
-//! The iterators own the record that is being read and the knowledge that one was too long, so dropping a future of
-//! theirs loses nothing, and a record over the limit is one error, not the end: the next call passes over its rest.
+//! The iterators own the record that is being read and the knowledge that one was too long, so
+//! dropping a future of theirs loses nothing, and a record over the limit is one error, not the
+//! end: the next call passes over its rest.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +13,8 @@ use futures_core::Stream;
 use super::cut::Cutter;
 use super::{AsyncBufRead, Source};
 
-/// The records of a stream, made by [`AsyncBufRead::records`]. Of a [`Source`], it is also a [`Stream`].
+/// The records of a stream, made by [`AsyncBufRead::records`]. Of a [`Source`], it is also a
+/// [`Stream`].
 ///
 /// ```
 /// use wakering_runtime::io::AsyncBufRead;
@@ -42,11 +44,31 @@ impl<R> Records<R> {
     }
 
     /// The reader, to look at.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncBufRead;
+    ///
+    /// let reader: &[u8] = b"a;b";
+    /// assert_eq!(reader.records(b";", 9).get_ref(), b"a;b");
+    /// ```
     pub fn get_ref(&self) -> &R {
         &self.reader
     }
 
     /// The reader; what has come of an unfinished record is dropped.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncBufRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let reader: &[u8] = b"a;b;c";
+    ///     let mut records = reader.records(b";", 9);
+    ///     records.next_record().await?;
+    ///     assert_eq!(records.into_inner(), b"b;c");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_inner(self) -> R {
         self.reader
     }
@@ -55,10 +77,25 @@ impl<R> Records<R> {
 impl<R: AsyncBufRead> Records<R> {
     /// The next record, or `None` at the end of the stream.
     ///
+    /// ```
+    /// use wakering_runtime::io::AsyncBufRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let reader: &[u8] = b"short;much too long;short again";
+    ///     let mut records = reader.records(b";", 11);
+    ///     assert_eq!(records.next_record().await?, Some(b"short".to_vec()));
+    ///     assert!(records.next_record().await.is_err());
+    ///     assert_eq!(records.next_record().await?, Some(b"short again".to_vec()));
+    ///     assert_eq!(records.next_record().await?, None);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
-    /// What the stream failed with. `InvalidInput` if the separator is empty. `InvalidData` if the record is longer
-    /// than the limit; the call after that gives the next record.
+    /// What the stream failed with. `InvalidInput` if the separator is empty. `InvalidData` if the
+    /// record is longer than the limit; the call after that gives the next record.
     ///
     /// # Cancellation
     ///
@@ -99,7 +136,8 @@ impl<R: Source + Unpin> Stream for Records<R> {
     }
 }
 
-/// The lines of a stream, made by [`AsyncBufRead::lines`]. Of a [`Source`], it is also a [`Stream`].
+/// The lines of a stream, made by [`AsyncBufRead::lines`]. Of a [`Source`], it is also a
+/// [`Stream`].
 ///
 /// ```
 /// use futures_util::StreamExt;
@@ -120,11 +158,31 @@ impl<R> Lines<R> {
     }
 
     /// The reader, to look at.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncBufRead;
+    ///
+    /// let reader: &[u8] = b"a\nb";
+    /// assert_eq!(reader.lines(9).get_ref(), b"a\nb");
+    /// ```
     pub fn get_ref(&self) -> &R {
         self.0.get_ref()
     }
 
     /// The reader; what has come of an unfinished line is dropped.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncBufRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let reader: &[u8] = b"header\nbody";
+    ///     let mut lines = reader.lines(80);
+    ///     lines.next_line().await?;
+    ///     assert_eq!(lines.into_inner(), b"body");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_inner(self) -> R {
         self.0.into_inner()
     }
@@ -133,10 +191,26 @@ impl<R> Lines<R> {
 impl<R: AsyncBufRead> Lines<R> {
     /// The next line, or `None` at the end of the stream.
     ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use wakering_runtime::io::AsyncBufRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let reader: &[u8] = b"one\n\xff\nthree\n";
+    ///     let mut lines = reader.lines(80);
+    ///     assert_eq!(lines.next_line().await?.as_deref(), Some("one"));
+    ///     assert_eq!(lines.next_line().await.unwrap_err().kind(), ErrorKind::InvalidData);
+    ///     assert_eq!(lines.next_line().await?.as_deref(), Some("three"));
+    ///     assert_eq!(lines.next_line().await?, None);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
-    /// What the stream failed with. `InvalidData` if the line is longer than the limit or not UTF-8; the call after
-    /// that gives the next line.
+    /// What the stream failed with. `InvalidData` if the line is longer than the limit or not
+    /// UTF-8; the call after that gives the next line.
     ///
     /// # Cancellation
     ///

@@ -11,7 +11,8 @@ use super::{AsyncRead, Source, read_from};
 /// How many bytes are shown at a time.
 const SHOWN: usize = 8 * 1024;
 
-/// Makes a reader that gives `byte` for ever. It never waits, so put a [`take`](AsyncRead::take) around it.
+/// Makes a reader that gives `byte` for ever. It never waits, so put a [`take`](AsyncRead::take)
+/// around it.
 ///
 /// ```
 /// use wakering_runtime::io::{AsyncRead, repeat};
@@ -28,6 +29,17 @@ pub fn repeat(byte: u8) -> Repeat {
 }
 
 /// A reader that never ends, made by [`repeat`].
+///
+/// ```
+/// use wakering_runtime::io::{AsyncRead, Repeat, repeat};
+///
+/// wakering_runtime::run(async {
+///     let mut zeros: Repeat = repeat(0);
+///     assert_eq!(zeros.read_exact(vec![1; 20_000]).await?.1, vec![0; 20_000]);
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
 pub struct Repeat {
     bytes: Box<[u8]>,
 }

@@ -1,8 +1,10 @@
-//! The primitive below everything that can be written: a stream that takes bytes at once and sends them when it can.
+//! The primitive below everything that can be written: a stream that takes bytes at once and sends
+//! them when it can.
 //!
-//! Queueing is separate from waiting. `queue` copies and returns, so many small writes become one send; `poll_ready` is
-//! where a writer that is ahead of its peer waits; `poll_flush` is where it learns that the bytes have left. The type
-//! of the writer made by [`sink()`](super::sink) is [`Discard`](super::Discard), so that the name is free for the trait.
+//! Queueing is separate from waiting. `queue` copies and returns, so many small writes become one
+//! send; `poll_ready` is where a writer that is ahead of its peer waits; `poll_flush` is where it
+//! learns that the bytes have left. The type of the writer made by [`sink()`](super::sink) is
+//! [`Discard`](super::Discard), so that the name is free for the trait.
 
 use std::future::poll_fn;
 use std::io;
@@ -37,20 +39,23 @@ pub trait Sink {
     ///
     /// # Errors
     ///
-    /// What an earlier send failed with; `BrokenPipe` if the stream was shut down or nobody reads any more.
+    /// What an earlier send failed with; `BrokenPipe` if the stream was shut down or nobody reads
+    /// any more.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Takes a copy of all the bytes and returns at once.
     ///
-    /// Bytes are taken above the high-water mark too: who does not ask [`poll_ready`](Sink::poll_ready) first decides
-    /// how much memory that may cost. What is queued leaves in order, also if nobody asks for a flush.
+    /// Bytes are taken above the high-water mark too: who does not ask
+    /// [`poll_ready`](Sink::poll_ready) first decides how much memory that may cost. What is queued
+    /// leaves in order, also if nobody asks for a flush.
     ///
     /// # Errors
     ///
     /// As in [`poll_ready`](Sink::poll_ready); nothing was taken then.
     fn queue(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Waits until everything that was queued has left: the kernel, or the peer in memory, has taken it.
+    /// Waits until everything that was queued has left: the kernel, or the peer in memory, has
+    /// taken it.
     ///
     /// # Errors
     ///
@@ -61,12 +66,13 @@ pub trait Sink {
     ///
     /// # Errors
     ///
-    /// As in [`poll_ready`](Sink::poll_ready), but that the stream is shut down already is no error.
+    /// As in [`poll_ready`](Sink::poll_ready), but that the stream is shut down already is no
+    /// error.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// Writes from a buffer of the caller's to a sink, as [`AsyncWrite::write`](super::AsyncWrite::write) does: at most
-/// 64 KiB a call.
+/// Writes from a buffer of the caller's to a sink, as
+/// [`AsyncWrite::write`](super::AsyncWrite::write) does: at most 64 KiB a call.
 ///
 /// This is what a `Sink` without a faster way implements `AsyncWrite` with.
 ///
@@ -89,8 +95,8 @@ pub trait Sink {
 ///
 /// # Cancellation
 ///
-/// **Weak**: once the bytes are queued they leave, also if nobody waits for that any more, and whether they were queued
-/// is then not known.
+/// **Weak**: once the bytes are queued they leave, also if nobody waits for that any more, and
+/// whether they were queued is then not known.
 pub async fn write_to<S, B>(sink: &mut S, buf: B) -> BufResult<usize, B>
 where
     S: Sink + ?Sized,

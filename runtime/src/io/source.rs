@@ -1,9 +1,11 @@
-//! The primitive below everything that can be read: a stream that owns its buffer and shows what is in it.
+//! The primitive below everything that can be read: a stream that owns its buffer and shows what is
+//! in it.
 //!
-//! A completion-based read needs memory that outlives the future, so somebody other than the caller has to own it.
-//! Here it is the stream. `poll_fill` shows the bytes that are there and asks for more only when there are none;
-//! `consume` says how many have been dealt with. Between the two nothing is taken out of the stream, so a future built
-//! from them can be dropped at any point without losing a byte.
+//! A completion-based read needs memory that outlives the future, so somebody other than the caller
+//! has to own it. Here it is the stream. `poll_fill` shows the bytes that are there and asks for
+//! more only when there are none; `consume` says how many have been dealt with. Between the two
+//! nothing is taken out of the stream, so a future built from them can be dropped at any point
+//! without losing a byte.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,9 +15,10 @@ use wakering_ring_driver::buffer::{BufError, BufResult, IoBufMut};
 
 /// A stream of bytes that owns the buffer it reads into.
 ///
-/// Implementers write these two functions and, with [`read_from`], one line for [`AsyncRead`](super::AsyncRead);
-/// [`AsyncBufRead`](super::AsyncBufRead) comes by itself. A type that is also a [`Sink`](super::Sink) keeps the wakers
-/// of its two sides apart, because two tasks may use them at the same time.
+/// Implementers write these two functions and, with [`read_from`], one line for
+/// [`AsyncRead`](super::AsyncRead); [`AsyncBufRead`](super::AsyncBufRead) comes by itself. A type
+/// that is also a [`Sink`](super::Sink) keeps the wakers of its two sides apart, because two tasks
+/// may use them at the same time.
 ///
 /// ```
 /// use std::io;
@@ -47,12 +50,14 @@ use wakering_ring_driver::buffer::{BufError, BufResult, IoBufMut};
 pub trait Source {
     /// Shows the bytes that have arrived and not been consumed; waits only if there are none.
     ///
-    /// An empty slice means that the stream has ended, and stays the answer from then on. Bytes, once shown, are shown
-    /// again by the next call, which is then ready at once, until they are consumed.
+    /// An empty slice means that the stream has ended, and stays the answer from then on. Bytes,
+    /// once shown, are shown again by the next call, which is then ready at once, until they are
+    /// consumed.
     ///
     /// # Errors
     ///
-    /// What the stream failed with. The bytes that arrived before are shown before the error is told.
+    /// What the stream failed with. The bytes that arrived before are shown before the error is
+    /// told.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>>;
 
     /// Says that the first `n` of the bytes shown have been dealt with.
@@ -63,7 +68,8 @@ pub trait Source {
     fn consume(&mut self, n: usize);
 }
 
-/// Reads from a source into a buffer of the caller's, as [`AsyncRead::read`](super::AsyncRead::read) does.
+/// Reads from a source into a buffer of the caller's, as
+/// [`AsyncRead::read`](super::AsyncRead::read) does.
 ///
 /// This is what a `Source` without a faster way implements `AsyncRead` with.
 ///

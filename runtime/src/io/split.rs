@@ -1,8 +1,9 @@
 //! One stream as two halves that two tasks can own.
 //!
-//! The halves share the stream in an `Rc`; they are for one thread, as the stream is. Streams that can do better, TCP
-//! for one, have owned halves of their own. A half cannot show the stream's buffer beyond a poll, so the reading half
-//! copies out of it and is no [`Source`]; put a [`BufReader`](super::BufReader) in front of it for lines.
+//! The halves share the stream in an `Rc`; they are for one thread, as the stream is. Streams that
+//! can do better, TCP for one, have owned halves of their own. A half cannot show the stream's
+//! buffer beyond a poll, so the reading half copies out of it and is no [`Source`]; put a
+//! [`BufReader`](super::BufReader) in front of it for lines.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -42,11 +43,40 @@ pub fn split<S: Source + Sink>(stream: S) -> (ReadHalf<S>, WriteHalf<S>) {
 }
 
 /// The reading half of a stream, made by [`split`](split()).
+///
+/// ```
+/// use wakering_runtime::io::{AsyncBufRead, AsyncWrite, BufReader, duplex, split};
+///
+/// wakering_runtime::run(async {
+///     let (near, mut far) = duplex(64);
+///     let (read, _write) = split(near);
+///     far.write_all("a line\n").await?;
+///     let line = BufReader::new(read).lines(80).next_line().await?;
+///     assert_eq!(line.as_deref(), Some("a line"));
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
 pub struct ReadHalf<S> {
     stream: Rc<RefCell<S>>,
 }
 
-/// The writing half of a stream, made by [`split`](split()). Dropping it does not shut the stream down.
+/// The writing half of a stream, made by [`split`](split()). Dropping it does not shut the stream
+/// down.
+///
+/// ```
+/// use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, duplex, split};
+///
+/// wakering_runtime::run(async {
+///     let (near, mut far) = duplex(64);
+///     let (_read, mut write) = split(near);
+///     write.queue(b"hel")?;
+///     write.write_all("lo").await?;
+///     assert_eq!(far.read(vec![0; 64]).await?.1, b"hello");
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
 pub struct WriteHalf<S> {
     stream: Rc<RefCell<S>>,
 }
@@ -148,6 +178,15 @@ impl<S> fmt::Debug for WriteHalf<S> {
 }
 
 /// Two halves that are not of one stream, given back.
+///
+/// ```
+/// use wakering_runtime::io::{ReuniteError, duplex, split};
+///
+/// let (near, far) = duplex(64);
+/// let ((read, write), (_, other)) = (split(near), split(far));
+/// let ReuniteError(read, _other) = read.reunite(other).unwrap_err();
+/// assert!(read.reunite(write).is_ok());
+/// ```
 pub struct ReuniteError<S>(pub ReadHalf<S>, pub WriteHalf<S>);
 
 impl<S> fmt::Debug for ReuniteError<S> {

@@ -1,4 +1,5 @@
-//! A reader that ends early: the part of a stream that belongs to one message, or as much as one is ready to keep.
+//! A reader that ends early: the part of a stream that belongs to one message, or as much as one is
+//! ready to keep.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -33,21 +34,60 @@ impl<R> Take<R> {
     }
 
     /// How many bytes may still be read, if the inner reader has as many.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{AsyncRead, empty};
+    ///
+    /// assert_eq!(empty().take(5).limit(), 5);
+    /// ```
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
     /// The inner reader, to look at.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// let reader: &[u8] = b"abc";
+    /// assert_eq!(reader.take(1).get_ref(), b"abc");
+    /// ```
     pub fn get_ref(&self) -> &R {
         &self.inner
     }
 
     /// The inner reader; what is read from it does not count.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let reader: &[u8] = b"abcdef";
+    ///     let mut part = reader.take(2);
+    ///     part.get_mut().read_exact(vec![0; 3]).await?;
+    ///     assert_eq!(part.read_to_end(Vec::new()).await?.1, b"de");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.inner
     }
 
     /// The inner reader, which goes on behind what was taken.
+    ///
+    /// ```
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let reader: &[u8] = b"abcdef";
+    ///     let mut part = reader.take(2);
+    ///     part.read_to_end(Vec::new()).await?;
+    ///     assert_eq!(part.into_inner(), b"cdef");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_inner(self) -> R {
         self.inner
     }
@@ -63,7 +103,8 @@ impl<R: AsyncRead> AsyncRead for Take<R> {
         if buf.capacity() == 0 {
             return Err(BufError::new(no_room(), buf));
         }
-        // A window never makes the buffer behind it shorter, so that begins empty and grows to what is read.
+        // A window never makes the buffer behind it shorter, so that begins empty and grows to what
+        // is read.
         buf.overwrite(&[]);
         let part = within(self.limit, buf.capacity());
         if part == 0 {

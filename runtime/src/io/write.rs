@@ -1,8 +1,8 @@
 //! Writing from a buffer that the operation owns while it lasts.
 //!
-//! As with reading, little is required and the rest follows: a type that can let the kernel read straight from the
-//! caller's buffer overrides `write`. A write is done when the kernel has taken the bytes; a future that is dropped
-//! before does not call them back.
+//! As with reading, little is required and the rest follows: a type that can let the kernel read
+//! straight from the caller's buffer overrides `write`. A write is done when the kernel has taken
+//! the bytes; a future that is dropped before does not call them back.
 
 use std::future::Future;
 use std::io;
@@ -23,7 +23,8 @@ use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, Slice};
 /// # .unwrap();
 /// ```
 pub trait AsyncWrite {
-    /// Writes bytes from the start of `buf`, and says how many: at least one, if `buf` is not empty.
+    /// Writes bytes from the start of `buf`, and says how many: at least one, if `buf` is not
+    /// empty.
     ///
     /// ```
     /// use wakering_runtime::io::{AsyncWrite, duplex};
@@ -43,11 +44,12 @@ pub trait AsyncWrite {
     ///
     /// # Cancellation
     ///
-    /// **Weak**: a write that was begun is not cut short by dropping its future, and how much of it was done is not
-    /// known then.
+    /// **Weak**: a write that was begun is not cut short by dropping its future, and how much of it
+    /// was done is not known then.
     fn write<B: IoBuf>(&mut self, buf: B) -> impl Future<Output = BufResult<usize, B>>;
 
-    /// Writes from several buffers, the first one first; by default from the first that is not empty.
+    /// Writes from several buffers, the first one first; by default from the first that is not
+    /// empty.
     ///
     /// ```
     /// use wakering_runtime::io::AsyncWrite;
@@ -96,7 +98,8 @@ pub trait AsyncWrite {
     ///
     /// wakering_runtime::run(async {
     ///     let (mut near, mut far) = duplex(4);
-    ///     let writer = wakering_runtime::spawn(async move { near.write_all("longer than four").await });
+    ///     let writer = async move { near.write_all("longer than four").await };
+    ///     let writer = wakering_runtime::spawn(writer);
     ///     let (n, _) = far.read_to_end(Vec::new()).await?;
     ///     assert_eq!(n, 16);
     ///     assert_eq!(writer.await.unwrap()?.0, 16);
@@ -107,8 +110,8 @@ pub trait AsyncWrite {
     ///
     /// # Errors
     ///
-    /// As in [`write`](AsyncWrite::write); how much was written before is not told. `WriteZero` if the stream takes
-    /// nothing.
+    /// As in [`write`](AsyncWrite::write); how much was written before is not told. `WriteZero` if
+    /// the stream takes nothing.
     ///
     /// # Cancellation
     ///
@@ -157,8 +160,8 @@ pub trait AsyncWrite {
     ///
     /// # Cancellation
     ///
-    /// **Strict** where nothing but queued bytes is waited for, as in sockets; [`BufWriter`](super::BufWriter) says
-    /// where it differs.
+    /// **Strict** where nothing but queued bytes is waited for, as in sockets;
+    /// [`BufWriter`](super::BufWriter) says where it differs.
     fn flush(&mut self) -> impl Future<Output = io::Result<()>>;
 
     /// Flushes, then tells the peer that nothing more will come; reading goes on.
