@@ -1,7 +1,9 @@
-//! What we ask: an operation is a small value that owns all it lends to the kernel, and [`Op`] is the future around it.
+//! What we ask: an operation is a small value that owns all it lends to the kernel, and [`Op`] is
+//! the future around it.
 //!
-//! The ownership rule, which everything in this crate leans on: *from submission to the final completion the kernel
-//! owns what the operation keeps; dropping the future drops only the interest.*
+//! The ownership rule, which everything in this crate leans on: *from submission to the final
+//! completion the kernel owns what the operation keeps; dropping the future drops only the
+//! interest.*
 
 #![allow(unsafe_code)]
 
@@ -12,15 +14,81 @@ use crate::driver::Driver;
 use crate::fd::Shelf;
 use crate::request::{Number, Request};
 
+mod accept;
+mod at;
+mod bind;
+mod close;
+mod connect;
+mod control;
+mod datagram;
+mod fallocate;
+mod fchmod;
+mod fsync;
+mod ftruncate;
 mod future;
+mod in_turn;
+mod listen;
+mod mkdirat;
+mod msg_ring;
 mod multi;
 mod nop;
+mod openat;
+mod poll;
+mod read;
+mod read_vectored;
+mod recv;
+mod recv_multi;
+mod recvmsg;
+mod renameat;
+mod send;
+mod sendmsg;
+mod shutdown;
+mod socket;
+mod statx;
+mod timeout;
+mod transfer;
+mod unlinkat;
+mod write;
+mod write_vectored;
 
+pub use accept::{Accept, AcceptMulti, accept, accept_multi};
+pub use bind::{Bind, bind};
+pub use close::{Close, close};
+pub use connect::{Connect, connect};
+pub use control::ControlMessage;
+pub use datagram::{Datagram, DatagramBuffer};
+pub use fallocate::{Allocation, Fallocate, fallocate};
+pub use fchmod::{Fchmod, fchmod};
+pub use fsync::{Fsync, fdatasync, fsync};
+pub use ftruncate::{Ftruncate, ftruncate};
 pub use future::{Cancel, Op};
+pub use in_turn::InTurn;
+pub use listen::{Listen, listen};
+pub use mkdirat::{MkdirAt, mkdir};
 pub use multi::{Multi, MultiOperation};
 pub use nop::{Nop, nop};
+pub use openat::{OpenAt, OpenHow, open};
+pub use poll::{Interest, Poll, poll};
+pub use read::{Read, ReadAt, read, read_at};
+pub use read_vectored::{ReadVectored, ReadVectoredAt, read_vectored, read_vectored_at};
+pub use recv::{Peek, Recv, peek, recv};
+pub use recv_multi::{RecvMulti, recv_multi};
+pub use recvmsg::{RecvMsg, recv_msg};
+pub use renameat::{RenameAt, rename};
+pub use send::{Send, send};
+pub use sendmsg::{SendMsg, SendVectored, send_msg, send_vectored};
+pub use shutdown::{Shutdown, shutdown, shutdown_now};
+pub use socket::{Domain, Socket, SocketKind, socket};
+pub use statx::{FileKind, Stat, Statx, stat, statx};
+pub use timeout::{Timeout, timeout};
+pub use unlinkat::{UnlinkAt, rmdir, unlink};
+pub use write::{Write, WriteAt, write, write_at, write_at_in_turn};
+pub use write_vectored::{
+    WriteVectored, WriteVectoredAt, write_vectored, write_vectored_at, write_vectored_at_in_turn,
+};
 
-/// Which side of a descriptor an operation occupies while it is in flight: at most one per side at a time.
+/// Which side of a descriptor an operation occupies while it is in flight: at most one per side at
+/// a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// None: positioned file I/O, paths, timers. Any number at once.
@@ -36,14 +104,16 @@ pub enum Lane {
 /// # Safety
 ///
 /// The *driver* promises:
-/// - `request` is called at most once, with `self` at the address where it stays until the final completion;
-/// - after that `self` is not touched before the final completion but by `serve` and `put_back` as documented there,
-///   and not dropped;
+/// - `request` is called at most once, with `self` at the address where it stays until the final
+///   completion;
+/// - after that `self` is not touched before the final completion but by `serve` and `put_back` as
+///   documented there, and not dropped;
 /// - exactly one of `complete`, `fail`, `put_back` ends it.
 ///
 /// The *implementer* promises:
-/// - every pointer in the request points into `self` or into memory that `self` owns exclusively, or keeps alive and
-///   only lends for reading, and stays valid until `self` is dropped, however long that takes.
+/// - every pointer in the request points into `self` or into memory that `self` owns exclusively,
+///   or keeps alive and only lends for reading, and stays valid until `self` is dropped, however
+///   long that takes.
 pub unsafe trait Operation: Sized + 'static {
     /// What awaiting it gives: as a rule `io::Result<T>` or `BufResult<T, B>`.
     type Output;
@@ -54,12 +124,13 @@ pub unsafe trait Operation: Sized + 'static {
     /// The side it occupies.
     const LANE: Lane = Lane::Free;
 
-    /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation was made on,
-    /// [`Number::NONE`] where it was made on none.
+    /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation
+    /// was made on, [`Number::NONE`] where it was made on none.
     fn request(&mut self, fd: Number) -> Request;
 
-    /// The output of a final completion whose result was not negative. Owned results (descriptors, pooled buffers) are
-    /// taken over here, also when nobody wants the output any more: it is then dropped, which closes or recycles them.
+    /// The output of a final completion whose result was not negative. Owned results (descriptors,
+    /// pooled buffers) are taken over here, also when nobody wants the output any more: it is then
+    /// dropped, which closes or recycles them.
     fn complete(self, outcome: Outcome, driver: &Driver) -> Self::Output;
 
     /// The output of a failed or refused operation; gives back what was lent.
@@ -70,12 +141,14 @@ pub unsafe trait Operation: Sized + 'static {
         None
     }
 
-    /// Lanes only: served from what an abandoned predecessor left, as if the kernel had answered so.
+    /// Lanes only: served from what an abandoned predecessor left, as if the kernel had answered
+    /// so.
     fn serve(&mut self, _shelf: &mut Shelf) -> Option<Outcome> {
         None
     }
 
-    /// Lanes only: leaves what the kernel handed over for the next one. Called on a completed operation that nobody
-    /// waits for, before it is dropped. Also called with errors, which are news that the kernel tells only once.
+    /// Lanes only: leaves what the kernel handed over for the next one. Called on a completed
+    /// operation that nobody waits for, before it is dropped. Also called with errors, which are
+    /// news that the kernel tells only once.
     fn put_back(&mut self, _outcome: Outcome, _shelf: &mut Shelf) {}
 }

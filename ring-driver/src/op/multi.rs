@@ -24,6 +24,11 @@ pub unsafe trait MultiOperation: Operation {
 
     /// Turns one completion into an item; `None` where it only says that the series has ended.
     fn item(outcome: Outcome, driver: &Driver) -> Option<io::Result<Self::Item>>;
+
+    /// The same for what [`serve`](Operation::serve) has answered, which may lie in `self`.
+    fn served(&mut self, outcome: Outcome, driver: &Driver) -> Option<io::Result<Self::Item>> {
+        Self::item(outcome, driver)
+    }
 }
 
 /// The items of a multishot operation, in the order in which the kernel gave them.
@@ -87,8 +92,11 @@ impl<O: MultiOperation> Multi<O> {
                             self.stage = Stage::Queued(operation);
                             return Poll::Pending;
                         }
-                        Begun::Served(operation, outcome) => {
-                            let item = O::item(outcome, &driver);
+                        Begun::Served(mut operation, outcome) => {
+                            let item = match outcome.errno() {
+                                None => operation.served(outcome, &driver),
+                                Some(_) => O::item(outcome, &driver),
+                            };
                             self.stage = Stage::Ready(operation);
                             if let Some(item) = item {
                                 return Poll::Ready(Some(item));

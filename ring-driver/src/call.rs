@@ -1,0 +1,334 @@
+//! The same requests as plain system calls: the one table from request to call.
+//!
+//! Three users. Effects that never wait are called in place, on every backend. What a ring lacks is
+//! called on the thread pool if it may block on a disk ([`Class::Blocking`]), or in place as soon
+//! as the descriptor is ready ([`Class::Readiness`]). Results are the kernel's own: a count or
+//! number, or the negated errno.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::RawFd;
+use std::ptr;
+
+use crate::request::Request;
+
+/// Where a request may be carried out by a plain call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// On the loop, once the descriptor shows one of these events of poll(2).
+    Readiness(u32),
+    /// On the pool: it waits for a disk, or for nobody knows what.
+    Blocking,
+    /// On the loop, at once: it waits for nothing, or has no plain call at all.
+    None,
+}
+
+impl Request {
+    /// What has to be waited for, and where, before this may be called.
+    pub(crate) fn class(&self) -> Class {
+        const READABLE: Class = Class::Readiness(libc::POLLIN as u32);
+        const WRITABLE: Class = Class::Readiness(libc::POLLOUT as u32);
+        match *self {
+            Request::Read { offset: None, .. }
+            | Request::ReadVectored { offset: None, .. }
+            | Request::Accept { .. }
+            | Request::AcceptMulti { .. }
+            | Request::Recv { .. }
+            | Request::RecvMsg { .. } => READABLE,
+            Request::Write { offset: None, .. }
+            | Request::WriteVectored { offset: None, .. }
+            | Request::Send { .. }
+            | Request::SendMsg { .. } => WRITABLE,
+            // A Unix socket whose peer has no room to queue us does not say when it has.
+            Request::Connect { address, .. } if is_unix(address) => Class::Blocking,
+            Request::Connect { .. } => WRITABLE,
+            Request::Poll { events, .. } => Class::Readiness(events),
+            Request::Read { .. }
+            | Request::Write { .. }
+            | Request::ReadVectored { .. }
+            | Request::WriteVectored { .. }
+            | Request::Fsync { .. }
+            | Request::Ftruncate { .. }
+            | Request::Fallocate { .. }
+            | Request::Fchmod { .. }
+            | Request::OpenAt { .. }
+            | Request::Close { .. }
+            | Request::Statx { .. }
+            | Request::UnlinkAt { .. }
+            | Request::RenameAt { .. }
+            | Request::MkdirAt { .. } => Class::Blocking,
+            Request::Nop
+            | Request::Socket { .. }
+            | Request::Bind { .. }
+            | Request::Listen { .. }
+            | Request::Shutdown { .. }
+            | Request::RecvPooled { .. }
+            | Request::RecvMulti { .. }
+            | Request::Timeout { .. }
+            | Request::Cancel { .. }
+            | Request::MsgRing { .. }
+            | Request::GetSockName { .. }
+            | Request::GetPeerName { .. }
+            | Request::SetSockOpt { .. }
+            | Request::GetSockOpt { .. } => Class::None,
+        }
+    }
+}
+
+/// Makes the system call and waits as long as it takes. A signal does not cut it short.
+pub(crate) fn call(request: &Request) -> i32 {
+    match *request {
+        // Linux frees the number before a signal can interrupt anything: to try again could close
+        // somebody else's.
+        // SAFETY: whoever made the request gave the number up.
+        Request::Close { fd } => once(unsafe { libc::close(fd.0) } as isize),
+        Request::Poll { fd, events } => poll(fd.0, events, -1),
+        _ => call_with(request, 0),
+    }
+}
+
+/// Makes the system call of a request of class [`Readiness`](Class::Readiness) without ever
+/// waiting: `-EAGAIN` asks to call again once the descriptor shows the events. Other requests are
+/// called as they are.
+pub(crate) fn call_without_blocking(request: &Request) -> i32 {
+    match *request {
+        Request::Read { fd, offset: None, .. } | Request::ReadVectored { fd, offset: None, .. } => {
+            ready(fd.0, libc::POLLIN).unwrap_or_else(|| call(request))
+        }
+        Request::Write { fd, buf, len, offset: None } => {
+            let len = len.min(PIPE_BUF);
+            let cut = Request::Write { fd, buf, len, offset: None };
+            ready(fd.0, libc::POLLOUT).unwrap_or_else(|| call(&cut))
+        }
+        Request::WriteVectored { fd, segments, count, offset: None } if count > 0 => {
+            // SAFETY: whoever made the request vouches for `count` segments.
+            let first = unsafe { *segments };
+            let len = first.iov_len.min(PIPE_BUF as usize) as u32;
+            let cut = Request::Write { fd, buf: first.iov_base.cast(), len, offset: None };
+            ready(fd.0, libc::POLLOUT).unwrap_or_else(|| call(&cut))
+        }
+        Request::Accept { fd, .. } | Request::AcceptMulti { fd } => {
+            without_blocking(fd.0, || call(request))
+        }
+        Request::Connect { fd, .. } => {
+            let result = without_blocking(fd.0, || call(request));
+            match -result {
+                // On its way. Asked again when the socket can be written to, Linux tells how it
+                // went.
+                libc::EINPROGRESS | libc::EALREADY => -libc::EAGAIN,
+                _ => result,
+            }
+        }
+        Request::Poll { fd, events } => match poll(fd.0, events, 0) {
+            0 => -libc::EAGAIN,
+            result => result,
+        },
+        _ => call_with(request, libc::MSG_DONTWAIT),
+    }
+}
+
+/// What a pipe or terminal that can be written to takes at once.
+///
+/// The mode of such a descriptor is left alone, because it may be shared with other processes
+/// (standard streams are). So reads and writes ask first and then call: the one reader of what is
+/// there does not wait, and neither does the one writer of at most this much.
+const PIPE_BUF: u32 = libc::PIPE_BUF as u32;
+
+/// `None` if the descriptor is ready, `-EAGAIN` or what else the answer is if it is not.
+fn ready(fd: RawFd, event: i16) -> Option<i32> {
+    match poll(fd, event as u32, 0) {
+        0 => Some(-libc::EAGAIN),
+        errno @ ..0 => Some(errno),
+        _ => None,
+    }
+}
+
+/// Makes a call that has no flag against waiting on a descriptor that does not wait for its length.
+///
+/// The mode belongs to the open file, so others who use the same one would see it change. Listeners
+/// and connecting sockets have no other users as a rule: they are private to the driver, which
+/// makes one call at a time. An operation of the ring that is in flight on the same socket looks at
+/// the mode only when it is submitted, on this same thread.
+fn without_blocking(fd: RawFd, call: impl FnOnce() -> i32) -> i32 {
+    let changed = match switch_nonblocking(fd, true) {
+        Ok(changed) => changed,
+        Err(error) => return error.raw_os_error().map_or(-libc::EINVAL, |errno| -errno),
+    };
+    let result = call();
+    if changed {
+        // What could be switched on a moment ago can be switched off.
+        let _ = switch_nonblocking(fd, false);
+    }
+    result
+}
+
+/// Sets or clears `O_NONBLOCK` on the open file behind `fd`.
+pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
+    switch_nonblocking(fd, nonblocking).map(drop)
+}
+
+/// The same; whether that changed anything.
+fn switch_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<bool> {
+    // SAFETY: no memory is involved.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    if flags < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let wanted = match nonblocking {
+        true => flags | libc::O_NONBLOCK,
+        false => flags & !libc::O_NONBLOCK,
+    };
+    // SAFETY: as above.
+    if wanted != flags && unsafe { libc::fcntl(fd, libc::F_SETFL, wanted) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(wanted != flags)
+}
+
+/// All calls that need no special care, with `more` flags for those that take `MSG_*`.
+fn call_with(request: &Request, more: i32) -> i32 {
+    // SAFETY: here and in the calls below. Every pointer in a request points into the operation
+    // that made it, with the length that stands beside it, and stays valid until the operation
+    // completes (see `Operation`).
+    retry(|| unsafe {
+        match *request {
+            Request::Nop => 0,
+            Request::Read { fd, buf, len, offset: None } => {
+                libc::read(fd.0, buf.cast(), len as usize)
+            }
+            Request::Read { fd, buf, len, offset: Some(offset) } => {
+                libc::pread64(fd.0, buf.cast(), len as usize, offset as i64)
+            }
+            Request::Write { fd, buf, len, offset: None } => {
+                libc::write(fd.0, buf.cast(), len as usize)
+            }
+            Request::Write { fd, buf, len, offset: Some(offset) } => {
+                libc::pwrite64(fd.0, buf.cast(), len as usize, offset as i64)
+            }
+            Request::ReadVectored { fd, segments, count, offset: None } => {
+                libc::readv(fd.0, segments, count as i32)
+            }
+            Request::ReadVectored { fd, segments, count, offset: Some(offset) } => {
+                libc::preadv64(fd.0, segments, count as i32, offset as i64)
+            }
+            Request::WriteVectored { fd, segments, count, offset: None } => {
+                libc::writev(fd.0, segments, count as i32)
+            }
+            Request::WriteVectored { fd, segments, count, offset: Some(offset) } => {
+                libc::pwritev64(fd.0, segments, count as i32, offset as i64)
+            }
+            Request::Fsync { fd, data_only: false } => libc::fsync(fd.0) as isize,
+            Request::Fsync { fd, data_only: true } => libc::fdatasync(fd.0) as isize,
+            Request::Ftruncate { fd, len } => libc::ftruncate64(fd.0, len as i64) as isize,
+            Request::Fallocate { fd, mode, offset, len } => {
+                libc::fallocate64(fd.0, mode, offset as i64, len as i64) as isize
+            }
+            Request::Fchmod { fd, mode } => libc::fchmod(fd.0, mode) as isize,
+            Request::OpenAt { dir, path, flags, mode } => {
+                libc::openat(dir.0, path, flags, mode) as isize
+            }
+            Request::Statx { dir, path, flags, mask, out } => {
+                libc::statx(dir.0, path, flags, mask, out) as isize
+            }
+            Request::UnlinkAt { dir, path, flags } => libc::unlinkat(dir.0, path, flags) as isize,
+            Request::RenameAt { old_dir, old, new_dir, new, flags } => {
+                libc::renameat2(old_dir.0, old, new_dir.0, new, flags) as isize
+            }
+            Request::MkdirAt { dir, path, mode } => libc::mkdirat(dir.0, path, mode) as isize,
+            Request::Socket { domain, kind, protocol } => {
+                libc::socket(domain, kind, protocol) as isize
+            }
+            Request::Bind { fd, address, len } => libc::bind(fd.0, address, len) as isize,
+            Request::Listen { fd, backlog } => libc::listen(fd.0, backlog) as isize,
+            // One that a signal interrupts goes on; asking again waits for its end.
+            Request::Connect { fd, address, len } => libc::connect(fd.0, address, len) as isize,
+            Request::Accept { fd, address, len } => {
+                libc::accept4(fd.0, address, len, libc::SOCK_CLOEXEC) as isize
+            }
+            Request::AcceptMulti { fd } => {
+                let (address, len) = (ptr::null_mut(), ptr::null_mut());
+                libc::accept4(fd.0, address, len, libc::SOCK_CLOEXEC) as isize
+            }
+            Request::Recv { fd, buf, len, flags } => {
+                libc::recv(fd.0, buf.cast(), len as usize, flags | more)
+            }
+            Request::RecvMsg { fd, message, flags } => libc::recvmsg(fd.0, message, flags | more),
+            Request::Send { fd, buf, len, flags } => {
+                let flags = flags | more | libc::MSG_NOSIGNAL;
+                libc::send(fd.0, buf.cast(), len as usize, flags)
+            }
+            Request::SendMsg { fd, message, flags } => {
+                libc::sendmsg(fd.0, message, flags | more | libc::MSG_NOSIGNAL)
+            }
+            Request::Shutdown { fd, how } => libc::shutdown(fd.0, how) as isize,
+            Request::GetSockName { fd, address, len } => {
+                libc::getsockname(fd.0, address, len) as isize
+            }
+            Request::GetPeerName { fd, address, len } => {
+                libc::getpeername(fd.0, address, len) as isize
+            }
+            Request::SetSockOpt { fd, level, name, value, len } => {
+                libc::setsockopt(fd.0, level, name, value.cast(), len) as isize
+            }
+            Request::GetSockOpt { fd, level, name, value, len } => {
+                libc::getsockopt(fd.0, level, name, value.cast(), len) as isize
+            }
+            // Buffers are provided to a ring. Whoever asks takes this answer as "none is left" and
+            // goes on without.
+            Request::RecvPooled { .. } | Request::RecvMulti { .. } => fail(libc::ENOBUFS),
+            Request::Timeout { .. } | Request::Cancel { .. } | Request::MsgRing { .. } => {
+                fail(libc::EOPNOTSUPP)
+            }
+            Request::Close { .. } | Request::Poll { .. } => {
+                unreachable!("`call` makes it itself: {request:?}")
+            }
+        }
+    })
+}
+
+/// Waits up to `timeout` ms (-1: for ever) for any of `events`; the events that are there, 0 when
+/// the time is over.
+fn poll(fd: RawFd, events: u32, timeout: i32) -> i32 {
+    let mut entry = libc::pollfd { fd, events: events as i16, revents: 0 };
+    // SAFETY: one entry, which lives throughout the call.
+    let result = retry(|| unsafe { libc::poll(&raw mut entry, 1, timeout) } as isize);
+    match result {
+        1.. if entry.revents == libc::POLLNVAL => -libc::EBADF,
+        1.. => i32::from(entry.revents),
+        result => result,
+    }
+}
+
+fn is_unix(address: *const libc::sockaddr) -> bool {
+    // SAFETY: whoever made the request vouches for an address, and each begins with its family.
+    !address.is_null() && i32::from(unsafe { (*address).sa_family }) == libc::AF_UNIX
+}
+
+fn retry(mut call: impl FnMut() -> isize) -> i32 {
+    loop {
+        match once(call()) {
+            result if result == -libc::EINTR => {}
+            result => return result,
+        }
+    }
+}
+
+/// The result of a call in the kernel's own form.
+fn once(result: isize) -> i32 {
+    match result {
+        // No call transfers more than fits (`MAX_RW_COUNT`).
+        0.. => result as i32,
+        _ => -io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO),
+    }
+}
+
+/// What a failing call does.
+fn fail(errno: i32) -> isize {
+    // SAFETY: the address of this thread's errno is always valid.
+    unsafe { *libc::__errno_location() = errno };
+    -1
+}
+
+#[cfg(test)]
+mod tests;

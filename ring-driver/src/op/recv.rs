@@ -1,0 +1,127 @@
+//! Receiving from a stream socket into a buffer of the caller.
+//!
+//! Nothing but the buffer is in the operation, so that it fits into a slot.
+
+#![allow(unsafe_code)]
+
+use std::io;
+
+use super::transfer::{self, filled, length, no_room};
+use super::{Lane, Op, Operation};
+use crate::buffer::{BufError, BufResult, IoBufMut};
+use crate::completion::Outcome;
+use crate::driver::Driver;
+use crate::fd::{Fd, Shelf};
+use crate::request::{Number, Request};
+
+/// The operation of [`recv`].
+#[derive(Debug)]
+pub struct Recv<B>(B);
+
+/// Receives into `buf`, overwriting it from 0 up to its capacity; 0 bytes are the end of the
+/// stream.
+///
+/// For sockets that carry streams; datagrams are received by [`recv_msg`](super::recv_msg()).
+///
+/// # Errors
+/// `InvalidInput` if `buf` has no capacity; `ConnectionReset`; what recv(2) says.
+///
+/// # Cancellation
+/// **Strict**: what a dropped receive brings is served to the next one.
+///
+/// # Kernel
+/// `IORING_OP_RECV`, 5.6; elsewhere recv(2) once the socket is ready.
+pub fn recv<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Recv<B>> {
+    Op::on(fd, Recv(buf))
+}
+
+// SAFETY: the pointer leads into the buffer, which is owned and stays at its address.
+unsafe impl<B: IoBufMut> Operation for Recv<B> {
+    type Output = BufResult<usize, B>;
+
+    const NAME: &'static str = "recv";
+    const LANE: Lane = Lane::Read;
+
+    fn request(&mut self, fd: Number) -> Request {
+        let (buf, len) = (self.0.as_mut_ptr(), length(self.0.capacity()));
+        Request::Recv { fd, buf, len, flags: 0 }
+    }
+
+    fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
+        // SAFETY: `request` lent the buffer from its start, for at most its capacity; `serve`
+        // filled it so.
+        let count = unsafe { filled(&mut self.0, outcome) };
+        Ok((count, self.0))
+    }
+
+    fn fail(self, error: io::Error) -> Self::Output {
+        Err(BufError::new(error, self.0))
+    }
+
+    fn refuse(&self) -> Option<io::Error> {
+        no_room(self.0.capacity())
+    }
+
+    fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
+        transfer::serve(&mut self.0, shelf, false)
+    }
+
+    fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
+        transfer::put_back(&mut self.0, outcome, shelf);
+    }
+}
+
+/// The operation of [`peek`].
+#[derive(Debug)]
+pub struct Peek<B>(B);
+
+/// Waits until something can be received and copies it to `buf` without taking it; the next receive
+/// gets the same bytes.
+///
+/// # Errors
+/// As [`recv`].
+///
+/// # Cancellation
+/// **Strict**: nothing is taken.
+///
+/// # Kernel
+/// As [`recv`], with `MSG_PEEK`.
+pub fn peek<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Peek<B>> {
+    Op::on(fd, Peek(buf))
+}
+
+// SAFETY: the pointer leads into the buffer, which is owned and stays at its address.
+unsafe impl<B: IoBufMut> Operation for Peek<B> {
+    type Output = BufResult<usize, B>;
+
+    const NAME: &'static str = "recv";
+    const LANE: Lane = Lane::Read;
+
+    fn request(&mut self, fd: Number) -> Request {
+        let (buf, len) = (self.0.as_mut_ptr(), length(self.0.capacity()));
+        Request::Recv { fd, buf, len, flags: libc::MSG_PEEK }
+    }
+
+    fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
+        // SAFETY: `request` lent the buffer from its start, for at most its capacity; `serve`
+        // filled it so.
+        let count = unsafe { filled(&mut self.0, outcome) };
+        Ok((count, self.0))
+    }
+
+    fn fail(self, error: io::Error) -> Self::Output {
+        Err(BufError::new(error, self.0))
+    }
+
+    fn refuse(&self) -> Option<io::Error> {
+        no_room(self.0.capacity())
+    }
+
+    fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
+        transfer::serve(&mut self.0, shelf, true)
+    }
+
+    fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
+        transfer::keep(outcome, shelf);
+    }
+}

@@ -1,0 +1,103 @@
+//! Receiving again and again, each time into whichever buffer of the driver's pool is next.
+
+#![allow(unsafe_code)]
+
+use std::io;
+
+use super::transfer::keep;
+use super::{Lane, Multi, MultiOperation, Operation};
+use crate::buffer::{BufPool, PooledBuf};
+use crate::completion::Outcome;
+use crate::driver::Driver;
+use crate::fd::{Fd, Shelf};
+use crate::request::{Number, Request};
+
+/// The operation of [`recv_multi`].
+#[derive(Debug)]
+pub struct RecvMulti {
+    pool: BufPool,
+    /// Bytes that an abandoned receive left.
+    served: Option<PooledBuf>,
+}
+
+/// Receives the bytes of a stream as they come, until it ends (an empty buffer) or an error.
+///
+/// The kernel reads ahead as long as the pool has buffers, whether or not anybody takes the items:
+/// this is for peers that are trusted not to flood. [`Fd::poll_fill`] reads one buffer ahead.
+///
+/// # Errors
+/// ENOBUFS when all buffers of the pool are taken: drop some, and start again. `Unsupported` where
+/// the kernel has no multishot receive.
+///
+/// # Cancellation
+/// **Strict**: bytes that nobody has taken are given to the next receive.
+///
+/// # Kernel
+/// `IORING_OP_RECV` with `IORING_RECV_MULTISHOT` and provided buffers, 6.0.
+pub fn recv_multi(fd: &Fd) -> io::Result<Multi<RecvMulti>> {
+    if !fd.driver().capabilities().multishot_recv {
+        let message = "receiving by multishot needs Linux 6.0: receive one buffer at a time";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
+    let pool = fd.driver().buf_pool()?;
+    Ok(Multi::on(fd, RecvMulti { pool, served: None }))
+}
+
+// SAFETY: nothing of `self` is lent; the pool's memory belongs to the pool, which `self` keeps
+// alive.
+unsafe impl Operation for RecvMulti {
+    type Output = io::Result<PooledBuf>;
+
+    const NAME: &'static str = "recv";
+    const LANE: Lane = Lane::Read;
+
+    fn request(&mut self, fd: Number) -> Request {
+        Request::RecvMulti { fd, group: self.pool.group() }
+    }
+
+    fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
+        received(&self.pool, outcome)
+    }
+
+    fn fail(self, error: io::Error) -> Self::Output {
+        Err(error)
+    }
+
+    fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
+        let chunk = shelf.chunks.pop_front()?;
+        let len = chunk.len();
+        self.served = Some(chunk);
+        Some(Outcome::plain(len as i32))
+    }
+
+    fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
+        match received(&self.pool, outcome) {
+            Ok(bytes) if bytes.is_empty() => {}
+            Ok(bytes) => shelf.chunks.push_back(bytes),
+            Err(_) => keep(outcome, shelf),
+        }
+    }
+}
+
+// SAFETY: as above.
+unsafe impl MultiOperation for RecvMulti {
+    type Item = PooledBuf;
+
+    fn item(outcome: Outcome, driver: &Driver) -> Option<io::Result<PooledBuf>> {
+        let pool = driver.buf_pool();
+        Some(pool.and_then(|pool| received(&pool, outcome)))
+    }
+
+    fn served(&mut self, _outcome: Outcome, _driver: &Driver) -> Option<io::Result<PooledBuf>> {
+        self.served.take().map(Ok)
+    }
+}
+
+/// The bytes that a completion brought. Any completion may name a buffer, which then has to go
+/// home.
+fn received(pool: &BufPool, outcome: Outcome) -> io::Result<PooledBuf> {
+    let len = outcome.result.max(0) as usize;
+    let bytes = outcome.buffer_id().map(|id| pool.take(id, len));
+    outcome.value()?;
+    Ok(bytes.unwrap_or_else(|| PooledBuf::from(Vec::new())))
+}

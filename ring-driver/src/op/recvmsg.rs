@@ -1,0 +1,112 @@
+//! Receiving a message whole: data, sender, control data, and whether something was cut off.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::{size_of_val, zeroed};
+
+use super::control::decode;
+use super::datagram::{Datagram, DatagramBuffer};
+use super::transfer::keep;
+use super::{Lane, Op, Operation};
+use crate::address::SocketAddress;
+use crate::completion::Outcome;
+use crate::driver::Driver;
+use crate::fd::{Fd, Shelf};
+use crate::request::{Number, Request};
+
+/// The operation of [`recv_msg`].
+#[derive(Debug)]
+pub struct RecvMsg {
+    header: libc::msghdr,
+    segment: libc::iovec,
+    address: SocketAddress,
+    buffer: DatagramBuffer,
+    /// What the shelf had, which has a buffer of its own.
+    served: Option<Datagram>,
+}
+
+/// Receives one message into `buffer`, which comes back with it for the next.
+///
+/// # Errors
+/// `ConnectionRefused` where an earlier datagram met a closed port; what recvmsg(2) says.
+///
+/// # Cancellation
+/// **Strict**: a message that comes while nobody waits any more is given whole to the next receive.
+///
+/// # Kernel
+/// `IORING_OP_RECVMSG`, 5.3; elsewhere recvmsg(2) once the socket is ready.
+pub fn recv_msg(fd: &Fd, buffer: DatagramBuffer) -> Op<RecvMsg> {
+    // SAFETY: null pointers and zero lengths are valid in both.
+    let (header, segment) = unsafe { (zeroed(), zeroed()) };
+    Op::on(fd, RecvMsg { header, segment, address: SocketAddress::empty(), buffer, served: None })
+}
+
+impl RecvMsg {
+    /// The message that a completion announces.
+    fn datagram(&mut self, outcome: Outcome) -> Datagram {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let count = (outcome.result as usize).min(buffer.data.capacity());
+        // SAFETY: the kernel has written that many bytes, no more than the segment had room for.
+        unsafe { buffer.data.set_len(count) };
+        let control_len = self.header.msg_controllen as usize;
+        let control_len = control_len.min(size_of_val(&*buffer.control));
+        let control = (&raw const *buffer.control).cast();
+        // SAFETY: all of the control memory is initialised.
+        let control = unsafe { std::slice::from_raw_parts(control, control_len) };
+        // SAFETY: this is the completion of our own receive, and `datagram` is called once.
+        let control = unsafe { decode(control) };
+        self.address.set_len(self.header.msg_namelen);
+        Datagram {
+            buffer,
+            address: (self.header.msg_namelen > 0).then_some(self.address),
+            control,
+            truncated: self.header.msg_flags & libc::MSG_TRUNC != 0,
+            control_truncated: self.header.msg_flags & libc::MSG_CTRUNC != 0,
+        }
+    }
+}
+
+// SAFETY: everything lies in `self`, which does not move while in flight, or on the heap, owned.
+unsafe impl Operation for RecvMsg {
+    type Output = io::Result<Datagram>;
+
+    const NAME: &'static str = "recvmsg";
+    const LANE: Lane = Lane::Read;
+
+    fn request(&mut self, fd: Number) -> Request {
+        self.buffer.data.clear();
+        self.segment.iov_base = self.buffer.data.as_mut_ptr().cast();
+        self.segment.iov_len = self.buffer.data.capacity();
+        self.header.msg_name = self.address.as_out_ptrs().0.cast();
+        self.header.msg_namelen = self.address.len();
+        self.header.msg_iov = &raw mut self.segment;
+        self.header.msg_iovlen = 1;
+        self.header.msg_control = (&raw mut *self.buffer.control).cast();
+        self.header.msg_controllen = size_of_val(&*self.buffer.control) as _;
+        Request::RecvMsg { fd, message: &raw mut self.header, flags: libc::MSG_CMSG_CLOEXEC }
+    }
+
+    fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
+        let served = self.served.take();
+        Ok(served.unwrap_or_else(|| self.datagram(outcome)))
+    }
+
+    fn fail(self, error: io::Error) -> Self::Output {
+        Err(error)
+    }
+
+    fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
+        let datagram = shelf.datagrams.pop_front()?;
+        let len = datagram.data().len();
+        self.served = Some(datagram);
+        Some(Outcome::plain(len as i32))
+    }
+
+    fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
+        match outcome.errno() {
+            None => shelf.datagrams.push_back(self.datagram(outcome)),
+            Some(_) => keep(outcome, shelf),
+        }
+    }
+}

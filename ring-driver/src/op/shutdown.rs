@@ -1,0 +1,71 @@
+//! Ending one or both directions of a connection.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::net;
+
+use super::{Op, Operation};
+use crate::completion::Outcome;
+use crate::driver::Driver;
+use crate::fd::Fd;
+use crate::request::{Number, Request};
+
+/// The operation of [`shutdown`].
+#[derive(Debug)]
+pub struct Shutdown {
+    how: net::Shutdown,
+}
+
+/// Ends the given direction: the other side reads the end of the stream, a receive in flight here
+/// completes with it.
+///
+/// It does not wait for what is queued or in flight on the write side.
+///
+/// # Errors
+/// `NotConnected`; what shutdown(2) says.
+///
+/// # Cancellation
+/// **Weak**: the direction may be ended all the same.
+///
+/// # Kernel
+/// `IORING_OP_SHUTDOWN`, 5.11; elsewhere shutdown(2).
+pub fn shutdown(fd: &Fd, how: net::Shutdown) -> Op<Shutdown> {
+    Op::on(fd, Shutdown { how })
+}
+
+// SAFETY: nothing is lent.
+unsafe impl Operation for Shutdown {
+    type Output = io::Result<()>;
+
+    const NAME: &'static str = "shutdown";
+
+    fn request(&mut self, fd: Number) -> Request {
+        Request::Shutdown { fd, how: direction(self.how) }
+    }
+
+    fn complete(self, _outcome: Outcome, _driver: &Driver) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn fail(self, error: io::Error) -> io::Result<()> {
+        Err(error)
+    }
+}
+
+/// The same at once, without a trip through the kernel's queues: shutdown(2) does not wait, but the
+/// ring hands it to a thread of its own (liburing issue 1569).
+///
+/// # Errors
+/// As [`shutdown`].
+pub fn shutdown_now(fd: &Fd, how: net::Shutdown) -> io::Result<()> {
+    fd.call_now(|fd| Request::Shutdown { fd, how: direction(how) }).map(drop)
+}
+
+fn direction(how: net::Shutdown) -> i32 {
+    match how {
+        net::Shutdown::Read => libc::SHUT_RD,
+        net::Shutdown::Write => libc::SHUT_WR,
+        net::Shutdown::Both => libc::SHUT_RDWR,
+    }
+}
