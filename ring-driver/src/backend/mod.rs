@@ -94,6 +94,14 @@ impl Backend {
         }
     }
 
+    /// Whether pushed requests wait for the next enter.
+    pub(crate) fn has_output(&self) -> bool {
+        match self {
+            Backend::Uring(uring) => uring.has_output(),
+            Backend::Memory(_) | Backend::Gone => false,
+        }
+    }
+
     /// Carries out a request that does not wait.
     pub(crate) fn call_now(&mut self, request: &Request) -> Outcome {
         Outcome::plain(match self {

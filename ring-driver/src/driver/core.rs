@@ -126,6 +126,11 @@ impl Core {
         !self.after.is_empty() || self.backend.has_news()
     }
 
+    /// Whether anything waits to be handed to the backend or by it to the kernel.
+    pub(super) fn has_output(&self) -> bool {
+        !self.dirty.is_empty() || !self.orphans.is_empty() || self.backend.has_output()
+    }
+
     /// How long the backend may sleep: until `deadline` or until a closing descriptor runs out of time.
     pub(super) fn time_left(&self, deadline: Option<Instant>) -> Option<Duration> {
         let closing = self.closing.iter().map(|&(until, _)| until).min();

@@ -203,9 +203,10 @@ impl Driver {
         self.empty_inbox();
     }
 
-    /// Whether a turn would find something, as far as memory shared with the kernel tells. Costs no system call.
+    /// Whether a turn would do something: hand over what was queued, or take in what has come, as far as memory shared with
+    /// the kernel and with other threads tells. Costs no system call.
     pub fn needs_turn(&self) -> bool {
-        self.0.remote.has_messages() || self.with(|core| core.has_news())
+        self.0.remote.has_messages() || self.with(|core| core.has_news() || core.has_output())
     }
 
     fn empty_inbox(&self) {

@@ -163,6 +163,10 @@ impl Uring {
         waiting || !self.local.is_empty() || self.submission_state().1
     }
 
+    pub(crate) fn has_output(&self) -> bool {
+        !self.backlog.is_empty() || self.submission_state().0 > 0
+    }
+
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
             let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
