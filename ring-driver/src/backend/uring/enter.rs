@@ -1,0 +1,176 @@
+//! The two system calls that a running ring needs, and the only place where a thread of ours blocks on a ring.
+//!
+//! The `io-uring` crate maps the queues and builds entries, but its `Submitter` keeps the registered index of the ring in
+//! a value that lives for one call, cannot ask for `NO_IOWAIT`, and asks for events only when it believes it must. A ring
+//! with DEFER_TASKRUN delivers nothing to an enter without GETEVENTS, so here every enter carries it.
+//!
+//! These calls are safe to make: what the kernel reads and writes on their account was promised when the entries were
+//! pushed. Errors are bare errnos because most of them (EINTR, ETIME, EAGAIN, EBUSY) are control flow of the caller.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::mem::size_of;
+use std::os::fd::RawFd;
+use std::ptr;
+use std::time::Duration;
+
+use io_uring::types::Timespec;
+
+const ENTER_GETEVENTS: u32 = 1 << 0;
+const ENTER_EXT_ARG: u32 = 1 << 3;
+/// The ring is named by its index among the thread's registered rings.
+pub(super) const ENTER_REGISTERED_RING: u32 = 1 << 4;
+/// Waiting does not count as waiting for a disk: without this an idle loop looks like a machine busy with I/O.
+pub(super) const ENTER_NO_IOWAIT: u32 = 1 << 7;
+
+const REGISTER_RING_FDS: u32 = 20;
+const UNREGISTER_RING_FDS: u32 = 21;
+
+/// Longer waits are cut to this. The caller looks at its clock afterwards anyway, and the kernel's own arithmetic on
+/// times is kept away from its limits.
+const LONGEST_WAIT: Duration = Duration::from_secs(1 << 31);
+
+/// `struct io_uring_getevents_arg`.
+#[repr(C)]
+struct GetEventsArgument {
+    signal_mask: u64,
+    signal_mask_size: u32,
+    min_wait_usec: u32,
+    timeout: u64,
+}
+
+/// Submits `to_submit` entries, runs what is due, and waits until `min_complete` completions are there, a signal comes
+/// or `timeout` is over. Yields how many entries were taken; if that is any, ETIME and EINTR are not reported.
+///
+/// `ring` is a descriptor, or an index if `flags` has [`ENTER_REGISTERED_RING`]. A timeout needs the capability `ext_arg`.
+pub(super) fn enter(
+    ring: RawFd,
+    to_submit: u32,
+    min_complete: u32,
+    flags: u32,
+    timeout: Option<Duration>,
+) -> Result<u32, i32> {
+    let Some(timeout) = timeout else {
+        return raw_enter(ring, to_submit, min_complete, flags | ENTER_GETEVENTS, ptr::null(), 0);
+    };
+    let timeout = Timespec::from(timeout.min(LONGEST_WAIT));
+    let argument = GetEventsArgument {
+        signal_mask: 0,
+        signal_mask_size: 0,
+        min_wait_usec: 0,
+        timeout: (&raw const timeout) as u64,
+    };
+    let flags = flags | ENTER_GETEVENTS | ENTER_EXT_ARG;
+    let (pointer, size) = ((&raw const argument).cast(), size_of::<GetEventsArgument>());
+    raw_enter(ring, to_submit, min_complete, flags, pointer, size)
+}
+
+/// What `io_uring_enter` on no ring at all gives: `EBADF` where the call is allowed, else how it is forbidden.
+pub(crate) fn errno_of_enter() -> i32 {
+    match enter(-1, 0, 0, 0, None) {
+        Ok(_) => 0,
+        Err(errno) => errno,
+    }
+}
+
+/// Puts a ring into the calling thread's table of registered rings and yields its index there. An enter by index is
+/// spared the look-up in the process's descriptor table, which costs atomics once there are threads.
+pub(super) fn register_ring(ring: RawFd) -> Result<u32, i32> {
+    let mut update = RingUpdate { offset: u32::MAX, reserved: 0, data: ring as u64 };
+    // SAFETY: The kernel reads and writes one `io_uring_rsrc_update`, which lives across the call.
+    unsafe { register(ring, REGISTER_RING_FDS, (&raw mut update).cast(), 1) }?;
+    Ok(update.offset)
+}
+
+/// Takes a ring out of the table again. Closing a ring does not do that, and the table has 16 places.
+pub(super) fn unregister_ring(ring: RawFd, index: u32) -> Result<u32, i32> {
+    let mut update = RingUpdate { offset: index, reserved: 0, data: 0 };
+    // SAFETY: As above; the kernel only reads it.
+    unsafe { register(ring, UNREGISTER_RING_FDS, (&raw mut update).cast(), 1) }
+}
+
+/// `struct io_uring_rsrc_update`.
+#[repr(C)]
+struct RingUpdate {
+    offset: u32,
+    reserved: u32,
+    data: u64,
+}
+
+fn raw_enter(
+    ring: RawFd,
+    to_submit: u32,
+    min_complete: u32,
+    flags: u32,
+    argument: *const c_void,
+    size: usize,
+) -> Result<u32, i32> {
+    // SAFETY: `argument` is null or points to `size` bytes which, like what they point to, live across the call.
+    result(unsafe {
+        libc::syscall(
+            libc::SYS_io_uring_enter,
+            ring,
+            to_submit,
+            min_complete,
+            flags,
+            argument,
+            size,
+        )
+    })
+}
+
+/// # Safety
+///
+/// `argument` points to `count` values of the type that `opcode` reads and writes.
+unsafe fn register(
+    ring: RawFd,
+    opcode: u32,
+    argument: *mut c_void,
+    count: u32,
+) -> Result<u32, i32> {
+    // SAFETY: The caller's promise.
+    result(unsafe { libc::syscall(libc::SYS_io_uring_register, ring, opcode, argument, count) })
+}
+
+fn result(returned: libc::c_long) -> Result<u32, i32> {
+    u32::try_from(returned)
+        .map_err(|_| std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn no_ring_is_ebadf_where_the_call_is_allowed() {
+        assert_eq!(errno_of_enter(), libc::EBADF);
+    }
+
+    #[test]
+    fn a_wait_with_nothing_coming_ends_with_its_timeout_and_not_before() {
+        let ring = io_uring::IoUring::new(4).expect("a ring");
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
+        let start = Instant::now();
+        assert_eq!(enter(fd, 0, 1, 0, Some(Duration::from_millis(5))), Err(libc::ETIME));
+        assert!(start.elapsed() >= Duration::from_millis(5));
+        assert_eq!(enter(fd, 0, 0, 0, None), Ok(0));
+    }
+
+    #[test]
+    fn a_registered_ring_is_entered_by_its_index_until_it_is_taken_out() {
+        let ring = io_uring::IoUring::new(4).expect("a ring");
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
+        let index = match register_ring(fd) {
+            Ok(index) => index,
+            Err(errno) => {
+                println!("SKIP registered_ring: IORING_REGISTER_RING_FDS gives errno {errno}");
+                return;
+            }
+        };
+        assert_eq!(enter(index as RawFd, 0, 0, ENTER_REGISTERED_RING, None), Ok(0));
+        assert_eq!(unregister_ring(fd, index), Ok(1));
+        assert_eq!(enter(index as RawFd, 0, 0, ENTER_REGISTERED_RING, None), Err(libc::EBADF));
+    }
+}

@@ -1,0 +1,97 @@
+//! Gets the best ring that this kernel gives: the [`ladder`] of flags and sizes, then the [`probe`] of what it can do.
+
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use io_uring::IoUring;
+
+use super::enter;
+use crate::capabilities::{Capabilities, Mask};
+use crate::error::SetupError;
+
+mod flags;
+mod ladder;
+mod probe;
+
+pub(crate) use flags::SetupFlags;
+pub(crate) use ladder::Size;
+
+/// A ring of the calling thread, what it can do, and the name under which the thread enters it.
+pub(crate) struct Ring {
+    pub(crate) uring: IoUring,
+    pub(crate) flags: SetupFlags,
+    pub(crate) capabilities: Capabilities,
+    /// The index in the thread's table of registered rings.
+    registered: Option<u32>,
+}
+
+impl Ring {
+    /// The best ring of at most `size` that the kernel gives and `mask` allows.
+    pub(crate) fn open(size: Size, mask: Mask) -> Result<Ring, SetupError> {
+        let failed = |operation| {
+            move |error| SetupError::diagnosed(operation, format!("a ring of {size}"), error)
+        };
+        let (uring, flags) =
+            ladder::climb(size, mask, ladder::build).map_err(failed("io_uring_setup"))?;
+        let mut ring = Ring { uring, flags, capabilities: Capabilities::NONE, registered: None };
+        let missing = ring.missing(mask);
+        if !missing.is_empty() {
+            return Err(SetupError::unsupported(&missing));
+        }
+        ring.probe(mask)?;
+        if mask.left().registered_ring {
+            // A thread's table has sixteen places; a ring that finds none is entered by its descriptor.
+            ring.registered = enter::register_ring(ring.uring.as_raw_fd()).ok();
+            ring.capabilities.registered_ring = ring.registered.is_some();
+        }
+        Ok(ring)
+    }
+
+    /// Submits `to_submit` entries, runs what is due, and waits for `min_complete` completions (zero: not at all) until
+    /// `timeout` is over. Errors are errnos; ETIME and EINTR are told only if nothing was submitted.
+    pub(crate) fn enter(
+        &self,
+        to_submit: u32,
+        min_complete: u32,
+        timeout: Option<Duration>,
+    ) -> Result<u32, i32> {
+        let mut flags = 0;
+        if min_complete > 0 && self.capabilities.no_iowait {
+            flags |= enter::ENTER_NO_IOWAIT;
+        }
+        let name = match self.registered {
+            Some(index) => {
+                flags |= enter::ENTER_REGISTERED_RING;
+                index as RawFd
+            }
+            None => self.uring.as_raw_fd(),
+        };
+        enter::enter(name, to_submit, min_complete, flags, timeout)
+    }
+
+    /// The size that the ring came to.
+    pub(crate) fn size(&self) -> Size {
+        Size::from(self.uring.params())
+    }
+
+    /// What this driver cannot do without. All of it is in 5.11, and in 5.10 from 5.10.162 on.
+    fn missing(&self, mask: Mask) -> Vec<&'static str> {
+        let parameters = self.uring.params();
+        let required = [
+            ("EXT_ARG", parameters.is_feature_ext_arg() && mask.left().ext_arg),
+            ("NODROP", parameters.is_feature_nodrop()),
+            ("SUBMIT_STABLE", parameters.is_feature_submit_stable()),
+            ("FAST_POLL", parameters.is_feature_fast_poll()),
+        ];
+        required.into_iter().filter(|&(_, is_there)| !is_there).map(|(name, _)| name).collect()
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if let Some(index) = self.registered {
+            // A place that stays taken costs the thread's seventeenth ring its index and nothing else.
+            let _ = enter::unregister_ring(self.uring.as_raw_fd(), index);
+        }
+    }
+}
