@@ -1,0 +1,177 @@
+//! Settings of a runtime to be built.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wakering_ring_driver::{BackendChoice, Config, Driver, Mask, SetupError};
+
+use crate::home::OnUnhandled;
+use crate::runtime::Runtime;
+use crate::task::JoinError;
+
+/// What a [`Runtime`] is made from. It may be sent to the thread where the runtime shall live.
+///
+/// ```
+/// use std::{thread, time::Duration};
+/// use wakering_runtime::Builder;
+///
+/// let builder = Builder::new().entries(64).grace(Duration::from_secs(1));
+/// let answer = thread::spawn(move || {
+///     let runtime = builder.build()?;
+///     Ok::<_, wakering_runtime::SetupError>(runtime.block_on(async { 42 }))
+/// });
+/// assert_eq!(answer.join().unwrap()?, 42);
+/// # Ok::<(), wakering_runtime::SetupError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder builds nothing until it is told to"]
+pub struct Builder {
+    config: Config,
+    grace: Duration,
+    on_unhandled: OnUnhandled,
+}
+
+impl Builder {
+    /// The best backend that this machine offers, 256 entries, ten seconds of grace, panics
+    /// reported on standard error.
+    ///
+    /// ```
+    /// let runtime = wakering_runtime::Builder::new().build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn new() -> Builder {
+        Builder {
+            config: Config::default(),
+            grace: Duration::from_secs(10),
+            on_unhandled: Arc::new(|error| {
+                eprintln!("wakering: {error}; nobody awaits its outcome")
+            }),
+        }
+    }
+
+    /// Which backend carries operations out.
+    ///
+    /// ```
+    /// use wakering_runtime::{Backend, Builder};
+    ///
+    /// let runtime = Builder::new().backend(Backend::Uring).build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn backend(mut self, backend: BackendChoice) -> Builder {
+        self.config.backend = backend;
+        self
+    }
+
+    /// How many operations are handed to the kernel at once, 1 to 32,768; rounded up to a power of
+    /// two.
+    ///
+    /// ```
+    /// let runtime = wakering_runtime::Builder::new().entries(8).build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn entries(mut self, entries: u32) -> Builder {
+        self.config.entries = entries;
+        self
+    }
+
+    /// Does without some of what this kernel offers, as if it were an older one.
+    ///
+    /// ```
+    /// let mask = "-defer_taskrun".parse()?;
+    /// let runtime = wakering_runtime::Builder::new().capabilities(mask).build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn capabilities(mut self, mask: Mask) -> Builder {
+        self.config.mask = Some(mask);
+        self
+    }
+
+    /// How long the end of the runtime may wait for tasks and for the kernel.
+    ///
+    /// ```
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// let runtime = wakering_runtime::Builder::new().grace(Duration::from_millis(100)).build()?;
+    /// runtime.spawn(pending::<()>());
+    /// assert!(runtime.shutdown().is_clean());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Builder {
+        self.grace = grace;
+        self
+    }
+
+    /// Who is told, once, about the panic of a task whose handle is gone. A panic of `hook` itself
+    /// is ignored.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wakering_runtime::{Builder, spawn, task::yield_now};
+    ///
+    /// let (sender, reports) = mpsc::channel();
+    /// let sender = std::sync::Mutex::new(sender);
+    /// let runtime = Builder::new()
+    ///     .on_unhandled(move |error| sender.lock().unwrap().send(error.to_string()).unwrap())
+    ///     .build()?;
+    /// runtime.block_on(async {
+    ///     drop(spawn(async { panic!("unseen") }));
+    ///     yield_now().await;
+    /// });
+    /// assert!(reports.try_recv().unwrap().ends_with("panicked: unseen"));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn on_unhandled(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Builder {
+        self.on_unhandled = Arc::new(hook);
+        self
+    }
+
+    /// Builds the runtime on this thread, where it stays.
+    ///
+    /// ```
+    /// let runtime = wakering_runtime::Builder::new().build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SetupError`] tells why this machine gives no ring and what mends it.
+    pub fn build(self) -> Result<Runtime, SetupError> {
+        let driver = Driver::new(&self.config)?;
+        Ok(self.build_on(driver))
+    }
+
+    /// Builds the runtime on a driver that is there already, such as one whose kernel is a test.
+    ///
+    /// ```
+    /// use wakering_ring_driver::Driver;
+    /// use wakering_runtime::Builder;
+    ///
+    /// let (driver, _memory) = Driver::memory()?;
+    /// let runtime = Builder::new().build_on(driver);
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn build_on(self, driver: Driver) -> Runtime {
+        Runtime::assemble(driver, self.grace, self.on_unhandled)
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder::new()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,104 @@
+//! Which runtime is running on this thread.
+//!
+//! `spawn`, `sleep` and wakers find their executor here. A runtime is current only while its loop
+//! runs, so that a waker used in between goes through the inbox like one from another thread.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use wakering_ring_driver::Entered;
+
+use crate::executor::Executor;
+use crate::home::Home;
+use crate::task::Task;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+}
+
+/// Keeps an executor current, and its driver with it, until it is dropped.
+pub(crate) struct Context {
+    outer: Option<Rc<Executor>>,
+    _entered: Entered,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+/// Makes `executor` current.
+pub(crate) fn enter(executor: &Rc<Executor>) -> Context {
+    let outer = CURRENT.with_borrow_mut(|current| current.replace(executor.clone()));
+    Context { outer, _entered: executor.driver().enter(), _on_this_thread: PhantomData }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let outer = self.outer.take();
+        let ended = CURRENT.with_borrow_mut(|current| std::mem::replace(current, outer));
+        // Dropped only here: the last owner of an executor may run foreign code.
+        drop(ended);
+    }
+}
+
+/// The executor that is current, if any.
+pub(crate) fn current() -> Option<Rc<Executor>> {
+    // A thread that is ending has lost its thread-locals, and runs no runtime.
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// The executor that is current, for those who cannot do without.
+///
+/// # Panics
+/// If there is none.
+#[track_caller]
+pub(crate) fn expect(purpose: &str) -> Rc<Executor> {
+    match current() {
+        Some(executor) => executor,
+        None => panic!(
+            "cannot {purpose} on a thread that is not running a runtime; do it in a future given \
+             to `run` or `Runtime::block_on`, or through a `Handle`"
+        ),
+    }
+}
+
+/// Refuses to block a thread that is running tasks.
+///
+/// # Panics
+/// If a runtime is running on this thread.
+#[track_caller]
+pub(crate) fn assert_may_block(what: &str) {
+    assert!(
+        current().is_none(),
+        "cannot call `{what}` on a thread that is running tasks, because it would stop them all; \
+         await the future, or `spawn` it"
+    );
+}
+
+/// Puts a task into the run queue of the current executor if that is its own; else gives it back.
+pub(crate) fn queue(task: Arc<dyn Task>) -> Result<(), Arc<dyn Task>> {
+    let mut task = Some(task);
+    let _ = CURRENT.try_with(|current| {
+        if let Some(executor) = &*current.borrow()
+            && let Some(task) = task.take_if(|task| executor.is_home_of(&**task))
+        {
+            executor.push(task);
+        }
+    });
+    task.map_or(Ok(()), Err)
+}
+
+/// Takes in a task that was made on another thread. Without its executor nothing happens.
+pub(crate) fn adopt(task: &Arc<dyn Task>) {
+    if let Some(executor) = current().filter(|executor| executor.is_home_of(&**task)) {
+        executor.adopt(task);
+    }
+}
+
+/// Whether the runtime of `home` is current.
+pub(crate) fn is_current(home: &Arc<Home>) -> bool {
+    CURRENT
+        .try_with(|current| {
+            current.borrow().as_ref().is_some_and(|executor| Arc::ptr_eq(executor.home(), home))
+        })
+        .unwrap_or(false)
+}

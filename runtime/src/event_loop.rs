@@ -1,0 +1,113 @@
+//! The loop: polls what is ready, fires timers, and is the only place that sleeps.
+//!
+//! A *generation* is the tasks that are queued at its start; what they wake comes after. The
+//! driver, the inbox and the clock are looked at when nothing is ready, and otherwise after a
+//! *slice* of 64 polls or 100 µs, so that tasks which are always ready starve nothing. A look reaps
+//! completions first and fires timers second: a completion that is there when its timeout expires
+//! has won.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use wakering_ring_driver::{Deliver, Instant, Wait};
+
+use crate::context;
+use crate::executor::Executor;
+use crate::home::Home;
+
+/// Polls `main`, and all tasks beside it, until `main` is ready. The executor is current.
+pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
+    let mut main = pin!(main);
+    let woken = Arc::new(MainWaker::new(executor.home()));
+    let waker = Waker::from(woken.clone());
+    let mut slice = Slice::begin(executor);
+    loop {
+        if woken.take() {
+            if let Poll::Ready(output) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return output;
+            }
+            slice.count(executor);
+        }
+        for _ in 0..executor.queued() {
+            if slice.is_over {
+                break;
+            }
+            executor.run_next();
+            slice.count(executor);
+        }
+        let idle = executor.queued() == 0 && !woken.is_set();
+        if idle {
+            executor.driver().turn(Wait::Until(executor.timers().next()));
+        } else if !slice.is_over {
+            continue;
+        } else if executor.driver().needs_turn() {
+            executor.driver().turn(Wait::Now);
+        }
+        slice = Slice::begin(executor);
+        executor.timers().fire(slice.begun);
+    }
+}
+
+/// How long tasks may run before the loop looks up.
+struct Slice {
+    begun: Instant,
+    polls: u32,
+    is_over: bool,
+}
+
+impl Slice {
+    const POLLS: u32 = 64;
+    const TIME: Duration = Duration::from_micros(100);
+    /// Reading the clock costs about as much as a short poll, so it is read once for a few.
+    const POLLS_A_READING: u32 = 4;
+
+    fn begin(executor: &Executor) -> Slice {
+        Slice { begun: executor.driver().now(), polls: 0, is_over: false }
+    }
+
+    fn count(&mut self, executor: &Executor) {
+        self.polls += 1;
+        self.is_over = self.polls >= Slice::POLLS
+            || self.polls.is_multiple_of(Slice::POLLS_A_READING)
+                && executor.driver().now().duration_since(self.begun) >= Slice::TIME;
+    }
+}
+
+/// Wakes the future that the loop runs for. It is no task: it lives on the stack and is polled once
+/// a generation at most.
+struct MainWaker {
+    woken: AtomicBool,
+    home: Arc<Home>,
+}
+
+impl MainWaker {
+    fn new(home: &Arc<Home>) -> MainWaker {
+        MainWaker { woken: AtomicBool::new(true), home: home.clone() }
+    }
+
+    fn is_set(&self) -> bool {
+        self.woken.load(Ordering::Acquire)
+    }
+
+    fn take(&self) -> bool {
+        self.is_set() && self.woken.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for MainWaker {
+    fn wake(self: Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) && !context::is_current(&self.home) {
+            // The flag says it all; the message only ends the loop's sleep.
+            let home = self.home.clone();
+            let _ = home.send(self);
+        }
+    }
+}
+
+impl Deliver for MainWaker {
+    fn deliver(self: Arc<Self>) {}
+}

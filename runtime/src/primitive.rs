@@ -1,0 +1,27 @@
+//! The building blocks of what threads share: std's, or loom's under `--cfg loom`.
+//!
+//! loom runs a test in every order in which the threads could interleave, which it can only do
+//! where all shared state goes through its own types. Everything in this crate that several threads
+//! touch is therefore made of what is here.
+
+#[cfg(loom)]
+pub(crate) use loom::cell::UnsafeCell;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU32, Ordering};
+
+/// std's `UnsafeCell` with loom's way of asking for the pointer.
+#[cfg(not(loom))]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> UnsafeCell<T> {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}

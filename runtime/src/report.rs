@@ -1,0 +1,56 @@
+//! What the end of a runtime came to.
+
+use std::fmt;
+
+use crate::task::TaskInfo;
+
+/// Who did not end in time, as [`Runtime::shutdown`](crate::Runtime::shutdown) tells it.
+///
+/// ```
+/// let runtime = wakering_runtime::Runtime::new()?;
+/// let report = runtime.shutdown();
+/// assert!(report.is_clean());
+/// assert_eq!(report.to_string(), "the runtime has ended cleanly");
+/// # Ok::<(), wakering_runtime::SetupError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use = "it names the tasks that did not end"]
+pub struct ShutdownReport {
+    /// Tasks that were not over when the time was. Their futures have been dropped; their
+    /// operations went on.
+    pub abandoned: Vec<TaskInfo>,
+    /// Operations that the kernel has not given back. What they were lent is never freed.
+    pub leaked_operations: usize,
+}
+
+impl ShutdownReport {
+    /// Whether everything has ended in time.
+    ///
+    /// ```
+    /// assert!(wakering_runtime::Runtime::new()?.shutdown().is_clean());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn is_clean(&self) -> bool {
+        self.abandoned.is_empty() && self.leaked_operations == 0
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_clean() {
+            return f.write_str("the runtime has ended cleanly");
+        }
+        write!(
+            f,
+            "the runtime has ended with {} operations still in the kernel, whose buffers are \
+             leaked, and without {} tasks that were not over; `Builder::grace` gives more time",
+            self.leaked_operations,
+            self.abandoned.len(),
+        )?;
+        for task in &self.abandoned {
+            write!(f, "\n  {task}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! A runtime as its owner sees it: made, used for as many futures as one likes, and ended cleanly.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use wakering_ring_driver::{Driver, SetupError};
+
+use crate::account::Account;
+use crate::builder::Builder;
+use crate::context;
+use crate::event_loop;
+use crate::executor::Executor;
+use crate::handle::Handle;
+use crate::home::OnUnhandled;
+use crate::metrics::Metrics;
+use crate::report::ShutdownReport;
+use crate::task::{JoinHandle, TaskInfo};
+use crate::time::{Instant, sleep};
+
+/// Runs `future` to its end on this thread, then ends everything that it has left running, and
+/// returns its output.
+///
+/// This is the usual entry into a program. Tasks that are still alive when `future` is ready are
+/// cancelled and awaited, and what they have in the kernel is drained, for 10 seconds at most
+/// ([`Builder::grace`](crate::Builder::grace) sets another limit); what takes longer is named on
+/// standard error. A panic of `future` comes out of `run` after that.
+///
+/// ```
+/// use std::time::Duration;
+/// use wakering_runtime::{run, spawn, time::sleep};
+///
+/// let sum = run(async {
+///     let one = spawn(async {
+///         sleep(Duration::from_millis(1)).await;
+///         1
+///     });
+///     one.await.unwrap() + 1
+/// });
+/// assert_eq!(sum, 2);
+/// ```
+///
+/// # Panics
+/// With the text of the [`SetupError`] if this machine gives no ring; [`Runtime::new`] returns that
+/// error instead. And on a thread that is running tasks, at once; whatever runs there goes on.
+#[track_caller]
+pub fn run<F: Future>(future: F) -> F::Output {
+    context::assert_may_block("run");
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("cannot start a runtime: {error}"),
+    };
+    let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+    drop(runtime);
+    output.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// The loop, the tasks and the timers of one thread.
+///
+/// It is made on the thread where it is used and stays there. Tasks run while
+/// [`block_on`](Runtime::block_on) does; those that are left over wait for the next `block_on`.
+/// Dropping the runtime ends it as [`shutdown`](Runtime::shutdown) does, and reports on standard
+/// error what would not end.
+///
+/// ```
+/// use wakering_runtime::{Runtime, spawn};
+///
+/// let runtime = Runtime::new()?;
+/// let handle = runtime.block_on(async { spawn(async { 42 }) });
+/// assert_eq!(runtime.block_on(handle).unwrap(), 42);
+/// # Ok::<(), wakering_runtime::SetupError>(())
+/// ```
+pub struct Runtime {
+    executor: Rc<Executor>,
+    grace: Duration,
+    is_shut_down: bool,
+}
+
+impl Runtime {
+    /// A runtime with the settings that [`Builder`] starts from.
+    ///
+    /// ```
+    /// use wakering_runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SetupError`] tells why this machine gives no ring and what mends it.
+    pub fn new() -> Result<Runtime, SetupError> {
+        Builder::new().build()
+    }
+
+    pub(crate) fn assemble(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Runtime {
+        let executor = Rc::new(Executor::new(driver, on_unhandled));
+        Runtime { executor, grace, is_shut_down: false }
+    }
+
+    /// Runs `future` to its end on this thread, and tasks beside it.
+    ///
+    /// Returns when `future` is ready and what it has left behind in the kernel has ended. Tasks
+    /// that are not over stay with the runtime.
+    ///
+    /// ```
+    /// use wakering_runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let borrowed = String::from("no `'static` needed");
+    /// assert_eq!(runtime.block_on(async { borrowed.len() }), 19);
+    /// assert_eq!(runtime.block_on(async { "again" }), "again");
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If `future` does. And on a thread that is running tasks, at once; whatever runs there goes
+    /// on.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        context::assert_may_block("Runtime::block_on");
+        let output = {
+            let _context = context::enter(&self.executor);
+            event_loop::run(&self.executor, accompany(&self.executor, self.grace, future))
+        };
+        output.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// Makes `future` a task, to be run by the next [`block_on`](Runtime::block_on).
+    ///
+    /// ```
+    /// use wakering_runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let handle = runtime.spawn(async { 42 });
+    /// assert_eq!(runtime.block_on(handle).unwrap(), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
+        self.executor.spawn(TaskInfo::new(None, Location::caller()), future)
+    }
+
+    /// What other threads use to reach this runtime.
+    ///
+    /// ```
+    /// use std::thread;
+    /// use wakering_runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let handle = runtime.handle();
+    /// let elsewhere = thread::spawn(move || handle.spawn(async { 42 }));
+    /// let task = elsewhere.join().unwrap();
+    /// assert_eq!(runtime.block_on(task).unwrap(), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.executor.home().clone())
+    }
+
+    /// What there is and what has been done so far.
+    ///
+    /// ```
+    /// use wakering_runtime::{Runtime, spawn};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// runtime.block_on(async { spawn(async {}).await }).unwrap();
+    /// let metrics = runtime.metrics();
+    /// assert_eq!((metrics.spawned, metrics.tasks), (1, 0));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        Metrics::of(&self.executor)
+    }
+
+    /// Ends the runtime: cancels all tasks, awaits them, drains what the kernel still has, and
+    /// tells what came of it.
+    ///
+    /// It takes as long as [`Builder::grace`] allows, 10 seconds if nothing else was said.
+    /// Afterwards handles and wakers of this runtime do nothing.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use wakering_runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(pending::<()>());
+    /// let report = runtime.shutdown();
+    /// assert!(report.is_clean());
+    /// assert!(task.is_finished());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn shutdown(mut self) -> ShutdownReport {
+        self.end()
+    }
+
+    fn end(&mut self) -> ShutdownReport {
+        self.is_shut_down = true;
+        let executor = &self.executor;
+        // Not refused on a thread that runs tasks of another runtime: those wait, but nothing is
+        // leaked.
+        let _context = context::enter(executor);
+        let mut deadline = sleep(self.grace);
+        executor.cancel_all();
+        event_loop::run(
+            executor,
+            poll_fn(|cx| match executor.poll_empty(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => Pin::new(&mut deadline).poll(cx),
+            }),
+        );
+        let left = deadline.deadline().map(|at| at.duration_since(Instant::now()));
+        let abandoned = executor.abandon_all();
+        let drained = executor.driver().shutdown(left.unwrap_or(Duration::MAX));
+        ShutdownReport { abandoned, leaked_operations: drained.leaked }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if !self.is_shut_down {
+            let report = self.end();
+            if !report.is_clean() {
+                eprintln!("wakering: {report}");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("tasks", &self.executor.len()).finish_non_exhaustive()
+    }
+}
+
+/// Polls `future` to its end, drops it, and waits for what it has left behind, but not longer than
+/// `grace`. Its panic is an output like any other.
+async fn accompany<F: Future>(
+    executor: &Executor,
+    grace: Duration,
+    future: F,
+) -> thread::Result<F::Output> {
+    let account = Account::open(executor.driver());
+    let mut body = pin!(Some(future));
+    let output = poll_fn(|cx| {
+        let Some(body) = body.as_mut().as_pin_mut() else {
+            unreachable!("the future is dropped after it has ended only")
+        };
+        match catch_unwind(AssertUnwindSafe(|| account.charge(|| body.poll(cx)))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await;
+    let dropped = catch_unwind(AssertUnwindSafe(|| account.charge(|| body.set(None))));
+    let mut deadline = sleep(grace);
+    poll_fn(|cx| match account.poll_drained(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => Pin::new(&mut deadline).poll(cx),
+    })
+    .await;
+    dropped.and(output)
+}

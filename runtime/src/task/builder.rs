@@ -1,0 +1,98 @@
+//! Spawning: a future of this thread becomes a task of the runtime that is current here.
+
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::{JoinHandle, TaskInfo};
+use crate::context;
+
+/// Makes `future` a task of this thread's runtime and returns its handle.
+///
+/// The task belongs to the runtime, not to the task that spawned it: dropping the handle lets it go
+/// on, and the end of [`run`](crate::run) cancels and awaits it. Tasks are first polled in the
+/// order in which they were spawned.
+///
+/// ```
+/// use wakering_runtime::{run, spawn};
+///
+/// let sum = run(async {
+///     let (a, b) = (spawn(async { 1 }), spawn(async { 2 }));
+///     Ok::<_, wakering_runtime::task::JoinError>(a.await? + b.await?)
+/// });
+/// assert_eq!(sum?, 3);
+/// # Ok::<(), wakering_runtime::task::JoinError>(())
+/// ```
+///
+/// # Panics
+/// On a thread that is not running a runtime. [`Handle::spawn`](crate::Handle::spawn) works from
+/// any thread.
+#[track_caller]
+pub fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
+    Builder::new().spawn(future)
+}
+
+/// Settings of a task to be spawned.
+///
+/// ```
+/// use wakering_runtime::{run, task};
+///
+/// run(async {
+///     let handle = task::Builder::new().name("ticker").spawn(async {});
+///     assert_eq!(handle.name(), Some("ticker"));
+/// });
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder spawns nothing until it is told to"]
+pub struct Builder {
+    name: Option<Arc<str>>,
+}
+
+impl Builder {
+    /// A task without a name.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, task::Builder};
+    ///
+    /// assert_eq!(run(async { Builder::new().spawn(async { 1 }).await }).unwrap(), 1);
+    /// ```
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// The name of the task in errors, reports and dumps.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, task::Builder};
+    ///
+    /// run(async {
+    ///     let client = 7;
+    ///     let handle = Builder::new().name(format!("client {client}")).spawn(async {});
+    ///     assert_eq!(handle.name(), Some("client 7"));
+    /// });
+    /// ```
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Builder {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Makes `future` a task of this thread's runtime, as [`spawn`] does.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, task::Builder};
+    ///
+    /// let name = run(async {
+    ///     let handle = Builder::new().name("answer").spawn(async { 42 });
+    ///     handle.await
+    /// });
+    /// assert_eq!(name.unwrap(), 42);
+    /// ```
+    ///
+    /// # Panics
+    /// On a thread that is not running a runtime.
+    #[track_caller]
+    pub fn spawn<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
+        let info = TaskInfo::new(self.name, Location::caller());
+        context::expect("spawn a task").spawn(info, future)
+    }
+}

@@ -1,0 +1,81 @@
+//! What a task can learn about itself, and others about it.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::Id;
+use crate::context;
+
+/// Which task this is: its number, its name if it was given one, and where it was spawned.
+///
+/// ```
+/// use wakering_runtime::{run, task};
+///
+/// let info = run(async {
+///     let handle = task::Builder::new().name("resolver").spawn(async { task::current() });
+///     handle.await
+/// });
+/// let info = info?.expect("a task knows itself");
+/// assert_eq!(info.name(), Some("resolver"));
+/// assert!(info.location().file().ends_with(".rs"));
+/// # Ok::<(), task::JoinError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TaskInfo {
+    id: Id,
+    name: Option<Arc<str>>,
+    location: &'static Location<'static>,
+}
+
+impl TaskInfo {
+    pub(crate) fn new(name: Option<Arc<str>>, location: &'static Location<'static>) -> TaskInfo {
+        TaskInfo { id: Id::next(), name, location }
+    }
+
+    /// The number of the task, unique in this process.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The name that [`Builder::name`](super::Builder::name) gave it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where it was spawned.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+}
+
+/// ``task 7 `resolver` (spawned at src/main.rs:12:5)``
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = self.name() {
+            write!(f, " `{name}`")?;
+        }
+        write!(f, " (spawned at {})", self.location)
+    }
+}
+
+/// The task that is being polled on this thread.
+///
+/// `None` outside of every task; the future given to `run` or `block_on` is not a task.
+///
+/// ```
+/// use wakering_runtime::{run, spawn, task};
+///
+/// run(async {
+///     assert!(task::current().is_none());
+///     let handle = spawn(async { task::current().map(|task| task.id()) });
+///     let id = handle.id();
+///     assert_eq!(handle.await?, Some(id));
+///     Ok::<(), task::JoinError>(())
+/// })?;
+/// # Ok::<(), task::JoinError>(())
+/// ```
+pub fn current() -> Option<TaskInfo> {
+    context::current()?.running()
+}

@@ -1,0 +1,323 @@
+//! A heap that gives back what is taken out of its middle.
+//!
+//! Most timers are timeouts, and most timeouts are cancelled long before they expire, so removal
+//! must be as cheap as insertion and return the memory at once. This is a heap with four children a
+//! node, which is shallower than a binary one and keeps siblings on neighbouring cache lines. Each
+//! entry has a ticket, and a table tells where in the heap the holder of a ticket is now. Entries
+//! with equal deadlines come out in the order in which they went in.
+
+/// Entries of type `T`, earliest deadline first.
+pub(crate) struct Heap<T> {
+    entries: Vec<Entry<T>>,
+    tickets: Vec<Ticketed>,
+    /// The first of the chain of unused tickets.
+    unused: u32,
+    /// How many tickets are used.
+    used: usize,
+    /// When no more tickets than this are used, the table is looked at for what can be given back.
+    look_at: usize,
+    /// Counts insertions.
+    inserted: u64,
+}
+
+struct Entry<T> {
+    deadline: u64,
+    order: u64,
+    ticket: u32,
+    value: T,
+}
+
+impl<T> Entry<T> {
+    fn is_before(&self, other: &Entry<T>) -> bool {
+        (self.deadline, self.order) < (other.deadline, other.order)
+    }
+}
+
+/// Where the holder of a ticket is.
+#[derive(Clone, Copy)]
+enum Ticketed {
+    /// In the heap, there.
+    Inside(u32),
+    /// It has come out, and its holder has not been told yet.
+    Out,
+    /// Nobody holds this ticket; the next unused one.
+    Unused(u32),
+}
+
+/// Ends the chain of unused tickets.
+const NONE: u32 = u32::MAX;
+
+/// The right to ask for one entry, and to take it out. It must come back to [`Heap::remove`], else
+/// the ticket is lost.
+#[derive(Debug)]
+pub(crate) struct Ticket(u32);
+
+impl<T> Heap<T> {
+    const CHILDREN: usize = 4;
+    /// Fewer tickets than this are not worth a look.
+    const SMALL: usize = 64;
+
+    pub(crate) fn new() -> Heap<T> {
+        Heap {
+            entries: Vec::new(),
+            tickets: Vec::new(),
+            unused: NONE,
+            used: 0,
+            look_at: 0,
+            inserted: 0,
+        }
+    }
+
+    /// How many entries are inside.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.entries.first().map(|entry| entry.deadline)
+    }
+
+    pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Ticket {
+        let at = self.entries.len();
+        let ticket = self.issue(Ticketed::Inside(at as u32));
+        self.inserted += 1;
+        self.entries.push(Entry { deadline, order: self.inserted, ticket, value });
+        self.rise(at);
+        Ticket(ticket)
+    }
+
+    /// The value of an entry that is still inside.
+    pub(crate) fn get_mut(&mut self, ticket: &Ticket) -> Option<&mut T> {
+        match self.tickets[ticket.0 as usize] {
+            Ticketed::Inside(at) => Some(&mut self.entries[at as usize].value),
+            _ => None,
+        }
+    }
+
+    /// Gives a ticket back, and takes its entry out if that is still inside.
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<T> {
+        let value = match self.tickets[ticket.0 as usize] {
+            Ticketed::Inside(at) => Some(self.take(at as usize).value),
+            _ => None,
+        };
+        self.tickets[ticket.0 as usize] = Ticketed::Unused(self.unused);
+        self.unused = ticket.0;
+        self.used -= 1;
+        self.give_back();
+        value
+    }
+
+    /// Takes the first entry out if its deadline is `until` or before.
+    pub(crate) fn pop(&mut self, until: u64) -> Option<T> {
+        if self.first()? > until {
+            return None;
+        }
+        let Entry { ticket, value, .. } = self.take(0);
+        self.tickets[ticket as usize] = Ticketed::Out;
+        Some(value)
+    }
+
+    fn issue(&mut self, ticketed: Ticketed) -> u32 {
+        self.used += 1;
+        self.look_at = self.look_at.max(self.used / 4);
+        if self.unused == NONE {
+            self.tickets.push(ticketed);
+            return self.tickets.len() as u32 - 1;
+        }
+        let ticket = self.unused;
+        match std::mem::replace(&mut self.tickets[ticket as usize], ticketed) {
+            Ticketed::Unused(next) => self.unused = next,
+            _ => unreachable!("the chain holds unused tickets only"),
+        }
+        ticket
+    }
+
+    fn take(&mut self, at: usize) -> Entry<T> {
+        let entry = self.entries.swap_remove(at);
+        if at < self.entries.len() {
+            self.place(at);
+            if self.rise(at) == at {
+                self.sink(at);
+            }
+        }
+        let (len, capacity) = (self.entries.len(), self.entries.capacity());
+        if len < capacity / 4 && capacity > Self::SMALL {
+            self.entries.shrink_to(len * 2);
+        }
+        entry
+    }
+
+    /// Tells the table where the entry at `at` is.
+    fn place(&mut self, at: usize) {
+        let ticket = self.entries[at].ticket;
+        self.tickets[ticket as usize] = Ticketed::Inside(at as u32);
+    }
+
+    fn swap(&mut self, one: usize, other: usize) {
+        self.entries.swap(one, other);
+        self.place(one);
+        self.place(other);
+    }
+
+    /// Moves an entry up to where it belongs, and tells where that is.
+    fn rise(&mut self, mut at: usize) -> usize {
+        while at > 0 {
+            let parent = (at - 1) / Self::CHILDREN;
+            if !self.entries[at].is_before(&self.entries[parent]) {
+                break;
+            }
+            self.swap(at, parent);
+            at = parent;
+        }
+        at
+    }
+
+    /// Moves an entry down to where it belongs.
+    fn sink(&mut self, mut at: usize) {
+        loop {
+            let first = at * Self::CHILDREN + 1;
+            let children = first..self.entries.len().min(first + Self::CHILDREN);
+            let Some(least) = children.reduce(|least, child| {
+                if self.entries[child].is_before(&self.entries[least]) { child } else { least }
+            }) else {
+                return;
+            };
+            if !self.entries[least].is_before(&self.entries[at]) {
+                return;
+            }
+            self.swap(at, least);
+            at = least;
+        }
+    }
+
+    /// Cuts unused tickets off the end of the table, once for each time that the use has fallen by
+    /// half or more.
+    fn give_back(&mut self) {
+        if self.used > self.look_at || self.tickets.len() <= Self::SMALL {
+            return;
+        }
+        self.look_at = self.used / 2;
+        while let Some(Ticketed::Unused(_)) = self.tickets.last() {
+            self.tickets.pop();
+        }
+        self.tickets.shrink_to_fit();
+        self.unused = NONE;
+        for at in (0..self.tickets.len()).rev() {
+            if let Ticketed::Unused(next) = &mut self.tickets[at] {
+                *next = std::mem::replace(&mut self.unused, at as u32);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn equal_deadlines_come_out_in_the_order_in_which_they_went_in() {
+        let mut heap = Heap::new();
+        let _tickets: Vec<_> = (0..100).map(|number| heap.insert(7, number)).collect();
+        let order: Vec<_> = std::iter::from_fn(|| heap.pop(7)).collect();
+        assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_ticket_outlives_its_entry_until_it_is_given_back() {
+        let mut heap = Heap::new();
+        let first = heap.insert(1, "first");
+        assert_eq!(heap.pop(0), None);
+        assert_eq!(heap.pop(1), Some("first"));
+        let second = heap.insert(1, "second");
+        assert!(heap.get_mut(&first).is_none(), "its place was not given to somebody else");
+        assert_eq!(heap.get_mut(&second), Some(&mut "second"));
+        assert_eq!(heap.remove(first), None);
+        assert_eq!(heap.remove(second), Some("second"));
+    }
+
+    #[test]
+    fn what_is_removed_gives_its_memory_back() {
+        const COUNT: u64 = 1_000_000;
+        let mut heap = Heap::new();
+        let mut tickets: Vec<_> = (0..COUNT).map(|n| Some(heap.insert(n % 1000, n))).collect();
+        let full = heap.bytes();
+        for (at, ticket) in tickets.iter_mut().enumerate() {
+            if at % 100 != 0 {
+                heap.remove(ticket.take().unwrap());
+            }
+        }
+        assert_eq!(heap.len() as u64, COUNT / 100);
+        assert!(heap.bytes() < full / 3, "{} of {full} bytes are kept", heap.bytes());
+        for ticket in tickets.into_iter().flatten() {
+            heap.remove(ticket);
+        }
+        assert!(heap.bytes() < 64 * 1024, "{} bytes are kept", heap.bytes());
+    }
+
+    impl<T> Heap<T> {
+        fn bytes(&self) -> usize {
+            self.entries.capacity() * size_of::<Entry<T>>()
+                + self.tickets.capacity() * size_of::<Ticketed>()
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u64),
+        Remove(usize),
+        Touch(usize),
+        Pop(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..40u64).prop_map(Step::Insert),
+            3 => any::<usize>().prop_map(Step::Remove),
+            1 => any::<usize>().prop_map(Step::Touch),
+            2 => (0..40u64).prop_map(Step::Pop),
+        ]
+    }
+
+    proptest! {
+        /// Beside the heap runs a sorted map; after each step both tell the same.
+        #[test]
+        fn a_heap_behaves_like_a_sorted_map(steps in prop::collection::vec(step(), 0..600)) {
+            let mut heap = Heap::new();
+            let mut model = BTreeMap::new();
+            let mut held: Vec<(Ticket, (u64, u64))> = Vec::new();
+            for (number, step) in (0u64..).zip(steps) {
+                match step {
+                    Step::Insert(deadline) => {
+                        held.push((heap.insert(deadline, number), (deadline, number)));
+                        model.insert((deadline, number), number);
+                    }
+                    Step::Remove(at) if !held.is_empty() => {
+                        let (ticket, key) = held.swap_remove(at % held.len());
+                        prop_assert_eq!(heap.remove(ticket), model.remove(&key));
+                    }
+                    Step::Touch(at) if !held.is_empty() => {
+                        let (ticket, key) = &held[at % held.len()];
+                        prop_assert_eq!(heap.get_mut(ticket), model.get_mut(key));
+                    }
+                    Step::Pop(until) => {
+                        let due = model.first_entry().filter(|first| first.key().0 <= until);
+                        prop_assert_eq!(heap.pop(until), due.map(|first| first.remove()));
+                    }
+                    Step::Remove(_) | Step::Touch(_) => {}
+                }
+                prop_assert_eq!(heap.len(), model.len());
+                prop_assert_eq!(heap.first(), model.keys().next().map(|key| key.0));
+            }
+            for (ticket, key) in held {
+                prop_assert_eq!(heap.remove(ticket), model.remove(&key));
+            }
+            prop_assert_eq!(heap.len(), 0);
+            prop_assert_eq!(heap.used, 0);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Time: waiting for it, and not waiting longer than it.
+//!
+//! The clock is the monotonic one. Nothing here is early; what is due is late by the kernel's own
+//! slack, tens of microseconds on a quiet machine, because the earliest deadline is the timeout of
+//! the loop's own wait and there are no ticks. Where a deadline and a completion meet, the
+//! completion wins.
+
+/// Deadlines in order, with removal.
+mod heap;
+/// Doing something again and again.
+mod interval;
+/// Waiting for a point in time.
+mod sleep;
+/// A deadline for somebody else's future.
+mod timeout;
+/// The timers of one runtime.
+mod timers;
+
+pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use timeout::{Elapsed, timeout, timeout_at};
+pub use wakering_ring_driver::Instant;
+
+pub(crate) use timers::Timers;
