@@ -1,0 +1,3 @@
+//! The runtime from outside: one module a behaviour.
+
+mod io;
