@@ -1,0 +1,221 @@
+//! The two sides of a stream socket, which TCP and Unix streams share.
+//!
+//! A stream is a read side and a write side that name the same descriptor; splitting it takes them apart. The read side
+//! holds at most one pooled buffer, and that only while it has bytes in it that nobody has consumed.
+
+use std::io;
+use std::net::Shutdown;
+use std::task::{Context, Poll, ready};
+
+use wakering_ring_driver::buffer::{BufResult, IoBuf, IoBufMut};
+use wakering_ring_driver::{Fd, PooledBuf, op};
+use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source, read_from};
+
+/// What receives.
+#[derive(Debug)]
+pub(crate) struct ReadSide {
+    pub(crate) fd: Fd,
+    /// Bytes that were shown by `poll_fill` and not consumed.
+    ahead: PooledBuf,
+}
+
+/// What sends.
+#[derive(Debug)]
+pub(crate) struct WriteSide {
+    pub(crate) fd: Fd,
+}
+
+/// Both sides of `fd`.
+pub(crate) fn sides(fd: Fd) -> (ReadSide, WriteSide) {
+    let read = ReadSide { fd: fd.clone(), ahead: nothing() };
+    (read, WriteSide { fd })
+}
+
+fn nothing() -> PooledBuf {
+    PooledBuf::from(Vec::new())
+}
+
+impl ReadSide {
+    /// Takes the bytes that were shown and not consumed.
+    pub(crate) fn take_ahead(&mut self) -> Vec<u8> {
+        std::mem::replace(&mut self.ahead, nothing()).into_vec()
+    }
+
+    /// Copies what comes next without taking it.
+    pub(crate) async fn peek<B: IoBufMut>(&mut self, mut buf: B) -> BufResult<usize, B> {
+        if self.ahead.is_empty() || buf.capacity() == 0 {
+            return op::peek(&self.fd, buf).await;
+        }
+        let n = buf.overwrite(&self.ahead);
+        Ok((n, buf))
+    }
+}
+
+impl Source for ReadSide {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        if self.ahead.is_empty() {
+            self.ahead = ready!(self.fd.poll_fill(cx))?;
+        }
+        Poll::Ready(Ok(&self.ahead))
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.ahead.advance(n);
+        if self.ahead.is_empty() {
+            // An idle connection holds no buffer.
+            self.ahead = nothing();
+        }
+    }
+}
+
+impl AsyncRead for ReadSide {
+    async fn read<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
+        if self.ahead.is_empty() {
+            return op::recv(&self.fd, buf).await;
+        }
+        read_from(self, buf).await
+    }
+
+    async fn read_vectored<B: IoBufMut>(&mut self, mut bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
+        if self.ahead.is_empty() {
+            return op::read_vectored(&self.fd, bufs).await;
+        }
+        let mut total = 0;
+        for buf in &mut bufs {
+            let n = buf.overwrite(&self.ahead);
+            self.ahead.advance(n);
+            total += n;
+        }
+        self.consume(0);
+        Ok((total, bufs))
+    }
+}
+
+impl Sink for WriteSide {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.fd.poll_ready(cx)
+    }
+
+    fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.fd.queue(bytes)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.fd.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.fd.poll_flush(cx))?;
+        match op::shutdown(&self.fd, Shutdown::Write).now() {
+            // The peer has gone already, so there is nobody to tell.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            told => Poll::Ready(told),
+        }
+    }
+}
+
+impl AsyncWrite for WriteSide {
+    async fn write<B: IoBuf>(&mut self, buf: B) -> BufResult<usize, B> {
+        op::send(&self.fd, buf).await
+    }
+
+    async fn write_vectored<B: IoBuf>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
+        op::send_vectored(&self.fd, bufs).await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
+    }
+}
+
+/// Implements the stream traits of `$stream` by its fields `read` and `write`.
+macro_rules! delegate_stream {
+    (read $stream:ty) => {
+        impl wakering_runtime::io::Source for $stream {
+            fn poll_fill(
+                &mut self,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<&[u8]>> {
+                self.read.poll_fill(cx)
+            }
+
+            fn consume(&mut self, n: usize) {
+                self.read.consume(n);
+            }
+        }
+
+        impl wakering_runtime::io::AsyncRead for $stream {
+            async fn read<B: wakering_runtime::io::IoBufMut>(
+                &mut self,
+                buf: B,
+            ) -> wakering_runtime::io::BufResult<usize, B> {
+                self.read.read(buf).await
+            }
+
+            async fn read_vectored<B: wakering_runtime::io::IoBufMut>(
+                &mut self,
+                bufs: Vec<B>,
+            ) -> wakering_runtime::io::BufResult<usize, Vec<B>> {
+                self.read.read_vectored(bufs).await
+            }
+        }
+    };
+    (write $stream:ty) => {
+        impl wakering_runtime::io::Sink for $stream {
+            fn poll_ready(
+                &mut self,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                self.write.poll_ready(cx)
+            }
+
+            fn queue(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+                self.write.queue(bytes)
+            }
+
+            fn poll_flush(
+                &mut self,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                self.write.poll_flush(cx)
+            }
+
+            fn poll_shutdown(
+                &mut self,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                self.write.poll_shutdown(cx)
+            }
+        }
+
+        impl wakering_runtime::io::AsyncWrite for $stream {
+            async fn write<B: wakering_runtime::io::IoBuf>(
+                &mut self,
+                buf: B,
+            ) -> wakering_runtime::io::BufResult<usize, B> {
+                self.write.write(buf).await
+            }
+
+            async fn write_vectored<B: wakering_runtime::io::IoBuf>(
+                &mut self,
+                bufs: Vec<B>,
+            ) -> wakering_runtime::io::BufResult<usize, Vec<B>> {
+                self.write.write_vectored(bufs).await
+            }
+
+            async fn flush(&mut self) -> std::io::Result<()> {
+                self.write.flush().await
+            }
+
+            async fn shutdown(&mut self) -> std::io::Result<()> {
+                self.write.shutdown().await
+            }
+        }
+    };
+}
+
+pub(crate) use delegate_stream;

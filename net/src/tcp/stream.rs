@@ -1,0 +1,235 @@
+//! A connection.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use wakering_ring_driver::buffer::{BufResult, IoBufMut};
+use wakering_ring_driver::{Driver, Failure, Fd, Sharing, op, option};
+
+use super::listener::inet;
+use super::{OwnedReadHalf, OwnedWriteHalf, TcpSocket};
+use crate::resolve::{ToSocketAddrs, resolve};
+use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
+
+/// A TCP connection.
+///
+/// It reads and writes through `AsyncRead` and `AsyncWrite`; what borrows bytes or queues them uses `Source` and
+/// `Sink`.
+///
+/// Dropping it closes it in the background: what was queued or written still leaves, for up to 5 s.
+///
+/// ```
+/// use wakering_net::{TcpListener, TcpStream};
+/// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+///
+/// wakering_runtime::run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (mut server, _) = listener.accept().await?;
+///     server.write_all("welcome").await?;
+///     drop(server);
+///     let (_, text) = client.read_to_string(String::new()).await?;
+///     assert_eq!(text, "welcome");
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
+#[derive(Debug)]
+pub struct TcpStream {
+    read: ReadSide,
+    write: WriteSide,
+}
+
+delegate_stream!(read TcpStream);
+delegate_stream!(write TcpStream);
+
+impl TcpStream {
+    /// Connects to the first of the addresses that answers.
+    ///
+    /// # Errors
+    /// That of the last address, with the address: `ConnectionRefused`, `TimedOut`.
+    ///
+    /// # Cancellation
+    /// The attempt is given up and its socket closed.
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        let mut last = None;
+        for address in resolve(address).await? {
+            match TcpSocket::of(&address)?.connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("resolving gives at least one address"))
+    }
+
+    pub(super) fn from_fd(fd: Fd) -> TcpStream {
+        let (read, write) = sides(fd);
+        TcpStream { read, write }
+    }
+
+    pub(super) fn reunited(read: OwnedReadHalf, mut write: OwnedWriteHalf) -> TcpStream {
+        write.shut_down_on_drop = false;
+        let fd = read.read.fd.clone();
+        TcpStream { read: read.read, write: WriteSide { fd } }
+    }
+
+    /// Takes the stream apart into halves that two tasks may own.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        let write = OwnedWriteHalf { write: self.write, shut_down_on_drop: true };
+        (OwnedReadHalf { read: self.read }, write)
+    }
+
+    /// Copies what comes next without taking it.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `buf` has no capacity; what recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**.
+    pub async fn peek<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
+        self.read.peek(buf).await
+    }
+
+    /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The method of
+    /// `AsyncWrite` of this name flushes first.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn shutdown_now(&self, how: Shutdown) -> io::Result<()> {
+        op::shutdown(&self.read.fd, how).now()
+    }
+
+    /// Sends what is queued (for up to 5 s), ends parked operations and closes the connection. When this completes it is
+    /// closed.
+    ///
+    /// # Errors
+    /// What a queued send came to.
+    ///
+    /// # Cancellation
+    /// The closing goes on in the background.
+    pub async fn close(self) -> io::Result<()> {
+        let TcpStream { read, write } = self;
+        drop(read);
+        write.fd.close().await
+    }
+
+    /// Closes the connection at once: what is queued is thrown away and the peer sees a reset.
+    pub fn abort(self) {
+        self.write.fd.abort();
+    }
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    /// What getsockname(2) says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        inet(option::local_address(&self.read.fd)?)
+    }
+
+    /// The address of the other side.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        inet(option::peer_address(&self.read.fd)?)
+    }
+
+    /// Sends small pieces at once instead of gathering them (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        option::set_nodelay(&self.read.fd, nodelay)
+    }
+
+    /// Whether small pieces are sent at once.
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        option::nodelay(&self.read.fd)
+    }
+
+    /// How many routers a packet may pass, 1 to 255.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        option::set_ttl(&self.read.fd, ttl)
+    }
+
+    /// What [`set_ttl`](TcpStream::set_ttl) has set.
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    pub fn ttl(&self) -> io::Result<u32> {
+        option::ttl(&self.read.fd)
+    }
+
+    /// How long closing may wait for unsent data; `Some(ZERO)` resets the connection (`SO_LINGER`).
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        option::set_linger(&self.read.fd, linger)
+    }
+
+    /// What [`set_linger`](TcpStream::set_linger) has set.
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        option::linger(&self.read.fd)
+    }
+
+    /// The error that the socket holds, which is thereby cleared (`SO_ERROR`).
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        option::take_error(&self.read.fd)
+    }
+
+    /// Takes over a connection of std's.
+    ///
+    /// # Errors
+    /// Outside of a runtime; where its mode cannot be changed.
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+        let fd = Fd::adopt(&Driver::current()?, OwnedFd::from(stream), Sharing::Private)?;
+        Ok(TcpStream::from_fd(fd))
+    }
+
+    /// Gives the connection to std, with the bytes that were received and that nobody has read. What is queued is sent
+    /// first.
+    ///
+    /// # Errors
+    /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.
+    ///
+    /// # Cancellation
+    /// The connection is closed.
+    pub async fn into_std(self) -> io::Result<(std::net::TcpStream, Vec<u8>)> {
+        let TcpStream { mut read, write } = self;
+        let mut bytes = read.take_ahead();
+        drop(read);
+        match write.fd.detach().await {
+            Ok((owned, shelved)) => {
+                bytes.extend_from_slice(&shelved);
+                Ok((std::net::TcpStream::from(owned), bytes))
+            }
+            Err(_) => {
+                let error = io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    "the connection is shared: drop the other handles first",
+                );
+                Err(Failure::wrap("into_std", "stream", error))
+            }
+        }
+    }
+
+    /// The descriptor, for operations of the driver.
+    pub fn as_fd(&self) -> &Fd {
+        &self.read.fd
+    }
+}
