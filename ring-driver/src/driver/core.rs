@@ -290,6 +290,7 @@ impl Core {
         if lane == Lane::Write && self.descriptors[descriptor as usize].has_output() {
             self.mark_dirty(descriptor);
         }
+        self.end_if_sent(descriptor);
         self.on_quieter(descriptor);
     }
 

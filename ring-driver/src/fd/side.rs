@@ -22,6 +22,8 @@ pub(crate) struct Descriptor {
     pub(crate) phase: Phase,
     /// Whether its sink already stands in the driver's list of those with something to send.
     pub(crate) dirty: bool,
+    /// Whether the peer is to be told the end once all output has left.
+    pub(crate) end_after_output: bool,
     /// Told when the descriptor has become quiet enough to be closed or given away.
     pub(crate) quiet_waiter: Option<Waker>,
 }
@@ -83,6 +85,7 @@ impl Descriptor {
             queue: Vec::new(),
             phase: Phase::Open,
             dirty: false,
+            end_after_output: false,
             quiet_waiter: None,
         }
     }

@@ -66,6 +66,14 @@ impl Fd {
         })
     }
 
+    /// Tells the peer the end of the stream once everything that was queued or submitted has left. Does not wait.
+    pub fn end_after_output(&self) {
+        self.driver().with(|core| {
+            core.descriptors[self.index()].end_after_output = true;
+            core.end_if_sent(self.0.index);
+        });
+    }
+
     fn sink_driver(&self) -> io::Result<&Driver> {
         if Driver::current()?.is_same(self.driver()) {
             Ok(self.driver())
@@ -84,6 +92,17 @@ impl Core {
         match self.descriptors[index].write.shelf.as_mut().and_then(|shelf| shelf.error.take()) {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => Ok(()),
+        }
+    }
+
+    /// The side has become free: is this the moment to tell the peer the end?
+    pub(crate) fn end_if_sent(&mut self, descriptor: u32) {
+        let state = &mut self.descriptors[descriptor as usize];
+        let sent = state.write.in_flight.is_none() && !state.has_output();
+        if sent && std::mem::take(&mut state.end_after_output) {
+            let (fd, how) = (state.number, libc::SHUT_WR);
+            // A peer that is gone already needs no telling.
+            self.backend.call_now(&Request::Shutdown { fd, how });
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::{Op, Operation};
+use super::{Op, Operation, Prompt};
 use crate::address::SocketAddress;
 use crate::completion::Outcome;
 use crate::driver::Driver;
@@ -49,3 +49,5 @@ unsafe impl Operation for Bind {
         Err(error)
     }
 }
+
+impl Prompt for Bind {}

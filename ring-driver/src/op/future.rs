@@ -5,7 +5,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Operation;
+use super::{Operation, Prompt};
+use crate::completion::Outcome;
+use crate::request::Number;
 use crate::driver::{Begun, Driver, Polled};
 use crate::error::RuntimeError;
 use crate::fd::Fd;
@@ -153,6 +155,28 @@ impl<O: Operation> Future for Op<O> {
                 }
                 Stage::Finished => panic!("an operation was polled after it had completed"),
             }
+        }
+    }
+}
+
+impl<O: Prompt> Op<O> {
+    /// Carries the operation out at once, by a plain system call.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    pub fn now(mut self) -> O::Output {
+        let Stage::Ready(mut operation) = std::mem::replace(&mut self.stage, Stage::Finished) else {
+            panic!("an operation is either polled or carried out at once")
+        };
+        let called = self.driver().and_then(|driver| {
+            let number = self.fd().map_or(Ok(Number::NONE), Fd::number)?;
+            // The operation stays where it is until the call has returned.
+            let result = driver.call_now(&operation.request(number))?;
+            Ok((driver, result))
+        });
+        match called {
+            Ok((driver, result)) => operation.complete(Outcome::plain(result as i32), &driver),
+            Err(error) => operation.fail(error),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::{Op, Operation};
+use super::{Op, Operation, Prompt};
 use crate::completion::Outcome;
 use crate::driver::Driver;
 use crate::fd::Fd;
@@ -46,3 +46,5 @@ unsafe impl Operation for Listen {
         Err(error)
     }
 }
+
+impl Prompt for Listen {}

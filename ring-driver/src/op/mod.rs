@@ -77,7 +77,7 @@ pub use recvmsg::{RecvMsg, recv_msg};
 pub use renameat::{RenameAt, rename};
 pub use send::{Send, send};
 pub use sendmsg::{SendMsg, SendVectored, send_msg, send_vectored};
-pub use shutdown::{Shutdown, shutdown, shutdown_now};
+pub use shutdown::{Shutdown, shutdown};
 pub use socket::{Domain, Socket, SocketKind, socket};
 pub use statx::{FileKind, Stat, Statx, stat, statx};
 pub use timeout::{Timeout, timeout};
@@ -152,3 +152,6 @@ pub unsafe trait Operation: Sized + 'static {
     /// news that the kernel tells only once.
     fn put_back(&mut self, _outcome: Outcome, _shelf: &mut Shelf) {}
 }
+
+/// An operation that never waits, so that it may also be carried out on the spot: see [`Op::now`].
+pub trait Prompt: Operation {}

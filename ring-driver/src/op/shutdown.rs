@@ -5,7 +5,7 @@
 use std::io;
 use std::net;
 
-use super::{Op, Operation};
+use super::{Op, Operation, Prompt};
 use crate::completion::Outcome;
 use crate::driver::Driver;
 use crate::fd::Fd;
@@ -53,14 +53,7 @@ unsafe impl Operation for Shutdown {
     }
 }
 
-/// The same at once, without a trip through the kernel's queues: shutdown(2) does not wait, but the
-/// ring hands it to a thread of its own (liburing issue 1569).
-///
-/// # Errors
-/// As [`shutdown`].
-pub fn shutdown_now(fd: &Fd, how: net::Shutdown) -> io::Result<()> {
-    fd.call_now(|fd| Request::Shutdown { fd, how: direction(how) }).map(drop)
-}
+impl Prompt for Shutdown {}
 
 fn direction(how: net::Shutdown) -> i32 {
     match how {

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::{Op, Operation};
+use super::{Op, Operation, Prompt};
 use crate::completion::Outcome;
 use crate::driver::Driver;
 use crate::fd::Fd;
@@ -88,3 +88,5 @@ unsafe impl Operation for Socket {
         Err(error)
     }
 }
+
+impl Prompt for Socket {}
