@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
 
-use crate::request::Request;
+use crate::request::{Number, Request};
 
 /// Where a request may be carried out by a plain call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +101,8 @@ pub(crate) fn call_without_blocking(request: &Request) -> i32 {
             let cut = Request::Write { fd, buf, len, offset: None };
             ready(fd.0, libc::POLLOUT).unwrap_or_else(|| call(&cut))
         }
-        Request::WriteVectored { fd, segments, count, offset: None } if count > 0 => {
-            // SAFETY: whoever made the request vouches for `count` segments.
-            let first = unsafe { *segments };
-            let len = first.iov_len.min(PIPE_BUF as usize) as u32;
-            let cut = Request::Write { fd, buf: first.iov_base.cast(), len, offset: None };
+        Request::WriteVectored { fd, segments, count, offset: None } => {
+            let cut = first_segments(fd, segments, count);
             ready(fd.0, libc::POLLOUT).unwrap_or_else(|| call(&cut))
         }
         Request::Accept { fd, .. } | Request::AcceptMulti { fd } => {
@@ -134,6 +131,24 @@ pub(crate) fn call_without_blocking(request: &Request) -> i32 {
 /// (standard streams are). So reads and writes ask first and then call: the one reader of what is
 /// there does not wait, and neither does the one writer of at most this much.
 const PIPE_BUF: u32 = libc::PIPE_BUF as u32;
+
+/// As many whole segments as such a descriptor takes at once, or the beginning of the first.
+fn first_segments(fd: Number, segments: *const libc::iovec, count: u32) -> Request {
+    // SAFETY: whoever made the request vouches for `count` segments.
+    let all = unsafe { std::slice::from_raw_parts(segments, count as usize) };
+    let mut room = PIPE_BUF as usize;
+    let fits = |segment: &&libc::iovec| {
+        let left = room.checked_sub(segment.iov_len);
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    match (all.iter().take_while(fits).count() as u32, all.first()) {
+        (0, Some(first)) => {
+            Request::Write { fd, buf: first.iov_base.cast(), len: PIPE_BUF, offset: None }
+        }
+        (count, _) => Request::WriteVectored { fd, segments, count, offset: None },
+    }
+}
 
 /// `None` if the descriptor is ready, `-EAGAIN` or what else the answer is if it is not.
 fn ready(fd: RawFd, event: i16) -> Option<i32> {

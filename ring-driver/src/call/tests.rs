@@ -7,7 +7,6 @@ use std::{ffi::CString, fs, path::Path};
 
 use super::*;
 use crate::address::SocketAddress;
-use crate::request::Number;
 
 fn number(fd: &impl AsRawFd) -> Number {
     Number(fd.as_raw_fd())

@@ -10,6 +10,10 @@ use std::time::Duration;
 use wakering_ring_driver::{Config, Driver, Instant, Wait};
 
 mod adoption;
+mod files;
+mod masks;
+mod setup;
+mod sockets;
 
 /// A driver with default settings.
 fn driver() -> Driver {
@@ -38,6 +42,25 @@ fn block_on<F: Future>(driver: &Driver, future: F) -> F::Output {
         assert!(Instant::now() < end, "the future was not ready within 30 s");
         driver.turn(Wait::Until(Some(end)));
     }
+}
+
+/// Runs `body` with the operations `without` in the ring, and on a ring that has to do without them.
+fn each_way(without: &[&str], body: impl AsyncFn(&Driver) -> std::io::Result<()>) {
+    let whole = driver();
+    block_on(&whole, body(&whole)).unwrap();
+    assert_eq!(whole.shutdown(Duration::from_secs(5)).leaked, 0);
+
+    let lane = std::env::var("WAKERING_CAPS").unwrap_or_default();
+    let mask = without.iter().fold(lane, |mask, name| format!("{mask},-{name}"));
+    let mut config = Config::default();
+    config.mask = Some(mask.parse().expect("names of operations"));
+    let masked = Driver::new(&config).expect("this machine offers a ring");
+    block_on(&masked, body(&masked)).unwrap();
+    let counters = masked.counters();
+    for name in without {
+        assert_eq!(counters.used(name), 0, "{name} is masked");
+    }
+    assert_eq!(masked.shutdown(Duration::from_secs(5)).leaked, 0);
 }
 
 /// Polls once with a waker that counts.
