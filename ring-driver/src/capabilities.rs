@@ -112,8 +112,26 @@ impl Capabilities {
     /// Everything that this crate has a name for.
     pub(crate) const ALL: Capabilities = Capabilities::of_tier(Tier::T2);
 
+    /// Whether it has the capability or the operation with this name: one of those that a [`Mask`] takes away.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{Config, Driver};
+    ///
+    /// let mut config = Config::default();
+    /// config.mask = Some("-statx,-no_iowait".parse()?);
+    /// let capabilities = Driver::new(&config)?.capabilities();
+    /// assert!(capabilities.has("ext_arg") && capabilities.has("read"));
+    /// assert!(!capabilities.has("statx") && !capabilities.has("no_iowait"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn has(&self, name: &str) -> bool {
+        let operation =
+            || (0u8..).zip(NAMES).any(|(opcode, known)| known == name && self.supports(opcode));
+        self.entries().any(|(known, is_there)| known == name && is_there) || operation()
+    }
+
     /// Whether the ring takes operations with this number (`IORING_OP_*`).
-    pub fn supports(&self, opcode: u8) -> bool {
+    pub(crate) fn supports(&self, opcode: u8) -> bool {
         self.operations.has(opcode)
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct Evidence {
     pub(crate) group: Option<i64>,
     /// Whether this process is in that group.
     pub(crate) in_group: bool,
-    /// `Seccomp:` in `/proc/self/status`: 2 if filters are in force.
+    /// `Seccomp:` in `/proc/thread-self/status`: 2 if filters are in force.
     pub(crate) seccomp: Option<u32>,
     /// Whether the kernel is gVisor, which is one only by name.
     pub(crate) gvisor: bool,
@@ -47,7 +47,8 @@ impl Evidence {
     pub(crate) const UNLIMITED: u64 = u64::MAX;
 
     pub(crate) fn collect() -> Evidence {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        // The thread's own, since filters and capabilities are given to threads.
+        let status = read("/proc/thread-self/status");
         let group = sysctl("io_uring_group");
         // A capability in a user namespace is none outside of it, and only those outside count here.
         let namespaced = !is_initial_namespace(&read("/proc/self/uid_map"));

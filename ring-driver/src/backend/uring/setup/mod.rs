@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use io_uring::IoUring;
+use io_uring::{IoUring, opcode};
 
 use super::enter;
 use crate::capabilities::{Capabilities, Mask};
@@ -34,11 +34,11 @@ impl Ring {
         let (uring, flags) =
             ladder::climb(size, mask, ladder::build).map_err(failed("io_uring_setup"))?;
         let mut ring = Ring { uring, flags, capabilities: Capabilities::NONE, registered: None };
-        let missing = ring.missing(mask);
+        ring.probe(mask)?;
+        let missing = ring.missing();
         if !missing.is_empty() {
             return Err(SetupError::unsupported(&missing));
         }
-        ring.probe(mask)?;
         if mask.left().registered_ring {
             // A thread's table has sixteen places; a ring that finds none is entered by its descriptor.
             ring.registered = enter::register_ring(ring.uring.as_raw_fd()).ok();
@@ -74,14 +74,19 @@ impl Ring {
         Size::from(self.uring.params())
     }
 
-    /// What this driver cannot do without. All of it is in 5.11, and in 5.10 from 5.10.162 on.
-    fn missing(&self, mask: Mask) -> Vec<&'static str> {
+    /// What this driver cannot do without: features that keep memory and completions safe, and operations for which there
+    /// is no plain system call. All of it is in 5.11, and in 5.10 from 5.10.162 on.
+    fn missing(&self) -> Vec<&'static str> {
         let parameters = self.uring.params();
+        let operation = |opcode| self.capabilities.supports(opcode);
         let required = [
-            ("EXT_ARG", parameters.is_feature_ext_arg() && mask.left().ext_arg),
+            ("EXT_ARG", self.capabilities.ext_arg),
             ("NODROP", parameters.is_feature_nodrop()),
             ("SUBMIT_STABLE", parameters.is_feature_submit_stable()),
             ("FAST_POLL", parameters.is_feature_fast_poll()),
+            ("POLL_ADD", operation(opcode::PollAdd::CODE)),
+            ("TIMEOUT", operation(opcode::Timeout::CODE)),
+            ("ASYNC_CANCEL", operation(opcode::AsyncCancel::CODE)),
         ];
         required.into_iter().filter(|&(_, is_there)| !is_there).map(|(name, _)| name).collect()
     }

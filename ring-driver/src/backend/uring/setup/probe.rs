@@ -149,10 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_without_timed_waits_is_refused() {
-        let refused = Ring::open(Size::new(8, 64), "-ext_arg".parse().unwrap());
-        let error = refused.err().expect("no driver without EXT_ARG");
-        assert_eq!(error.cause(), SetupCause::Unsupported);
+    fn a_ring_without_what_nothing_can_stand_in_for_is_refused() {
+        for (mask, missing) in [
+            ("-ext_arg", "EXT_ARG"),
+            ("-poll_add", "POLL_ADD"),
+            ("-timeout", "TIMEOUT"),
+            ("-async_cancel", "ASYNC_CANCEL"),
+        ] {
+            let refused = Ring::open(Size::new(8, 64), mask.parse().expect(mask));
+            let error = refused.err().expect(mask);
+            assert_eq!(error.cause(), SetupCause::Unsupported);
+            assert!(error.evidence().ends_with(missing), "{error}");
+        }
     }
 
     #[test]
