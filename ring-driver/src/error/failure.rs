@@ -115,6 +115,9 @@ fn remedy(operation: &str, errno: i32) -> Option<&'static str> {
         libc::EACCES if !matches!(operation, "connect" | "send" | "sendmsg") => {
             "the user lacks the permission: `namei -l PATH` shows where on the way"
         }
+        libc::EAGAIN if operation == "clone" => {
+            "raise the limit of threads: `ulimit -u`, systemd `TasksMax=`, docker `--pids-limit`"
+        }
         libc::EISDIR => "it is a directory: read it with `read_dir`",
         libc::EFBIG => "raise the limit of file sizes: `ulimit -f unlimited`",
         _ => return None,
