@@ -1,0 +1,28 @@
+//! An echo server: `cargo run --release --example echo -- 127.0.0.1:7777`.
+
+use wakering::io::{AsyncRead, AsyncWrite};
+use wakering::net::{TcpListener, TcpStream};
+
+fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:0".into());
+    wakering::run(async {
+        let listener = TcpListener::bind(address).await?;
+        println!("listening on {}", listener.local_addr()?);
+        loop {
+            let (stream, _peer) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            wakering::spawn(echo(stream));
+        }
+    })
+}
+
+async fn echo(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut buf = Vec::with_capacity(32 * 1024);
+    loop {
+        let (n, filled) = stream.read(buf).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        (_, buf) = stream.write_all(filled).await?;
+    }
+}
