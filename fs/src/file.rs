@@ -1,0 +1,462 @@
+//! An open file: where it comes from, what it is, how it ends.
+//!
+//! Its content is reached in two ways, each in a file of its own: at [offsets](crate::offset), and
+//! from a [cursor](crate::cursor).
+
+use std::cell::Cell;
+use std::fmt;
+use std::fs::Permissions;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use wakering_ring_driver::op::{self, Allocation};
+use wakering_ring_driver::{Driver, Fd, Sharing};
+
+use crate::failure::on;
+use crate::{FileType, Metadata, OpenOptions};
+
+/// An open file.
+///
+/// It is read and written in two ways, which may be mixed:
+/// - *at an offset*, by [`read_at`](File::read_at) and its like: any number of operations at once,
+///   on `&self`;
+/// - *from a cursor*, as a stream, by [`AsyncRead`](wakering_runtime::io::AsyncRead),
+///   [`AsyncWrite`](wakering_runtime::io::AsyncWrite) and [`seek`](File::seek): one after the
+///   other, on `&mut self`. The cursor is the `File`'s own and moves only when an operation has
+///   completed, so that dropping a read loses nothing.
+///
+/// Pipes, sockets and devices of characters have no offsets: there the cursor's operations take
+/// what comes next, without holding up the loop however long that takes.
+///
+/// Dropping it closes it in the background; [`close`](File::close) tells how that went. Only
+/// [`sync_all`](File::sync_all) and [`sync_data`](File::sync_data) say that something is on the
+/// storage.
+///
+/// ```
+/// use wakering_fs::File;
+/// use wakering_runtime::io::AsyncRead;
+///
+/// wakering_runtime::run(async {
+///     let path = std::env::temp_dir().join(format!("wakering-file-{}", std::process::id()));
+///     let mut file = File::options().read(true).write(true).create_new(true).open(&path).await?;
+///     file.write_all_at("some text", 0).await?;
+///     let (_, word) = file.read_at(Vec::with_capacity(16), 5).await?;
+///     assert_eq!(word, b"text");
+///     let (_, all) = file.read_to_string(String::new()).await?;
+///     assert_eq!(all, "some text");
+///     wakering_fs::remove_file(&path).await
+/// })
+/// # .unwrap();
+/// ```
+pub struct File {
+    pub(crate) shared: Rc<Shared>,
+}
+
+/// What the clones of a file have in common.
+pub(crate) struct Shared {
+    pub(crate) fd: Fd,
+    pub(crate) path: PathBuf,
+    /// Where the next stream-like operation begins, in bytes.
+    pub(crate) cursor: Cell<u64>,
+    /// Whether writes go to the end, wherever the cursor is.
+    pub(crate) append: bool,
+    /// Asked for when it matters first: opening tells only that there is something.
+    file_type: Cell<Option<FileType>>,
+}
+
+impl File {
+    pub(crate) fn new(fd: Fd, path: &Path, append: bool) -> File {
+        let shared = Shared {
+            fd,
+            path: path.to_owned(),
+            cursor: Cell::new(0),
+            append,
+            file_type: Cell::new(None),
+        };
+        File { shared: Rc::new(shared) }
+    }
+
+    /// Opens the file at `path` for reading.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let error = File::open("/no/such/file").await.unwrap_err();
+    ///     assert_eq!(error.kind(), ErrorKind::NotFound);
+    ///     assert!(error.to_string().starts_with("open /no/such/file"));
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenOptions::open`].
+    ///
+    /// # Cancellation
+    ///
+    /// **Strict**: the descriptor is closed.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_OPENAT`, 5.6; elsewhere openat(2) on the pool.
+    pub async fn open(path: impl AsRef<Path>) -> io::Result<File> {
+        File::options().read(true).open(path).await
+    }
+
+    /// Opens the file at `path` for writing: creates it, or empties the one that is there.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-create-{}", std::process::id()));
+    ///     let file = File::create(&path).await?;
+    ///     assert_eq!(file.metadata().await?.len(), 0);
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenOptions::open`].
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: the file may be created or emptied all the same.
+    pub async fn create(path: impl AsRef<Path>) -> io::Result<File> {
+        File::options().write(true).create(true).truncate(true).open(path).await
+    }
+
+    /// Creates the file at `path` for reading and writing; one that is there is an error.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let error = File::create_new("/dev/null").await.unwrap_err();
+    ///     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenOptions::open`]; `AlreadyExists`.
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: the file may be created all the same.
+    pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
+        File::options().read(true).write(true).create_new(true).open(path).await
+    }
+
+    /// The same as [`OpenOptions::new`].
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    /// Waits until the content and all metadata are on the storage.
+    ///
+    /// Only writes that have completed before are covered. An error is told once, by whichever sync
+    /// comes first after it; what it concerned may be lost.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-sync-{}", std::process::id()));
+    ///     let file = File::create(&path).await?;
+    ///     file.write_all_at("safe", 0).await?;
+    ///     file.sync_all().await?;
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What fsync(2) says; `InvalidInput` for what has no storage, such as a pipe.
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: the sync runs to its end, and an error that it meets is told to nobody.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_FSYNC`, 5.1; elsewhere fsync(2) on the pool.
+    pub async fn sync_all(&self) -> io::Result<()> {
+        op::fsync(&self.shared.fd).await.map_err(on("fsync", &self.shared.path))
+    }
+
+    /// As [`sync_all`](File::sync_all), but without metadata that reading the content back does not
+    /// need, such as times.
+    ///
+    /// # Errors
+    ///
+    /// As in [`sync_all`](File::sync_all).
+    ///
+    /// # Cancellation
+    ///
+    /// As in [`sync_all`](File::sync_all).
+    pub async fn sync_data(&self) -> io::Result<()> {
+        op::fdatasync(&self.shared.fd).await.map_err(on("fdatasync", &self.shared.path))
+    }
+
+    /// Cuts the file off after `len` bytes, or extends it to `len` bytes that read as zeros. The
+    /// cursor stays.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-len-{}", std::process::id()));
+    ///     let file = File::create(&path).await?;
+    ///     file.write_all_at("abcdef", 0).await?;
+    ///     file.set_len(2).await?;
+    ///     file.set_len(3).await?;
+    ///     assert_eq!(wakering_fs::read(&path).await?, b"ab\0");
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the file is not open for writing; `FileTooLarge`; what ftruncate(2) says.
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: the length may be set all the same.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_FTRUNCATE`, 6.9; elsewhere ftruncate(2) on the pool.
+    pub async fn set_len(&self, len: u64) -> io::Result<()> {
+        op::ftruncate(&self.shared.fd, len).await.map_err(on("ftruncate", &self.shared.path))
+    }
+
+    /// Reserves storage for the `len` bytes from `offset` on, so that writing there cannot fail for
+    /// lack of it. The file grows to hold them; they read as zeros where nothing was.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-room-{}", std::process::id()));
+    ///     let file = File::create(&path).await?;
+    ///     file.allocate(0, 64 * 1024).await?;
+    ///     assert_eq!(file.metadata().await?.len(), 64 * 1024);
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`; `InvalidInput` if `len` is 0; `Unsupported` where the file system cannot do
+    /// it.
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: it may be reserved all the same.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_FALLOCATE`, 5.6; elsewhere fallocate(2) on the pool.
+    pub async fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        let allocate = op::fallocate(&self.shared.fd, offset, len, Allocation::Extend);
+        allocate.await.map_err(on("fallocate", &self.shared.path))
+    }
+
+    /// Asks about the file.
+    ///
+    /// # Errors
+    ///
+    /// What statx(2) says.
+    ///
+    /// # Cancellation
+    ///
+    /// **Strict**: nothing changes.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_STATX`, 5.6; elsewhere statx(2) on the pool.
+    pub async fn metadata(&self) -> io::Result<Metadata> {
+        let stat = op::stat(&self.shared.fd).await.map_err(on("stat", &self.shared.path))?;
+        let metadata = Metadata::new(stat);
+        self.shared.file_type.set(Some(metadata.file_type()));
+        Ok(metadata)
+    }
+
+    /// Says who may do what with the file.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-chmod-{}", std::process::id()));
+    ///     let file = File::create(&path).await?;
+    ///     let mut permissions = file.metadata().await?.permissions();
+    ///     permissions.set_readonly(true);
+    ///     file.set_permissions(permissions).await?;
+    ///     assert_eq!(file.metadata().await?.mode() & 0o222, 0);
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` if the file is another user's.
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: they may be set all the same.
+    ///
+    /// # Kernel
+    ///
+    /// fchmod(2) on the pool.
+    pub async fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
+        let chmod = op::fchmod(&self.shared.fd, permissions.mode());
+        chmod.await.map_err(on("fchmod", &self.shared.path))
+    }
+
+    /// Another handle of the same open file, with the same cursor, as in std.
+    ///
+    /// Who reads from the cursor through both at the same time may get the same bytes twice.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut exe = File::open("/proc/self/exe").await?;
+    ///     let mut same = exe.try_clone()?;
+    ///     assert_eq!(exe.read(vec![0; 1]).await?.1, b"\x7f");
+    ///     assert_eq!(same.read(vec![0; 3]).await?.1, b"ELF");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// None; the signature is std's.
+    pub fn try_clone(&self) -> io::Result<File> {
+        Ok(File { shared: Rc::clone(&self.shared) })
+    }
+
+    /// Hands a file of std's to the runtime of this thread. The cursor begins where the file's own
+    /// position is.
+    ///
+    /// ```
+    /// use std::io::{Seek, Write};
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-std-{}", std::process::id()));
+    ///     let mut file = std::fs::File::create(&path)?;
+    ///     file.write_all(b"12")?;
+    ///     let file = File::from_std(file)?;
+    ///     assert_eq!(file.stream_position().await?, 2);
+    ///
+    ///     let (mut file, unread) = file.into_std().await.expect("no other handle");
+    ///     assert!(unread.is_empty());
+    ///     assert_eq!(file.stream_position()?, 2);
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` outside of a runtime.
+    pub fn from_std(mut file: std::fs::File) -> io::Result<File> {
+        let number = file.as_raw_fd();
+        let path = format!("/proc/self/fd/{number}");
+        // The kernel knows the name, and looking it up there waits for no disk.
+        let path = std::fs::read_link(&path).unwrap_or_else(|_| path.into());
+        let driver = Driver::current().map_err(on("from_std", &path))?;
+        // Asking for the position is how one learns whether there is any.
+        let position = std::io::Seek::stream_position(&mut file).unwrap_or(0);
+        // A pipe or terminal may be open elsewhere too, so its mode is left alone; a file's makes
+        // no difference.
+        let fd = Fd::adopt(&driver, file.into(), Sharing::Shared).map_err(on("from_std", &path))?;
+        let file = File::new(fd, &path, false);
+        file.shared.cursor.set(position);
+        Ok(file)
+    }
+
+    /// Gives the file back as std's, at the position of the cursor, with what a dropped read took
+    /// out of a pipe or terminal and nobody has read since; nothing, for other files.
+    ///
+    /// # Errors
+    ///
+    /// The file itself, while a clone or an operation in flight uses it.
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: the file is closed.
+    pub async fn into_std(self) -> Result<(std::fs::File, Vec<u8>), File> {
+        let shared = Rc::try_unwrap(self.shared).map_err(|shared| File { shared })?;
+        let Shared { fd, path, cursor, append, file_type } = shared;
+        match fd.detach().await {
+            Ok((owned, unread)) => {
+                let mut file = std::fs::File::from(owned);
+                // Fails exactly where there is no position to set.
+                let _ = std::io::Seek::seek(&mut file, io::SeekFrom::Start(cursor.get()));
+                Ok((file, unread))
+            }
+            Err(fd) => {
+                let shared = Shared { fd, path, cursor, append, file_type };
+                Err(File { shared: Rc::new(shared) })
+            }
+        }
+    }
+
+    /// Closes the file, for its clones too, and tells how that went.
+    ///
+    /// Some file systems (network ones, quotas) tell only now that an earlier write has failed.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     File::open("/dev/null").await?.close().await
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What close(2) says. The file is closed all the same.
+    ///
+    /// # Cancellation
+    ///
+    /// **Strict**: the file is closed in the background.
+    pub async fn close(self) -> io::Result<()> {
+        self.shared.fd.clone().close().await.map_err(on("close", &self.shared.path))
+    }
+
+    /// What kind of file it is; asks for it once.
+    pub(crate) async fn file_type(&self) -> io::Result<FileType> {
+        match self.shared.file_type.get() {
+            Some(file_type) => Ok(file_type),
+            None => Ok(self.metadata().await?.file_type()),
+        }
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File")
+            .field("fd", &self.shared.fd)
+            .field("path", &self.shared.path)
+            .finish()
+    }
+}
