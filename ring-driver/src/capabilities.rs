@@ -1,9 +1,10 @@
 //! What a ring can do, and a way to pretend that it can do less.
 //!
-//! [`Capabilities`] is one plain struct, filled in once per ring by asking the kernel which opcodes it knows, which
-//! features it reports, and by trying the rest; never by looking at a version, because distributions carry newer rings in
-//! older kernels and the other way round. A [`Mask`] takes some of it away again, so that one machine can walk the paths
-//! of many kernels: `WAKERING_CAPS=t0` behaves like 5.10, `-recv,-buf_ring` like a kernel without those two.
+//! [`Capabilities`] is one plain struct, filled in once per ring by asking the kernel which opcodes
+//! it knows, which features it reports, and by trying the rest; never by looking at a version,
+//! because distributions carry newer rings in older kernels and the other way round. A [`Mask`]
+//! takes some of it away again, so that one machine can walk the paths of many kernels:
+//! `WAKERING_CAPS=t0` behaves like 5.10, `-recv,-buf_ring` like a kernel without those two.
 
 use std::error::Error;
 use std::fmt;
@@ -27,7 +28,8 @@ macro_rules! capabilities {
         ///
         /// let driver = Driver::new(&Config::default())?;
         /// let capabilities = driver.capabilities();
-        /// assert_eq!(capabilities.to_string().contains("defer_taskrun"), capabilities.defer_taskrun);
+        /// let names = capabilities.to_string();
+        /// assert_eq!(names.contains("defer_taskrun"), capabilities.defer_taskrun);
         /// # Ok::<(), wakering_ring_driver::SetupError>(())
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +114,8 @@ impl Capabilities {
     /// Everything that this crate has a name for.
     pub(crate) const ALL: Capabilities = Capabilities::of_tier(Tier::T2);
 
-    /// Whether it has the capability or the operation with this name: one of those that a [`Mask`] takes away.
+    /// Whether it has the capability or the operation with this name: one of those that a [`Mask`]
+    /// takes away.
     ///
     /// ```
     /// use wakering_ring_driver::{Config, Driver};
@@ -189,8 +192,9 @@ impl fmt::Display for Capabilities {
 
 /// What of a kernel's abilities may be used: everything, or less.
 ///
-/// The text form is a list of words, separated by commas: `t0` allows what Linux 5.10.162 has, `t1` what 6.0 has, `-name`
-/// takes away a capability or an operation. Whatever the driver would do with what is gone, it does in another way.
+/// The text form is a list of words, separated by commas: `t0` allows what Linux 5.10.162 has, `t1`
+/// what 6.0 has, `-name` takes away a capability or an operation. Whatever the driver would do with
+/// what is gone, it does in another way.
 ///
 /// ```
 /// use wakering_ring_driver::Mask;
@@ -292,7 +296,8 @@ enum Tier {
     T2,
 }
 
-/// A set of operations by their numbers. Numbers from 128 on are in no set; the kernel has come to 64 in seven years.
+/// A set of operations by their numbers. Numbers from 128 on are in no set; the kernel has come to
+/// 64 in seven years.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Operations(u128);
 

@@ -1,7 +1,8 @@
-//! The picture of this machine for people: whether a ring can be had, why not, what it can do, and the limits around it.
+//! The picture of this machine for people: whether a ring can be had, why not, what it can do, and
+//! the limits around it.
 //!
-//! It is what a bug report should open with. Everything in it comes from the same code that sets a driver up, so it cannot
-//! tell another story than the driver does.
+//! It is what a bug report should open with. Everything in it comes from the same code that sets a
+//! driver up, so it cannot tell another story than the driver does.
 
 use std::fmt;
 

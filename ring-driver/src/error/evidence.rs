@@ -1,7 +1,9 @@
-//! What the machine shows to somebody who asks why there is no ring: limits, sysctls, sandboxes, the kernel's release.
+//! What the machine shows to somebody who asks why there is no ring: limits, sysctls, sandboxes,
+//! the kernel's release.
 //!
-//! Collecting never fails. When descriptors have run out no file can be read; then what is known without files remains.
-//! The release only ever goes into texts and diagnoses, never into the choice of what to use.
+//! Collecting never fails. When descriptors have run out no file can be read; then what is known
+//! without files remains. The release only ever goes into texts and diagnoses, never into the
+//! choice of what to use.
 
 #![allow(unsafe_code)]
 
@@ -50,7 +52,8 @@ impl Evidence {
         // The thread's own, since filters and capabilities are given to threads.
         let status = read("/proc/thread-self/status");
         let group = sysctl("io_uring_group");
-        // A capability in a user namespace is none outside of it, and only those outside count here.
+        // A capability in a user namespace is none outside of it, and only those outside count
+        // here.
         let namespaced = !is_initial_namespace(&read("/proc/self/uid_map"));
         let capabilities =
             field(&status, "CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok());
@@ -81,18 +84,15 @@ impl Evidence {
         }
     }
 
-    /// Major and minor number of the release; zeros if it does not begin with two numbers.
-    pub(crate) fn version(&self) -> (u32, u32) {
+    /// Major and minor number of the release, if it begins with two numbers.
+    pub(crate) fn version(&self) -> Option<(u32, u32)> {
         let mut numbers = self.release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
-            _ => (0, 0),
-        }
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     }
 
     /// Whether this kernel counts rings as locked memory of the user.
     pub(crate) fn charges_rings(&self) -> bool {
-        self.version() < (5, 12) || self.version() >= (6, 14)
+        self.version().is_some_and(|version| version < (5, 12) || version >= (6, 14))
     }
 }
 
@@ -140,7 +140,7 @@ fn release() -> String {
 mod tests {
     use super::*;
 
-    const STATUS: &str = "Name:\tcat\nGid:\t10\t11\t12\t13\nGroups:\t4 27 \nCapEff:\t0000000000004000\nSeccomp:\t2\n";
+    const STATUS: &str = "Name:\tcat\nGid:\t10\t11\t12\t13\nGroups:\t4 27 \nSeccomp:\t2\n";
 
     #[test]
     fn fields_of_a_status_are_found_by_name() {
@@ -160,11 +160,11 @@ mod tests {
     #[test]
     fn versions_are_read_from_all_kinds_of_releases() {
         for (release, version) in [
-            ("6.18.44-fc-v669", (6, 18)),
-            ("5.10.0-32-amd64", (5, 10)),
-            ("7.0-rc1", (7, 0)),
-            ("6.6+", (6, 6)),
-            ("unknown", (0, 0)),
+            ("6.18.44-fc-v669", Some((6, 18))),
+            ("5.10.0-32-amd64", Some((5, 10))),
+            ("7.0-rc1", Some((7, 0))),
+            ("6.6+", Some((6, 6))),
+            ("unknown", None),
         ] {
             let evidence = Evidence { release: release.to_owned(), ..Evidence::collect() };
             assert_eq!(evidence.version(), version, "{release}");
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn collecting_agrees_with_the_machine() {
         let evidence = Evidence::collect();
-        assert!(evidence.version() >= (5, 10), "{}", evidence.release);
+        assert!(evidence.version() >= Some((5, 10)), "{}", evidence.release);
         assert!(evidence.nofile > 3 && evidence.enter == libc::EBADF, "{evidence:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Objects belong to their driver, drivers to their thread and process: the errors of those who forget it.
+//! Objects belong to their driver, drivers to their thread and process: the errors of those who
+//! forget it.
 
 use std::error::Error;
 use std::fmt;
@@ -48,14 +49,18 @@ impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             RuntimeError::WrongRuntime => {
-                "this object belongs to another runtime; use it on the thread and in the runtime that made it, or hand \
-                 its descriptor over"
+                "this object belongs to another runtime; use it where it was made, or hand its \
+                 descriptor over"
             }
-            RuntimeError::RuntimeGone => "the runtime of this object has ended; keep it alive as long as the object",
-            RuntimeError::NoRuntime => "no runtime runs on this thread; call this inside of `wakering::run`",
+            RuntimeError::RuntimeGone => {
+                "the runtime of this object has ended; keep it alive as long as the object"
+            }
+            RuntimeError::NoRuntime => {
+                "no runtime runs on this thread; call this inside of `wakering::run`"
+            }
             RuntimeError::ForkedChild => {
-                "this process was forked from the one that the runtime belongs to; start a runtime of its own after the \
-                 fork, or call exec"
+                "this process was forked from the one that the runtime belongs to; start a new \
+                 runtime after the fork, or call exec"
             }
             RuntimeError::Closed => "the descriptor has been closed",
         })

@@ -1,10 +1,10 @@
-//! Why there is no driver: the decision table from what the kernel answered and what the machine shows to a cause, its
-//! evidence and one thing to do.
+//! Why there is no driver: the decision table from what the kernel answered and what the machine
+//! shows to a cause, its evidence and one thing to do.
 //!
-//! The diagnosis is exact where it can be because the switches act at different places: `kernel.io_uring_disabled` guards
-//! the setup call alone, a seccomp filter each of the calls, so `io_uring_enter` on no ring tells them apart.
+//! The diagnosis is exact where it can be because the switches act at different places:
+//! `kernel.io_uring_disabled` guards the setup call alone, a seccomp filter each of the calls, so
+//! `io_uring_enter` on no ring tells them apart.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -29,8 +29,8 @@ struct Diagnosis {
     operation: &'static str,
     object: String,
     cause: SetupCause,
-    evidence: Cow<'static, str>,
-    remedy: Cow<'static, str>,
+    shown_by: String,
+    remedy: String,
     source: Option<io::Error>,
 }
 
@@ -88,8 +88,8 @@ impl SetupError {
             operation: "set up",
             object: format!("{name}={value}"),
             cause: SetupCause::Setting,
-            evidence: format!("the setting is not understood: {why}").into(),
-            remedy: format!("correct {name}, or `unset {name}`").into(),
+            shown_by: format!("the setting is not understood: {why}"),
+            remedy: format!("correct {name}, or `unset {name}`"),
             source: None,
         }))
     }
@@ -111,7 +111,7 @@ impl SetupError {
 
     /// What was found that shows the cause.
     pub fn evidence(&self) -> &str {
-        &self.0.evidence
+        &self.0.shown_by
     }
 
     /// What mends it: one command or setting.
@@ -127,12 +127,12 @@ impl SetupError {
 
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Diagnosis { operation, object, evidence, remedy, source, .. } = &*self.0;
+        let Diagnosis { operation, object, shown_by, remedy, source, .. } = &*self.0;
         write!(f, "{operation} {object}: ")?;
         if let Some(source) = source {
             write!(f, "{source}: ")?;
         }
-        write!(f, "{evidence}; to mend it: {remedy}")
+        write!(f, "{shown_by}; to mend it: {remedy}")
     }
 }
 
@@ -150,9 +150,20 @@ impl From<SetupError> for io::Error {
     }
 }
 
-const ALLOW: &str = "allow io_uring_setup, io_uring_enter and io_uring_register in the sandbox's seccomp profile (Docker: \
-                     `--security-opt seccomp=PROFILE.json`, or `seccomp=unconfined` to try it)";
+const SETUP: &str = "io_uring_setup";
+
+const ALLOW: &str = "allow io_uring_setup, io_uring_enter and io_uring_register in the sandbox's \
+                     seccomp profile (Docker: `--security-opt seccomp=PROFILE.json`, or \
+                     `seccomp=unconfined` to try it)";
+const SWITCH_ON: &str = "`sysctl -w kernel.io_uring_disabled=0` as root of the host";
 const UPGRADE: &str = "boot Linux 5.15 or newer (5.10.162 is the oldest that works)";
+
+/// A row of the decision table: the cause, what shows it, what mends it.
+type Row = (SetupCause, String, String);
+
+fn row(cause: SetupCause, evidence: impl Into<String>, remedy: impl Into<String>) -> Row {
+    (cause, evidence.into(), remedy.into())
+}
 
 /// The decision table.
 fn diagnose(
@@ -161,125 +172,135 @@ fn diagnose(
     error: io::Error,
     evidence: &Evidence,
 ) -> SetupError {
-    use SetupCause::*;
     let errno = error.raw_os_error().unwrap_or(0);
-    let (cause, found, remedy): (_, Cow<'static, str>, Cow<'static, str>) = match errno {
-        // Only filters act on the other calls, and only on them while a ring could be set up.
-        libc::EPERM | libc::EACCES | libc::ENOSYS if is_ring_call(operation) && operation != SETUP => (
-            Seccomp,
-            "the sandbox's filter allows io_uring_setup but not this call".into(),
-            ALLOW.into(),
+    let is_setup = operation == SETUP;
+    let (cause, shown_by, remedy) = match errno {
+        libc::EPERM | libc::EACCES if is_setup && evidence.enter == errno => row(
+            SetupCause::Seccomp,
+            "io_uring_enter is refused in the same way: a sandbox's seccomp filter forbids \
+             io_uring, as the default profiles of Docker 25, containerd 2 and Kubernetes do",
+            ALLOW,
         ),
-        libc::EPERM | libc::EACCES if operation == SETUP && evidence.enter == errno => (
-            Seccomp,
-            "io_uring_enter is refused in the same way: a sandbox's seccomp filter forbids io_uring, as the default \
-             profiles of Docker 25, containerd 2 and Kubernetes do"
-                .into(),
-            ALLOW.into(),
+        libc::EPERM if is_setup => refused(evidence),
+        libc::ENOSYS if is_setup => hidden(evidence),
+        libc::EINVAL if is_setup => row(
+            SetupCause::Unsupported,
+            format!("Linux {} takes no setup flags that this driver knows", evidence.release),
+            UPGRADE,
         ),
-        libc::EPERM if operation == SETUP => match (evidence.disabled, evidence.group) {
-            (Some(2), _) => (
-                Sysctl,
-                "kernel.io_uring_disabled is 2: nobody may use io_uring".into(),
-                "`sysctl -w kernel.io_uring_disabled=0` as root of the host".into(),
-            ),
-            (Some(1), group) if !evidence.may_administer && !evidence.in_group => (
-                Sysctl,
-                match group {
-                    Some(group) if group >= 0 => format!(
-                        "kernel.io_uring_disabled is 1: only group {group} and CAP_SYS_ADMIN may use io_uring, and this \
-                         process has neither"
-                    ),
-                    _ => "kernel.io_uring_disabled is 1: only CAP_SYS_ADMIN may use io_uring, and no group is let in"
-                        .to_owned(),
-                }
-                .into(),
-                match group {
-                    Some(group) if group >= 0 => format!(
-                        "add the user to group {group}, or `sysctl -w kernel.io_uring_disabled=0` as root of the host"
-                    ),
-                    _ => "`sysctl -w kernel.io_uring_disabled=0` as root of the host, or name the user's group in \
-                          kernel.io_uring_group"
-                        .to_owned(),
-                }
-                .into(),
-            ),
-            _ => (
-                Policy,
-                "neither a seccomp filter nor kernel.io_uring_disabled forbids it: a security module's policy may".into(),
-                "look for io_uring in the audit log (`ausearch -m avc -ts recent`) and allow it there".into(),
-            ),
-        },
-        libc::ENOSYS if operation == SETUP => {
-            // gVisor first: it calls itself 4.4.
-            if evidence.gvisor {
-                (
-                    Seccomp,
-                    "this is gVisor, whose kernel has no io_uring".into(),
-                    "run the container on the host's kernel (`--runtime runc`)".into(),
-                )
-            } else if (1, 0) <= evidence.version() && evidence.version() < (5, 1) {
-                (
-                    KernelTooOld,
-                    format!("io_uring came with Linux 5.1, this is {}", evidence.release).into(),
-                    UPGRADE.into(),
-                )
-            } else if evidence.seccomp == Some(2) {
-                (
-                    Seccomp,
-                    "a seccomp filter is in force and hides io_uring".into(),
-                    ALLOW.into(),
-                )
-            } else {
-                (
-                    NotBuiltIn,
-                    format!("Linux {} was built without CONFIG_IO_URING", evidence.release).into(),
-                    "boot a kernel with CONFIG_IO_URING=y".into(),
-                )
-            }
+        // A ring could be set up, so neither the kernel nor its switch forbids the rest.
+        libc::EPERM | libc::EACCES | libc::ENOSYS
+            if matches!(operation, "io_uring_enter" | "io_uring_register") =>
+        {
+            row(
+                SetupCause::Seccomp,
+                "the sandbox's seccomp filter allows io_uring_setup but not this call",
+                ALLOW,
+            )
         }
-        libc::ENOMEM => {
-            if !evidence.may_lock && evidence.memlock != Evidence::UNLIMITED && evidence.charges_rings() {
-                let rings = match evidence.rings {
-                    0 => "all rings of the user together".to_owned(),
-                    rings => format!("all rings of the user together, of which this process has {rings}"),
-                };
-                (
-                    LockedMemory,
-                    format!("RLIMIT_MEMLOCK allows {} KiB of locked memory for {rings}", evidence.memlock / 1024).into(),
-                    "`ulimit -l unlimited`, systemd `LimitMEMLOCK=infinity`, Docker `--ulimit memlock=-1`".into(),
-                )
-            } else {
-                (
-                    OutOfMemory,
-                    "the kernel has no memory for it, and RLIMIT_MEMLOCK is not what forbids it".into(),
-                    "raise the memory limit of the container or control group (memory.max)".into(),
-                )
-            }
-        }
-        libc::EMFILE => (
-            OutOfDescriptors,
-            format!("RLIMIT_NOFILE allows this process {} open files, and they are in use", evidence.nofile).into(),
-            "`ulimit -n 65536`, systemd `LimitNOFILE=65536`, Docker `--ulimit nofile=65536`".into(),
+        libc::ENOMEM => no_memory(evidence),
+        libc::EMFILE => row(
+            SetupCause::OutOfDescriptors,
+            format!("the {} open files that RLIMIT_NOFILE allows are in use", evidence.nofile),
+            "`ulimit -n 65536`, systemd `LimitNOFILE=65536`, Docker `--ulimit nofile=65536`",
         ),
-        libc::ENFILE => (
-            OutOfDescriptors,
-            "the machine has no open files left".into(),
-            "`sysctl -w fs.file-max=1000000` as root of the host".into(),
+        libc::ENFILE => row(
+            SetupCause::OutOfDescriptors,
+            "the machine has no open files left",
+            "`sysctl -w fs.file-max=1000000` as root of the host",
         ),
-        libc::EINVAL if operation == SETUP => (
-            Unsupported,
-            format!("Linux {} takes no combination of setup flags that this driver knows", evidence.release).into(),
-            UPGRADE.into(),
-        ),
-        _ => (
-            Other,
-            format!("no usual cause is known (Linux {})", evidence.release).into(),
-            "report it with the output of `wakering::driver::doctor()`".into(),
+        _ => row(
+            SetupCause::Other,
+            format!("no usual cause is known (Linux {})", evidence.release),
+            "report it with the output of `wakering::driver::doctor()`",
         ),
     };
     let source = Some(error);
-    SetupError(Box::new(Diagnosis { operation, object, cause, evidence: found, remedy, source }))
+    SetupError(Box::new(Diagnosis { operation, object, cause, shown_by, remedy, source }))
+}
+
+/// EPERM from the setup call alone.
+fn refused(evidence: &Evidence) -> Row {
+    match (evidence.disabled, evidence.group.filter(|&group| group >= 0)) {
+        (Some(2), _) => row(
+            SetupCause::Sysctl,
+            "kernel.io_uring_disabled is 2: nobody may use io_uring",
+            SWITCH_ON,
+        ),
+        (Some(1), _) if evidence.may_administer || evidence.in_group => policy(),
+        (Some(1), Some(group)) => row(
+            SetupCause::Sysctl,
+            format!(
+                "kernel.io_uring_disabled is 1: only group {group} and CAP_SYS_ADMIN may use \
+                 io_uring, and this process has neither"
+            ),
+            format!("add the user to group {group}, or {SWITCH_ON}"),
+        ),
+        (Some(1), None) => row(
+            SetupCause::Sysctl,
+            "kernel.io_uring_disabled is 1: only CAP_SYS_ADMIN may use io_uring, and no group is \
+             let in",
+            format!("{SWITCH_ON}, or name the user's group in kernel.io_uring_group"),
+        ),
+        _ => policy(),
+    }
+}
+
+fn policy() -> Row {
+    row(
+        SetupCause::Policy,
+        "neither a seccomp filter nor kernel.io_uring_disabled forbids it: a security module may",
+        "look for io_uring in the audit log (`ausearch -m avc -ts recent`) and allow it there",
+    )
+}
+
+/// ENOSYS from the setup call.
+fn hidden(evidence: &Evidence) -> Row {
+    let release = &evidence.release;
+    // gVisor comes first because it calls itself 4.4.
+    if evidence.gvisor {
+        row(
+            SetupCause::Seccomp,
+            "this is gVisor, whose kernel has no io_uring",
+            "run the container on the host's kernel (`--runtime runc`)",
+        )
+    } else if evidence.version().is_some_and(|version| version < (5, 1)) {
+        row(
+            SetupCause::KernelTooOld,
+            format!("io_uring came with Linux 5.1, this is {release}"),
+            UPGRADE,
+        )
+    } else if evidence.seccomp == Some(2) {
+        row(SetupCause::Seccomp, "a seccomp filter is in force and hides io_uring", ALLOW)
+    } else {
+        row(
+            SetupCause::NotBuiltIn,
+            format!("Linux {release} was built without CONFIG_IO_URING"),
+            "boot a kernel with CONFIG_IO_URING=y",
+        )
+    }
+}
+
+/// ENOMEM from the smallest ring.
+fn no_memory(evidence: &Evidence) -> Row {
+    let is_limited = !evidence.may_lock && evidence.memlock != Evidence::UNLIMITED;
+    if !is_limited || !evidence.charges_rings() {
+        return row(
+            SetupCause::OutOfMemory,
+            "the kernel has no memory for it, and RLIMIT_MEMLOCK is not what forbids it",
+            "raise the memory limit of the container or control group (memory.max)",
+        );
+    }
+    let kib = evidence.memlock / 1024;
+    let own = match evidence.rings {
+        0 => String::new(),
+        rings => format!(", of which this process has {rings}"),
+    };
+    row(
+        SetupCause::LockedMemory,
+        format!("RLIMIT_MEMLOCK allows {kib} KiB for all rings of the user together{own}"),
+        "`ulimit -l unlimited`, systemd `LimitMEMLOCK=infinity`, Docker `--ulimit memlock=-1`",
+    )
 }
 
 /// The last row of the table: a ring that can do too little.
@@ -289,20 +310,13 @@ fn lacking(features: &[&str], evidence: &Evidence) -> SetupError {
         operation: SETUP,
         object: "a ring".to_owned(),
         cause: SetupCause::Unsupported,
-        evidence: format!(
+        shown_by: format!(
             "Linux {} or WAKERING_CAPS leaves it without {features}",
             evidence.release
-        )
-        .into(),
-        remedy: UPGRADE.into(),
+        ),
+        remedy: UPGRADE.to_owned(),
         source: Some(io::ErrorKind::Unsupported.into()),
     }))
-}
-
-const SETUP: &str = "io_uring_setup";
-
-fn is_ring_call(operation: &str) -> bool {
-    matches!(operation, SETUP | "io_uring_enter" | "io_uring_register")
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn descriptors_run_out_in_the_process_or_in_the_machine() {
         libc::EMFILE,
         healthy(),
         SetupCause::OutOfDescriptors,
-        "1024 open files",
+        "the 1024 open files",
         "`ulimit -n 65536`",
     );
     check(libc::ENFILE, healthy(), SetupCause::OutOfDescriptors, "machine", "fs.file-max");

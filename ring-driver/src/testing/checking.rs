@@ -1,7 +1,9 @@
-//! A buffer that notices when the kernel writes into it after it was dropped, or when it is dropped too early.
+//! A buffer that notices when the kernel writes into it after it was dropped, or when it is dropped
+//! too early.
 //!
-//! Sanitizers do not see the kernel's writes. This buffer's memory comes straight from mmap, is never given back, and is
-//! filled with a pattern when the buffer is dropped: whoever writes to it later leaves a trace for the witness.
+//! Sanitizers do not see the kernel's writes. This buffer's memory comes straight from mmap, is
+//! never given back, and is filled with a pattern when the buffer is dropped: whoever writes to it
+//! later leaves a trace for the witness.
 
 #![allow(unsafe_code)]
 
@@ -55,7 +57,8 @@ impl CheckingBuf {
     pub fn new(capacity: usize) -> (CheckingBuf, Witness) {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: A new anonymous mapping at an address of the kernel's choice touches nothing that exists.
+        // SAFETY: A new anonymous mapping at an address of the kernel's choice touches nothing that
+        // exists.
         let start = unsafe { libc::mmap(ptr::null_mut(), capacity, protection, flags, -1, 0) };
         assert_ne!(start, libc::MAP_FAILED, "mmap {capacity}: {}", std::io::Error::last_os_error());
         let memory = Rc::new(Memory {
@@ -82,8 +85,8 @@ impl CheckingBuf {
 }
 
 impl Witness {
-    /// Asks `is_lent` when the buffer is dropped: if it says yes, the buffer was dropped too early. It may ask the driver,
-    /// which runs foreign code only while it is in good order.
+    /// Asks `is_lent` when the buffer is dropped: if it says yes, the buffer was dropped too early.
+    /// It may ask the driver, which runs foreign code only while it is in good order.
     pub fn lent_while(&self, is_lent: impl Fn() -> bool + 'static) {
         self.memory.lent.replace(Some(Box::new(is_lent)));
     }
@@ -93,7 +96,8 @@ impl Witness {
         self.memory.is_dropped.get()
     }
 
-    /// Checks that the buffer was dropped, that nobody had it then, and that nobody has written to it since.
+    /// Checks that the buffer was dropped, that nobody had it then, and that nobody has written to
+    /// it since.
     ///
     /// # Panics
     ///
@@ -103,7 +107,8 @@ impl Witness {
         assert!(self.is_dropped(), "the buffer has not been dropped yet");
         assert!(!self.memory.was_lent.get(), "the buffer was dropped while somebody still had it");
         for offset in 0..self.memory.capacity {
-            // SAFETY: Within the mapping, which is never given back. Volatile, because the kernel may be writing.
+            // SAFETY: Within the mapping, which is never given back. Volatile, because the kernel
+            // may be writing.
             let byte = unsafe { self.memory.start.add(offset).read_volatile() };
             assert_eq!(
                 byte, PATTERN,
@@ -118,7 +123,8 @@ impl Drop for CheckingBuf {
         let is_lent = self.memory.lent.take();
         self.memory.was_lent.set(is_lent.is_some_and(|is_lent| is_lent()));
         self.memory.is_dropped.set(true);
-        // SAFETY: Within the mapping. The owner is gone, and a kernel that still writes is what this is to show.
+        // SAFETY: Within the mapping. The owner is gone, and a kernel that still writes is what
+        // this is to show.
         unsafe { ptr::write_bytes(self.memory.start.as_ptr(), PATTERN, self.memory.capacity) };
     }
 }
@@ -134,8 +140,9 @@ impl Drop for Witness {
     }
 }
 
-// SAFETY: The mapping is this buffer's alone while it lives (the witness reads only what has been dropped), neither moves
-// nor changes its size, and is never given back. `len` bytes have been written.
+// SAFETY: The mapping is this buffer's alone while it lives (the witness reads only what has been
+// dropped), neither moves nor changes its size, and is never given back. `len` bytes have been
+// written.
 unsafe impl IoBuf for CheckingBuf {
     fn as_ptr(&self) -> *const u8 {
         self.memory.start.as_ptr()

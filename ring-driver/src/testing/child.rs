@@ -13,16 +13,18 @@ use super::patience;
 
 const VARIABLE: &str = "WAKERING_TEST_CHILD";
 
-/// Runs `body` in a child process: this binary again, with only the test `name`. Returns what the child printed.
+/// Runs `body` in a child process: this binary again, with only the test `name`. Returns what the
+/// child printed.
 ///
-/// `name` is the test's name as the test runner prints it, modules included. The child reaches this same call, runs `body`
-/// there and exits; the parent never runs it. So everything before this call happens in both processes, everything after
-/// it in the parent alone, and a test calls it once (or in a loop, with one body).
+/// `name` is the test's name as the test runner prints it, modules included. The child reaches this
+/// same call, runs `body` there and exits; the parent never runs it. So everything before this call
+/// happens in both processes, everything after it in the parent alone, and a test calls it once (or
+/// in a loop, with one body).
 ///
 /// # Panics
 ///
-/// In the parent, with the child's output: if the child panics, exits in another way, is killed by a signal, does not reach
-/// `body`, or takes longer than a minute times [`patience`].
+/// In the parent, with the child's output: if the child panics, exits in another way, is killed by
+/// a signal, does not reach `body`, or takes longer than a minute times [`patience`].
 #[track_caller]
 pub fn in_child(name: &str, body: impl FnOnce()) -> String {
     in_child_with(name, &[], body)
@@ -57,8 +59,8 @@ pub fn in_child_with(name: &str, environment: &[(&str, &str)], body: impl FnOnce
     }
 }
 
-/// Runs a command to its end, or kills it: then there is no status. Its output goes through memory that needs neither a
-/// directory nor a thread that reads along.
+/// Runs a command to its end, or kills it: then there is no status. Its output goes through memory
+/// that needs neither a directory nor a thread that reads along.
 fn run(mut command: Command, bound: Duration) -> (Option<ExitStatus>, String) {
     let mut output = memory_file();
     let handle = || Stdio::from(output.try_clone().expect("a descriptor for the child's output"));

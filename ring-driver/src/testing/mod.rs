@@ -1,8 +1,10 @@
-//! Helpers for tests, here and in programs built on this: buffers that notice a kernel writing too late, children in which
-//! process-wide things may be done and counted, and sandboxes for those children.
+//! Helpers for tests, here and in programs built on this: buffers that notice a kernel writing too
+//! late, children in which process-wide things may be done and counted, and sandboxes for those
+//! children.
 //!
-//! Everything that counts or changes something of the whole process (descriptors, limits, seccomp, users, signals) belongs
-//! into [`in_child`]; then no test disturbs another and no count needs a tolerance.
+//! Everything that counts or changes something of the whole process (descriptors, limits, seccomp,
+//! users, signals) belongs into [`in_child`]; then no test disturbs another and no count needs a
+//! tolerance.
 
 use std::fs;
 use std::os::fd::RawFd;
@@ -16,8 +18,8 @@ pub use checking::{CheckingBuf, Witness};
 pub use child::{in_child, in_child_with};
 pub use sandbox::{Limit, cpu_time, drop_privileges, forbid_io_uring, limit};
 
-/// An upper bound in time, made longer by `WAKERING_TEST_PATIENCE` where machines are slow: 1 where it is not set, 4 in CI,
-/// 20 under emulation. Lower bounds must not go through it.
+/// An upper bound in time, made longer by `WAKERING_TEST_PATIENCE` where machines are slow: 1 where
+/// it is not set, 4 in CI, 20 under emulation. Lower bounds must not go through it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,8 +38,8 @@ pub fn patience(bound: Duration) -> Duration {
     bound * factor.expect("WAKERING_TEST_PATIENCE is a whole number, at least 1")
 }
 
-/// Says that the test `id` cannot be run here, and which probe found that. Lists of allowed skips are kept by lane, so a skip
-/// that nobody expects fails the run.
+/// Says that the test `id` cannot be run here, and which probe found that. Lists of allowed skips
+/// are kept by lane, so a skip that nobody expects fails the run.
 ///
 /// ```
 /// use wakering_ring_driver::testing::skip;
@@ -51,7 +53,8 @@ pub fn skip(id: &str, reason: &str) {
     println!("SKIP {id}: {reason}");
 }
 
-/// The descriptors of this process with what they lead to, in order, without the one that the listing itself takes.
+/// The descriptors of this process with what they lead to, in order, without the one that the
+/// listing itself takes.
 ///
 /// ```
 /// use std::os::fd::AsRawFd;

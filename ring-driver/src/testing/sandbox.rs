@@ -1,5 +1,5 @@
-//! Poorer surroundings for the calling process: fewer rights, lower limits, no io_uring. There is no way back, so all of it
-//! belongs into [`in_child`](super::in_child).
+//! Poorer surroundings for the calling process: fewer rights, lower limits, no io_uring. There is
+//! no way back, so all of it belongs into [`in_child`](super::in_child).
 
 #![allow(unsafe_code)]
 
@@ -38,7 +38,8 @@ pub fn limit(limit: Limit, value: u64) {
     succeeded("setrlimit", unsafe { libc::setrlimit(resource, &raw const new) });
 }
 
-/// Turns this process into one of the user `uid` (and the group of that number), without groups and capabilities.
+/// Turns this process into one of the user `uid` (and the group of that number), without groups and
+/// capabilities.
 ///
 /// # Panics
 ///
@@ -53,8 +54,8 @@ pub fn drop_privileges(uid: u32) {
     succeeded("setresuid", unsafe { libc::setresuid(uid, uid, uid) });
 }
 
-/// Installs a seccomp filter that answers the three system calls of io_uring with `errno`, as sandboxes do: for this thread
-/// and those it starts from now on.
+/// Installs a seccomp filter that answers the three system calls of io_uring with `errno`, as
+/// sandboxes do: for this thread and those it starts from now on.
 ///
 /// # Panics
 ///

@@ -1,5 +1,6 @@
-//! Whatever a mask takes away is not used, and everything still works: each operation that has a system call, each
-//! capability, the classes of kernels, and all of it at once. The driver's counters are the proof.
+//! Whatever a mask takes away is not used, and everything still works: each operation that has a
+//! system call, each capability, the classes of kernels, and all of it at once. The driver's
+//! counters are the proof.
 
 use std::io::pipe;
 use std::net::{Ipv4Addr, Shutdown};
@@ -193,8 +194,8 @@ fn used_only_what_it_has(driver: &Driver) {
     assert_eq!((counters.leaked, counters.in_flight), (0, 0), "{counters:?}");
 }
 
-/// Given no mask; when every kind of operation has run; then the ring was given each of those that the next tests take away,
-/// as far as the kernel has it: they do take something away.
+/// Given no mask; when every kind of operation has run; then the ring was given each of those that
+/// the next tests take away, as far as the kernel has it: they do take something away.
 #[test]
 fn without_a_mask_everything_goes_through_the_ring() {
     let driver = all_operations("");
@@ -206,7 +207,8 @@ fn without_a_mask_everything_goes_through_the_ring() {
     assert!(counters.used("read") > 0 && counters.used("send") > 0, "{counters:?}");
 }
 
-/// Given a ring without one operation; when every kind of operation runs; then all succeed and that one was not used.
+/// Given a ring without one operation; when every kind of operation runs; then all succeed and that
+/// one was not used.
 #[test]
 fn each_operation_has_something_that_stands_in_for_it() {
     for name in REPLACEABLE {
@@ -217,8 +219,8 @@ fn each_operation_has_something_that_stands_in_for_it() {
     }
 }
 
-/// Given a ring without any of them; when every kind of operation runs; then all succeed by system calls on the pool and
-/// after readiness.
+/// Given a ring without any of them; when every kind of operation runs; then all succeed by system
+/// calls on the pool and after readiness.
 #[test]
 fn all_operations_at_once_have_something_that_stands_in_for_them() {
     let mask: Vec<String> = REPLACEABLE.iter().map(|name| format!("-{name}")).collect();
@@ -233,7 +235,8 @@ fn all_operations_at_once_have_something_that_stands_in_for_them() {
     assert!(counters.pool_calls > 0 && counters.readiness_calls > 0, "{counters:?}");
 }
 
-/// Given a ring without one capability, or of an older class; when every kind of operation runs; then all succeed.
+/// Given a ring without one capability, or of an older class; when every kind of operation runs;
+/// then all succeed.
 #[test]
 fn each_capability_and_each_tier_can_be_done_without() {
     let full = driver("").expect("a ring").capabilities();
@@ -254,7 +257,8 @@ fn each_capability_and_each_tier_can_be_done_without() {
     }
 }
 
-/// Given a mask that takes away what nothing can stand in for; when a driver is asked for; then the error says what it is.
+/// Given a mask that takes away what nothing can stand in for; when a driver is asked for; then the
+/// error says what it is.
 #[test]
 fn what_nothing_can_stand_in_for_is_named() {
     for name in ["ext_arg", "poll_add", "timeout", "async_cancel"] {

@@ -1,5 +1,5 @@
-//! Machines that give no ring, or a poor one: the error says what forbids it and what mends it. Limits and filters cannot be
-//! taken back, so each test lives in a child.
+//! Machines that give no ring, or a poor one: the error says what forbids it and what mends it.
+//! Limits and filters cannot be taken back, so each test lives in a child.
 
 use std::fs::File;
 
@@ -26,8 +26,8 @@ fn ring() -> Result<Driver, SetupError> {
     Driver::new(&config)
 }
 
-/// Given a sandbox that refuses io_uring's system calls; when a ring is asked for; then the error names the filter, and the
-/// doctor says the same.
+/// Given a sandbox that refuses io_uring's system calls; when a ring is asked for; then the error
+/// names the filter, and the doctor says the same.
 #[test]
 fn a_filter_that_refuses_is_named() {
     in_child("setup::a_filter_that_refuses_is_named", || {
@@ -36,7 +36,8 @@ fn a_filter_that_refuses_is_named() {
     });
 }
 
-/// Given a sandbox that hides io_uring's system calls; when a ring is asked for; then the error names the filter.
+/// Given a sandbox that hides io_uring's system calls; when a ring is asked for; then the error
+/// names the filter.
 #[test]
 fn a_filter_that_hides_is_named() {
     in_child("setup::a_filter_that_hides_is_named", || {
@@ -66,7 +67,8 @@ fn named_as_filter(errno: i32) {
     );
 }
 
-/// Given an ordinary user who may lock 64 KiB; when a ring is asked for; then a smaller one comes and works.
+/// Given an ordinary user who may lock 64 KiB; when a ring is asked for; then a smaller one comes
+/// and works.
 #[test]
 fn little_locked_memory_gives_a_smaller_ring() {
     in_child("setup::little_locked_memory_gives_a_smaller_ring", || {
@@ -77,8 +79,8 @@ fn little_locked_memory_gives_a_smaller_ring() {
     });
 }
 
-/// Given an ordinary user who may lock nothing, on a kernel that counts rings; when a ring is asked for; then the error names
-/// the limit, and nothing stays open.
+/// Given an ordinary user who may lock nothing, on a kernel that counts rings; when a ring is asked
+/// for; then the error names the limit, and nothing stays open.
 #[test]
 fn no_locked_memory_is_named() {
     const NAME: &str = "setup::no_locked_memory_is_named";
@@ -101,8 +103,9 @@ fn no_locked_memory_is_named() {
     print!("{output}");
 }
 
-/// Given a process that has run out of descriptors; when a driver is asked for, again with each one that is freed; then the
-/// error names limit and call until there is a driver, and nothing stays open of those that failed.
+/// Given a process that has run out of descriptors; when a driver is asked for, again with each one
+/// that is freed; then the error names limit and call until there is a driver, and nothing stays
+/// open of those that failed.
 #[test]
 fn running_out_of_descriptors_at_every_step_is_named() {
     in_child("setup::running_out_of_descriptors_at_every_step_is_named", || {
@@ -151,7 +154,8 @@ fn the_environment_is_obeyed() {
     }
 }
 
-/// Given a word in `WAKERING_CAPS` that means nothing; when a driver is asked for; then the error quotes it.
+/// Given a word in `WAKERING_CAPS` that means nothing; when a driver is asked for; then the error
+/// quotes it.
 #[test]
 fn a_setting_without_meaning_is_quoted() {
     let environment = [("WAKERING_CAPS", "t1,-warp_drive")];

@@ -1,11 +1,14 @@
-//! The two system calls that a running ring needs, and the only place where a thread of ours blocks on a ring.
+//! The two system calls that a running ring needs, and the only place where a thread of ours blocks
+//! on a ring.
 //!
-//! The `io-uring` crate maps the queues and builds entries, but its `Submitter` keeps the registered index of the ring in
-//! a value that lives for one call, cannot ask for `NO_IOWAIT`, and asks for events only when it believes it must. A ring
-//! with DEFER_TASKRUN delivers nothing to an enter without GETEVENTS, so here every enter carries it.
+//! The `io-uring` crate maps the queues and builds entries, but its `Submitter` keeps the
+//! registered index of the ring in a value that lives for one call, cannot ask for `NO_IOWAIT`, and
+//! asks for events only when it believes it must. A ring with DEFER_TASKRUN delivers nothing to an
+//! enter without GETEVENTS, so here every enter carries it.
 //!
-//! These calls are safe to make: what the kernel reads and writes on their account was promised when the entries were
-//! pushed. Errors are bare errnos because most of them (EINTR, ETIME, EAGAIN, EBUSY) are control flow of the caller.
+//! These calls are safe to make: what the kernel reads and writes on their account was promised
+//! when the entries were pushed. Errors are bare errnos because most of them (EINTR, ETIME, EAGAIN,
+//! EBUSY) are control flow of the caller.
 
 #![allow(unsafe_code)]
 
@@ -21,14 +24,15 @@ const ENTER_GETEVENTS: u32 = 1 << 0;
 const ENTER_EXT_ARG: u32 = 1 << 3;
 /// The ring is named by its index among the thread's registered rings.
 pub(super) const ENTER_REGISTERED_RING: u32 = 1 << 4;
-/// Waiting does not count as waiting for a disk: without this an idle loop looks like a machine busy with I/O.
+/// Waiting does not count as waiting for a disk: without this an idle loop looks like a machine
+/// busy with I/O.
 pub(super) const ENTER_NO_IOWAIT: u32 = 1 << 7;
 
 const REGISTER_RING_FDS: u32 = 20;
 const UNREGISTER_RING_FDS: u32 = 21;
 
-/// Longer waits are cut to this. The caller looks at its clock afterwards anyway, and the kernel's own arithmetic on
-/// times is kept away from its limits.
+/// Longer waits are cut to this. The caller looks at its clock afterwards anyway, and the kernel's
+/// own arithmetic on times is kept away from its limits.
 const LONGEST_WAIT: Duration = Duration::from_secs(1 << 31);
 
 /// `struct io_uring_getevents_arg`.
@@ -40,10 +44,12 @@ struct GetEventsArgument {
     timeout: u64,
 }
 
-/// Submits `to_submit` entries, runs what is due, and waits until `min_complete` completions are there, a signal comes
-/// or `timeout` is over. Yields how many entries were taken; if that is any, ETIME and EINTR are not reported.
+/// Submits `to_submit` entries, runs what is due, and waits until `min_complete` completions are
+/// there, a signal comes or `timeout` is over. Yields how many entries were taken; if that is any,
+/// ETIME and EINTR are not reported.
 ///
-/// `ring` is a descriptor, or an index if `flags` has [`ENTER_REGISTERED_RING`]. A timeout needs the capability `ext_arg`.
+/// `ring` is a descriptor, or an index if `flags` has [`ENTER_REGISTERED_RING`]. A timeout needs
+/// the capability `ext_arg`.
 pub(super) fn enter(
     ring: RawFd,
     to_submit: u32,
@@ -66,7 +72,8 @@ pub(super) fn enter(
     raw_enter(ring, to_submit, min_complete, flags, pointer, size)
 }
 
-/// What `io_uring_enter` on no ring at all gives: `EBADF` where the call is allowed, else how it is forbidden.
+/// What `io_uring_enter` on no ring at all gives: `EBADF` where the call is allowed, else how it is
+/// forbidden.
 pub(crate) fn errno_of_enter() -> i32 {
     match enter(-1, 0, 0, 0, None) {
         Ok(_) => 0,
@@ -74,8 +81,9 @@ pub(crate) fn errno_of_enter() -> i32 {
     }
 }
 
-/// Puts a ring into the calling thread's table of registered rings and yields its index there. An enter by index is
-/// spared the look-up in the process's descriptor table, which costs atomics once there are threads.
+/// Puts a ring into the calling thread's table of registered rings and yields its index there. An
+/// enter by index is spared the look-up in the process's descriptor table, which costs atomics once
+/// there are threads.
 pub(super) fn register_ring(ring: RawFd) -> Result<u32, i32> {
     let mut update = RingUpdate { offset: u32::MAX, reserved: 0, data: ring as u64 };
     // SAFETY: The kernel reads and writes one `io_uring_rsrc_update`, which lives across the call.
@@ -83,7 +91,8 @@ pub(super) fn register_ring(ring: RawFd) -> Result<u32, i32> {
     Ok(update.offset)
 }
 
-/// Takes a ring out of the table again. Closing a ring does not do that, and the table has 16 places.
+/// Takes a ring out of the table again. Closing a ring does not do that, and the table has 16
+/// places.
 pub(super) fn unregister_ring(ring: RawFd, index: u32) -> Result<u32, i32> {
     let mut update = RingUpdate { offset: index, reserved: 0, data: 0 };
     // SAFETY: As above; the kernel only reads it.
@@ -106,7 +115,8 @@ fn raw_enter(
     argument: *const c_void,
     size: usize,
 ) -> Result<u32, i32> {
-    // SAFETY: `argument` is null or points to `size` bytes which, like what they point to, live across the call.
+    // SAFETY: `argument` is null or points to `size` bytes which, like what they point to, live
+    // across the call.
     result(unsafe {
         libc::syscall(
             libc::SYS_io_uring_enter,

@@ -1,4 +1,5 @@
-//! `IORING_SETUP_*` as this driver uses them: which combinations are worth asking for, and what a mask leaves of them.
+//! `IORING_SETUP_*` as this driver uses them: which combinations are worth asking for, and what a
+//! mask leaves of them.
 
 use crate::capabilities::Mask;
 
@@ -10,7 +11,8 @@ impl SetupFlags {
     pub(super) const NONE: SetupFlags = SetupFlags(0);
     pub(crate) const SUBMIT_ALL: SetupFlags = SetupFlags(1 << 7);
     pub(crate) const COOP_TASKRUN: SetupFlags = SetupFlags(1 << 8);
-    /// The queue shows in memory when completions wait to be worked off. Goes with either way of not being interrupted.
+    /// The queue shows in memory when completions wait to be worked off. Goes with either way of
+    /// not being interrupted.
     pub(crate) const TASKRUN_FLAG: SetupFlags = SetupFlags(1 << 9);
     pub(crate) const SINGLE_ISSUER: SetupFlags = SetupFlags(1 << 12);
     pub(crate) const DEFER_TASKRUN: SetupFlags = SetupFlags(1 << 13);

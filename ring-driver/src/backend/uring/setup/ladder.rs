@@ -1,10 +1,12 @@
 //! The ladder of setup flags and sizes, climbed down until the kernel gives a ring.
 //!
-//! Kernels refuse setup flags that they do not know with EINVAL and say no more, so combinations are tried from the fastest
-//! down to one that every kernel takes. Where the memory for a ring is not to be had (RLIMIT_MEMLOCK counts it on old and
-//! on new kernels), smaller rings are tried: fewer completions, since overflow is only slow, and in turn fewer submissions.
+//! Kernels refuse setup flags that they do not know with EINVAL and say no more, so combinations
+//! are tried from the fastest down to one that every kernel takes. Where the memory for a ring is
+//! not to be had (RLIMIT_MEMLOCK counts it on old and on new kernels), smaller rings are tried:
+//! fewer completions, since overflow is only slow, and in turn fewer submissions.
 //!
-//! The ladder is a function of an attempt, so that its tests climb it on kernels that are not there.
+//! The ladder is a function of an attempt, so that its tests climb it on kernels that are not
+//! there.
 
 use std::fmt;
 use std::io;
@@ -14,7 +16,8 @@ use io_uring::{IoUring, Parameters};
 use super::flags::SetupFlags;
 use crate::capabilities::Mask;
 
-/// Tries flags from the best down and sizes from `size` down until `attempt` gets a ring; the last error if it never does.
+/// Tries flags from the best down and sizes from `size` down until `attempt` gets a ring; the last
+/// error if it never does.
 pub(super) fn climb<T>(
     mut size: Size,
     mask: Mask,
@@ -76,7 +79,8 @@ impl Size {
     const SUBMISSIONS_MIN: u32 = 8;
     const COMPLETIONS_MIN: u32 = 64;
 
-    /// A size that every kernel takes: at least one submission, and no fewer completions than submissions.
+    /// A size that every kernel takes: at least one submission, and no fewer completions than
+    /// submissions.
     pub(crate) fn new(submissions: u32, completions: u32) -> Size {
         let submissions = submissions.clamp(1, 32 * 1024);
         Size { submissions, completions: completions.clamp(submissions, 64 * 1024) }
@@ -123,7 +127,8 @@ mod tests {
 
     const WANTED: Size = Size { submissions: 256, completions: 4096 };
 
-    /// A kernel that knows `known` flags and has `memory` bytes: what it was asked, and what came of it.
+    /// A kernel that knows `known` flags and has `memory` bytes: what it was asked, and what came
+    /// of it.
     fn on_kernel(
         known: &[SetupFlags],
         memory: u64,

@@ -1,4 +1,5 @@
-//! Gets the best ring that this kernel gives: the [`ladder`] of flags and sizes, then the [`probe`] of what it can do.
+//! Gets the best ring that this kernel gives: the [`ladder`] of flags and sizes, then the [`probe`]
+//! of what it can do.
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -40,15 +41,17 @@ impl Ring {
             return Err(SetupError::unsupported(&missing));
         }
         if mask.left().registered_ring {
-            // A thread's table has sixteen places; a ring that finds none is entered by its descriptor.
+            // A thread's table has sixteen places; a ring that finds none is entered by its
+            // descriptor.
             ring.registered = enter::register_ring(ring.uring.as_raw_fd()).ok();
             ring.capabilities.registered_ring = ring.registered.is_some();
         }
         Ok(ring)
     }
 
-    /// Submits `to_submit` entries, runs what is due, and waits for `min_complete` completions (zero: not at all) until
-    /// `timeout` is over. Errors are errnos; ETIME and EINTR are told only if nothing was submitted.
+    /// Submits `to_submit` entries, runs what is due, and waits for `min_complete` completions
+    /// (zero: not at all) until `timeout` is over. Errors are errnos; ETIME and EINTR are told only
+    /// if nothing was submitted.
     pub(crate) fn enter(
         &self,
         to_submit: u32,
@@ -74,8 +77,9 @@ impl Ring {
         Size::from(self.uring.params())
     }
 
-    /// What this driver cannot do without: features that keep memory and completions safe, and operations for which there
-    /// is no plain system call. All of it is in 5.11, and in 5.10 from 5.10.162 on.
+    /// What this driver cannot do without: features that keep memory and completions safe, and
+    /// operations for which there is no plain system call. All of it is in 5.11, and in 5.10 from
+    /// 5.10.162 on.
     fn missing(&self) -> Vec<&'static str> {
         let parameters = self.uring.params();
         let operation = |opcode| self.capabilities.supports(opcode);
@@ -95,7 +99,8 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         if let Some(index) = self.registered {
-            // A place that stays taken costs the thread's seventeenth ring its index and nothing else.
+            // A place that stays taken costs the thread's seventeenth ring its index and nothing
+            // else.
             let _ = enter::unregister_ring(self.uring.as_raw_fd(), index);
         }
     }

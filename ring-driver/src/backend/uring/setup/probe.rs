@@ -1,8 +1,9 @@
 //! Finds out what a new ring can do: by opcode, by the features it reports, and by trying.
 //!
-//! What has neither opcode nor feature bit is tried on the ring itself, with entries on no descriptor: a kernel that takes
-//! their flags goes on to look for the descriptor and says EBADF, one that does not says EINVAL. Nothing has to be opened
-//! or cleaned up, and nothing that the mask forbids is tried.
+//! What has neither opcode nor feature bit is tried on the ring itself, with entries on no
+//! descriptor: a kernel that takes their flags goes on to look for the descriptor and says EBADF,
+//! one that does not says EINVAL. Nothing has to be opened or cleaned up, and nothing that the mask
+//! forbids is tried.
 
 #![allow(unsafe_code)]
 
@@ -23,8 +24,8 @@ impl Ring {
         let mut found = self.reported();
         self.known_operations(&mut found)
             .map_err(|error| SetupError::diagnosed("io_uring_register", object(), error))?;
-        // The opcodes tell 5.19 and 6.0. Older kernels ignored some fields of an entry that mean something today, so that
-        // trying would prove nothing there.
+        // The opcodes tell 5.19 and 6.0. Older kernels ignored some fields of an entry that mean
+        // something today, so that trying would prove nothing there.
         let since_5_19 = found.supports(opcode::Socket::CODE);
         let since_6_0 = found.supports(opcode::SendZc::CODE);
         found.buf_ring = since_5_19;
@@ -81,7 +82,8 @@ impl Ring {
             let recv = opcode::RecvMulti::new(Fd(-1), 0);
             found.multishot_recv = self.attempt(recv.build())? == -libc::EBADF;
         }
-        // Nothing may have been left to try, and a sandbox may allow io_uring_setup without io_uring_enter.
+        // Nothing may have been left to try, and a sandbox may allow io_uring_setup without
+        // io_uring_enter.
         self.enter(0, 0, None).map(drop).map_err(io::Error::from_raw_os_error)
     }
 
@@ -94,8 +96,8 @@ impl Ring {
         Ok(completion.ok_or(io::ErrorKind::WouldBlock)?.result())
     }
 
-    /// Whether a group of one provided buffer can be registered. On kernels that count it, the page it takes must be
-    /// within RLIMIT_MEMLOCK.
+    /// Whether a group of one provided buffer can be registered. On kernels that count it, the page
+    /// it takes must be within RLIMIT_MEMLOCK.
     fn takes_buf_ring(&self) -> bool {
         // Aligned as the largest page that Linux has, since the kernel pins one page.
         const PAGE: usize = 64 * 1024;
