@@ -49,6 +49,8 @@ pub(crate) struct Uring {
     backlog: VecDeque<Entry>,
     /// Requests whose system call waits until the ring tells readiness.
     awaiting_readiness: HashMap<UserData, Request>,
+    /// A completion queue's worth, copied out.
+    raw: Vec<Completion>,
     /// Completions that did not need the kernel's queue.
     local: Vec<Completion>,
     /// Where the notifier's count is read to.
@@ -80,6 +82,7 @@ impl Uring {
             pool: pool.clone(),
             backlog: VecDeque::new(),
             awaiting_readiness: HashMap::new(),
+            raw: Vec::new(),
             local: Vec::new(),
             notified: Box::new(0),
             armed: false,
@@ -140,20 +143,16 @@ impl Uring {
     }
 
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
-        batch.append(&mut self.local);
-        let first = batch.len();
+        let mut raw = std::mem::take(&mut self.raw);
         // The head is published when the iterator is dropped, before anybody is told.
-        batch.extend(self.ring.uring.completion().map(|entry| Completion {
+        raw.extend(self.ring.uring.completion().map(|entry| Completion {
             user_data: UserData(entry.user_data()),
             outcome: Outcome { result: entry.result(), flags: entry.flags() },
         }));
-        let own = |completion: &Completion| completion.user_data.0 >= UserData::RESERVED;
-        if self.awaiting_readiness.is_empty() && !batch[first..].iter().any(own) {
-            return;
-        }
-        for completion in batch.split_off(first) {
+        for completion in raw.drain(..) {
             batch.extend(self.translate(completion));
         }
+        self.raw = raw;
         batch.append(&mut self.local);
     }
 
@@ -280,12 +279,12 @@ impl Uring {
     /// Drops what only this backend asked for, and carries out what has become ready.
     fn translate(&mut self, completion: Completion) -> Option<Completion> {
         let Completion { user_data, outcome } = completion;
-        if let Some(request) = self.awaiting_readiness.remove(&user_data) {
-            if outcome.result >= 0 {
-                self.try_call(request, user_data);
-                return None;
-            }
-            return self.keep(completion);
+        if !self.awaiting_readiness.is_empty()
+            && let Some(request) = self.awaiting_readiness.remove(&user_data)
+            && outcome.result >= 0
+        {
+            self.try_call(request, user_data);
+            return None;
         }
         self.keep(completion)
     }
