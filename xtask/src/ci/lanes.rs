@@ -1,0 +1,157 @@
+//! What a lane of tests came to, and whether that is what was expected.
+//!
+//! A lane is the whole test suite under one environment. A test that cannot be run somewhere prints
+//! `SKIP id: probe and reason` and counts as passed for the test runner, so it is counted here: `.ci/skips.txt` lists
+//! which tests may be skipped in which lane. Everything else is a failure: a skip that is not listed, and a lane that
+//! really ran fewer tests than the default lane less the skips that are listed.
+
+use std::collections::BTreeSet;
+
+/// The lane without any environment, which the others are compared with.
+pub(super) const DEFAULT: &str = "default";
+
+/// What a lane came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) ignored: usize,
+    /// The ids that printed SKIP, with what they said.
+    pub(super) skips: BTreeSet<(String, String)>,
+}
+
+impl Tally {
+    /// Reads what the test runner printed.
+    pub(super) fn read(output: &str) -> Tally {
+        let mut tally = Tally::default();
+        for line in output.lines() {
+            if let Some(counts) = line.strip_prefix("test result: ") {
+                tally.passed += count(counts, "passed");
+                tally.failed += count(counts, "failed");
+                tally.ignored += count(counts, "ignored");
+            } else if let Some(skip) = line.strip_prefix("SKIP ") {
+                let (id, reason) = skip.split_once(": ").unwrap_or((skip, "no reason given"));
+                tally.skips.insert((id.to_string(), reason.to_string()));
+            }
+        }
+        tally
+    }
+
+    fn skipped(&self) -> BTreeSet<&str> {
+        self.skips.iter().map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// How many tests did what they are there for.
+    fn ran(&self) -> usize {
+        self.passed.saturating_sub(self.skipped().len())
+    }
+
+    /// What is wrong with this lane, given the skips that are allowed in it and the default lane.
+    pub(super) fn check(
+        &self,
+        allowed: &BTreeSet<String>,
+        default: Option<&Tally>,
+    ) -> Result<String, String> {
+        let mut wrong = Vec::new();
+        for (id, reason) in self.skips.iter().filter(|(id, _)| !allowed.contains(id)) {
+            wrong.push(format!("`{id}` was skipped and is not listed in .ci/skips.txt: {reason}"));
+        }
+        if self.passed == 0 {
+            wrong.push("not one test passed".to_string());
+        }
+        if self.failed > 0 {
+            wrong.push(format!("{} tests failed", self.failed));
+        }
+        if let Some(default) = default {
+            let expected = default.passed.saturating_sub(allowed.len());
+            if self.ran() < expected {
+                wrong.push(format!("only {} tests ran, expected at least {expected}", self.ran()));
+            }
+        }
+        let note = format!(
+            "{} passed, {} of them skipped, {} ignored",
+            self.passed,
+            self.skipped().len(),
+            self.ignored
+        );
+        if wrong.is_empty() { Ok(note) } else { Err(format!("{note}\n{}", wrong.join("\n"))) }
+    }
+}
+
+/// The number in front of `what` in `ok. 3 passed; 0 failed; …`.
+fn count(counts: &str, what: &str) -> usize {
+    let words: Vec<&str> = counts.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
+    let pair = words.windows(2).find(|pair| pair[1] == what);
+    pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+}
+
+/// The ids that `lane` may skip, according to the text of `.ci/skips.txt`: lines of a lane, or `*` for every lane, and
+/// an id; `#` starts a comment.
+pub(super) fn allowed(text: &str, lane: &str) -> Result<BTreeSet<String>, String> {
+    let mut allowed = BTreeSet::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or("").trim();
+        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [which, id] if *which == lane || *which == "*" => {
+                allowed.insert((*id).to_string());
+            }
+            [_, _] => {}
+            _ => return Err(format!(".ci/skips.txt:{}: expected a lane and an id", at + 1)),
+        }
+    }
+    Ok(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "\
+running 3 tests
+test a ... ok
+successes:
+---- b stdout ----
+SKIP b: the ring has no multishot_recv
+test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+SKIP b: the ring has no multishot_recv
+test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out
+";
+
+    fn ids(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn results_of_all_binaries_are_added_and_skips_are_counted_once() {
+        let tally = Tally::read(OUTPUT);
+        assert_eq!((tally.passed, tally.failed, tally.ignored, tally.ran()), (43, 2, 1, 42));
+        let skip = ("b".to_string(), "the ring has no multishot_recv".to_string());
+        assert_eq!(tally.skips, BTreeSet::from([skip]));
+    }
+
+    #[test]
+    fn a_lane_is_good_only_if_nothing_is_missing_that_is_not_listed() {
+        let default = Tally { passed: 10, ..Tally::default() };
+        let skips = BTreeSet::from([("s".to_string(), "why".to_string())]);
+        let lane = Tally { passed: 10, skips, ..Tally::default() };
+
+        assert!(lane.check(&ids(&["s"]), Some(&default)).is_ok());
+        let unlisted = lane.check(&ids(&[]), Some(&default)).unwrap_err();
+        assert!(unlisted.contains("`s` was skipped") && unlisted.contains("only 9 tests ran"));
+
+        let fewer = Tally { passed: 8, ..Tally::default() };
+        assert!(fewer.check(&ids(&["s"]), Some(&default)).unwrap_err().contains("only 8 tests"));
+        let failed = Tally { passed: 10, failed: 1, ..Tally::default() };
+        assert!(failed.check(&ids(&[]), None).unwrap_err().contains("1 tests failed"));
+        assert!(Tally::default().check(&ids(&[]), None).is_err());
+    }
+
+    #[test]
+    fn the_list_names_lanes_and_ids() {
+        let text = "# why\n* everywhere # here too\nt0 only_here\n\n";
+        assert_eq!(allowed(text, "t0"), Ok(ids(&["everywhere", "only_here"])));
+        assert_eq!(allowed(text, "t1"), Ok(ids(&["everywhere"])));
+        assert!(allowed("t0", "t0").unwrap_err().contains("skips.txt:1"));
+    }
+}

@@ -1,0 +1,287 @@
+//! Each step: what it runs, and what makes its outcome good.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::lanes::{self, Tally};
+use super::{Run, Step};
+use crate::process::{self, End, Finished};
+use crate::tidy::metadata;
+use crate::{oracle, tidy};
+
+const fn daily(
+    name: &'static str,
+    limit: u64,
+    run: fn(&mut Run<'_>) -> Result<String, String>,
+) -> Step {
+    Step { name, limit, weekly: false, run }
+}
+
+const fn weekly(
+    name: &'static str,
+    limit: u64,
+    run: fn(&mut Run<'_>) -> Result<String, String>,
+) -> Step {
+    Step { name, limit, weekly: true, run }
+}
+
+/// All steps: the README's own commands first and last.
+pub(super) const STEPS: &[Step] = &[
+    daily("test", 20, |run| run.lane(lanes::DEFAULT, &[])),
+    daily("fmt", 2, |run| run.cargo("fmt", &["fmt", "--all", "--check"], &[])),
+    daily("tidy", 2, |run| tidy::check(run.root)),
+    daily("clippy", 10, clippy),
+    daily("test-t0", 10, |run| run.lane("t0", &[("WAKERING_CAPS", "t0")])),
+    daily("test-t1", 10, |run| run.lane("t1", &[("WAKERING_CAPS", "t1")])),
+    daily("examples", 5, examples),
+    daily("docs", 5, docs),
+    daily("loom", 10, loom),
+    daily("asan", 15, asan),
+    daily("bench", 15, bench),
+    weekly("features", 30, features),
+    weekly("publish", 30, publish),
+    weekly("oracle", 15, |run| oracle::compare(run.root, oracle::SEED)),
+    weekly("rivals", 30, rivals),
+];
+
+impl Run<'_> {
+    /// A command of cargo, for which a machine may be as slow as those of CI are.
+    fn command(&self, args: &[&str], env: &[(&str, &str)]) -> Command {
+        let mut command = Command::new("cargo");
+        command.current_dir(self.root).args(args).env("CARGO_TERM_COLOR", "never");
+        if std::env::var_os("WAKERING_TEST_PATIENCE").is_none() {
+            command.env("WAKERING_TEST_PATIENCE", "4");
+        }
+        command.envs(env.iter().copied());
+        command
+    }
+
+    /// Runs a command of cargo to the limit of the step and gives its output, however it ended.
+    fn finish(&self, name: &str, args: &[&str], env: &[(&str, &str)]) -> Result<Finished, String> {
+        let mut command = self.command(args, env);
+        process::run(&mut command, self.limit, &self.logs, name)
+            .map_err(|error| format!("cannot run cargo {}: {error}", args.join(" ")))
+    }
+
+    /// Runs a command of cargo that has to succeed.
+    fn cargo(&self, name: &str, args: &[&str], env: &[(&str, &str)]) -> Result<String, String> {
+        self.good(&self.finish(name, args, env)?)
+    }
+
+    fn good(&self, finished: &Finished) -> Result<String, String> {
+        match finished.end {
+            End::Succeeded => Ok(String::new()),
+            End::Failed => Err(finished.tail()),
+            End::TimedOut => {
+                Err(format!("took longer than {} s\n{}", self.limit.as_secs(), finished.tail()))
+            }
+        }
+    }
+
+    /// The README's command for the tests, in one environment.
+    fn lane(&mut self, lane: &'static str, env: &[(&str, &str)]) -> Result<String, String> {
+        let name = format!("test-{lane}");
+        let args = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
+        let finished = self.finish(&name, &args, env)?;
+        self.judge(lane, &finished)
+    }
+
+    /// Whether a lane has ended well and ran what it should have run.
+    fn judge(&mut self, lane: &'static str, finished: &Finished) -> Result<String, String> {
+        let text = fs::read_to_string(self.root.join(".ci/skips.txt"))
+            .map_err(|error| format!("cannot read .ci/skips.txt: {error}"))?;
+        let allowed = lanes::allowed(&text, lane)?;
+        let tally = Tally::read(&finished.stdout());
+        let whole_suite = env_lane(lane);
+        let default = self.lanes.get(lanes::DEFAULT).filter(|_| whole_suite);
+        let checked = tally.check(&allowed, default);
+        self.lanes.insert(lane, tally);
+        match (self.good(finished), checked) {
+            (Ok(_), checked) => checked,
+            (Err(text), Ok(note)) => Err(format!("{note}\n{text}")),
+            (Err(text), Err(wrong)) => Err(format!("{wrong}\n{text}")),
+        }
+    }
+}
+
+/// Whether a lane is the same suite under another environment, so that its numbers can be compared.
+fn env_lane(lane: &str) -> bool {
+    !matches!(lane, lanes::DEFAULT | "asan")
+}
+
+fn clippy(run: &mut Run<'_>) -> Result<String, String> {
+    let args = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    run.cargo("clippy", &args, &[])
+}
+
+/// Builds the examples and starts each. One that is still running after a while is a server, and that is good.
+fn examples(run: &mut Run<'_>) -> Result<String, String> {
+    const WHILE: Duration = Duration::from_secs(10);
+    run.cargo("examples", &["build", "--examples", "--all-features"], &[])?;
+    let mut names = rust_files(&run.root.join("examples"));
+    names.sort();
+    let (mut ended, mut serving) = (0, 0);
+    for name in &names {
+        let args = ["run", "--quiet", "--all-features", "--example", name];
+        let mut command = run.command(&args, &[]);
+        let finished = process::run(&mut command, WHILE, &run.logs, &format!("example-{name}"))
+            .map_err(|error| format!("cannot run example {name}: {error}"))?;
+        match finished.end {
+            End::Succeeded => ended += 1,
+            End::TimedOut => serving += 1,
+            End::Failed => return Err(format!("example {name} failed\n{}", finished.tail())),
+        }
+    }
+    Ok(format!("{ended} ran to their end, {serving} went on serving"))
+}
+
+/// The names of the Rust files in a folder, without their endings.
+fn rust_files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let sources = paths.filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    sources.filter_map(|path| Some(path.file_stem()?.to_str()?.to_string())).collect()
+}
+
+fn docs(run: &mut Run<'_>) -> Result<String, String> {
+    let args = ["doc", "--workspace", "--no-deps", "--all-features"];
+    run.cargo("docs", &args, &[("RUSTDOCFLAGS", "-D warnings")])
+}
+
+/// The interleavings that need few preemptions. A folder of its own keeps the flags from rebuilding everything else.
+fn loom(run: &mut Run<'_>) -> Result<String, String> {
+    let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime"];
+    let args = [&["test", "--release", "--lib"][..], &packages, &["loom"]].concat();
+    let target = folder(run.root, "target/loom");
+    let env = [
+        ("RUSTFLAGS", "--cfg loom"),
+        ("LOOM_MAX_PREEMPTIONS", "2"),
+        ("CARGO_TARGET_DIR", target.as_str()),
+        ("CARGO_PROFILE_RELEASE_LTO", "off"),
+        ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+        ("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true"),
+    ];
+    let finished = run.finish("loom", &args, &env)?;
+    run.good(&finished)?;
+    match Tally::read(&finished.stdout()).passed {
+        0 => Err("no model was checked".to_string()),
+        passed => Ok(format!("{passed} models")),
+    }
+}
+
+/// AddressSanitizer, for what user space does wrong. The compiler has it behind an unstable flag only, which
+/// RUSTC_BOOTSTRAP opens; std itself is not instrumented.
+fn asan(run: &mut Run<'_>) -> Result<String, String> {
+    let host = host()?;
+    let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime", "-p", "wakering-net"];
+    let args = [
+        &["test", "--lib", "--tests", "--no-fail-fast", "--target", host.as_str()][..],
+        &packages,
+        &["--", "--show-output"],
+    ];
+    let target = folder(run.root, "target/asan");
+    let env = [
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", "-Zsanitizer=address"),
+        ("CARGO_TARGET_DIR", target.as_str()),
+    ];
+    let finished = run.finish("asan", &args.concat(), &env)?;
+    run.judge("asan", &finished)
+}
+
+/// The compiler's own target, which has to be named for its flags not to reach build scripts.
+fn host() -> Result<String, String> {
+    let output = Command::new("rustc").arg("-vV").output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_string).ok_or_else(|| format!("rustc -vV names no host: {text}"))
+}
+
+/// The README's other command: the main job.
+fn bench(run: &mut Run<'_>) -> Result<String, String> {
+    let args = ["run", "--release", "-p", "bench-harness", "--"];
+    let options = ["--quiet", "--json", "-", "--duration", "3s"];
+    let finished = run.finish("bench", &[&args[..], &options].concat(), &[])?;
+    run.good(&finished)?;
+    let report: Value = serde_json::from_str(&finished.stdout())
+        .map_err(|error| format!("the report is no JSON: {error}\n{}", finished.tail()))?;
+    judge_report(&report).map_err(|wrong| format!("{wrong}\n{}", finished.tail()))
+}
+
+fn judge_report(report: &Value) -> Result<String, String> {
+    let number = |key: &str| report[key].as_f64().ok_or_else(|| format!("no number `{key}`"));
+    let (ok, failed, rate) = (number("ok")?, number("failed")?, number("requests_per_s")?);
+    let errors = report["errors"].as_array().map_or(0, Vec::len);
+    if ok <= 1000.0 || failed > 0.0 || errors > 0 {
+        return Err(format!("{ok} good responses, {failed} failed, {errors} classes of errors"));
+    }
+    Ok(format!("{ok} good responses, {rate:.0}/s"))
+}
+
+/// Every subset of every package's features compiles.
+fn features(run: &mut Run<'_>) -> Result<String, String> {
+    let metadata = metadata(run.root)?;
+    let mut checked = 0;
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let name = package["name"].as_str().unwrap_or_default();
+        let features: Vec<&str> = package["features"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(feature, _)| feature.as_str())
+            .filter(|feature| *feature != "default")
+            .collect();
+        for chosen in 0..1u32 << features.len() {
+            let subset: Vec<&str> = (0..features.len())
+                .filter(|bit| chosen & (1 << bit) != 0)
+                .map(|bit| features[bit])
+                .collect();
+            let subset = subset.join(",");
+            let args = ["check", "-p", name, "--no-default-features", "--features", &subset];
+            run.cargo("features", &args, &[("RUSTFLAGS", "-D warnings")])
+                .map_err(|text| format!("{name} with features [{subset}]\n{text}"))?;
+            checked += 1;
+        }
+    }
+    Ok(format!("{checked} subsets"))
+}
+
+fn publish(run: &mut Run<'_>) -> Result<String, String> {
+    run.cargo("publish", &["publish", "--workspace", "--dry-run", "--allow-dirty"], &[])
+}
+
+/// The comparison programs are a workspace of their own and have to build; their figures are taken by hand.
+fn rivals(run: &mut Run<'_>) -> Result<String, String> {
+    let manifest = "bench-harness/rivals/Cargo.toml";
+    run.cargo("rivals", &["test", "--release", "--manifest-path", manifest], &[])
+}
+
+fn folder(root: &Path, name: &str) -> String {
+    let folder: PathBuf = root.join(name);
+    folder.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_report_is_good_with_a_thousand_good_responses_and_no_bad_one() {
+        let report = |ok: u64, failed: u64, errors: Value| {
+            judge_report(&json!({
+                "ok": ok, "failed": failed, "errors": errors, "requests_per_s": 1234.5
+            }))
+        };
+        assert_eq!(report(1001, 0, json!([])).unwrap(), "1001 good responses, 1234/s");
+        assert!(report(1000, 0, json!([])).is_err());
+        assert!(report(5000, 1, json!([])).is_err());
+        assert!(report(5000, 0, json!([{"class": "connect"}])).is_err());
+        assert!(judge_report(&json!({"ok": 5000})).unwrap_err().contains("failed"));
+    }
+}

@@ -1,0 +1,67 @@
+//! What continuous integration runs, as commands that anybody can run: `cargo xtask`.
+//!
+//! The help text below is the guide for contributors. Everything runs from the root of the repository and leaves its
+//! logs under `target/`.
+
+#![forbid(unsafe_code)]
+
+/// The steps of a full run, in order, each with its limit in time.
+mod ci;
+/// The same requests to the real httpbin and to ours.
+mod oracle;
+/// A program with a limit in time, and what it printed.
+mod process;
+/// What the tree looks like: arrows, openings, absences.
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask <command>
+
+  ci [--all] [--only STEP]...  run what CI runs (bash .ci/run does the same); steps print their seconds,
+                               logs are in target/ci, at 60 minutes the rest is not run.
+                               --all adds feature powerset, publish dry run, httpbin oracle, rivals: before an
+                               issue is called resolved, and every week.
+                               --only runs the named steps alone; `ci --list` names them.
+  tidy                         check crate arrows, file openings, forbidden names, and list long files
+  httpbin-oracle [--seed N]    compare `bench-harness serve` with PyPI's httpbin under gunicorn
+
+Before you push: cargo fmt --all && cargo xtask tidy && cargo test --workspace
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let root = root();
+    let outcome = match words.as_slice() {
+        ["ci", options @ ..] => {
+            ci::Options::parse(options).and_then(|options| ci::run(&root, &options))
+        }
+        ["tidy"] => tidy::run(&root),
+        ["httpbin-oracle"] => oracle::run(&root, oracle::SEED),
+        ["httpbin-oracle", "--seed", seed] => match seed.parse() {
+            Ok(seed) => oracle::run(&root, seed),
+            Err(_) => Err(format!("--seed takes a number, not {seed:?}")),
+        },
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("unknown command {other:?}\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository, which is where cargo starts this program from or above.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().expect("xtask lies in the workspace").to_path_buf()
+}
