@@ -92,7 +92,7 @@ impl Evidence {
 
     /// Whether this kernel counts rings as locked memory of the user.
     pub(crate) fn charges_rings(&self) -> bool {
-        self.version().is_some_and(|version| version < (5, 12) || version >= (6, 14))
+        self.version().is_some_and(|version| !((5, 12)..(6, 14)).contains(&version))
     }
 }
 
