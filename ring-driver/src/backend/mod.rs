@@ -13,7 +13,7 @@ use crate::call;
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
-use crate::driver::Config;
+use crate::driver::{BackendChoice, Config};
 use crate::error::SetupError;
 use crate::pool::Pool;
 use crate::remote::Remote;
@@ -23,6 +23,18 @@ use crate::request::{Request, UserData};
 pub(crate) mod memory;
 /// The kernel's ring.
 pub(crate) mod uring;
+
+/// By which a backend is asked for from outside of the program.
+const VARIABLE: &str = "WAKERING_BACKEND";
+
+/// What `value` of [`VARIABLE`] asks for.
+fn from_env(value: Option<&str>) -> Result<BackendChoice, SetupError> {
+    match value {
+        None | Some("" | "auto") => Ok(BackendChoice::Auto),
+        Some("uring") => Ok(BackendChoice::Uring),
+        Some(other) => Err(SetupError::setting(VARIABLE, other, "it is `uring` or `auto`")),
+    }
+}
 
 /// One of the backends, or none any more.
 pub(crate) enum Backend {
@@ -38,7 +50,15 @@ impl Backend {
         remote: &Arc<Remote>,
         pool: &Arc<Pool>,
     ) -> Result<Backend, SetupError> {
-        Ok(Backend::Uring(Box::new(uring::Uring::new(config, remote, pool)?)))
+        let asked = match config.backend {
+            BackendChoice::Auto => from_env(std::env::var(VARIABLE).ok().as_deref())?,
+            choice => choice,
+        };
+        match asked {
+            BackendChoice::Auto | BackendChoice::Uring => {
+                Ok(Backend::Uring(Box::new(uring::Uring::new(config, remote, pool)?)))
+            }
+        }
     }
 
     /// Takes a request. Never refuses: what cannot go out now waits.
@@ -131,5 +151,18 @@ impl Backend {
             Backend::Uring(uring) => uring.counters(),
             Backend::Memory(_) | Backend::Gone => Counters::NONE,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_chooses_or_is_corrected() {
+        assert_eq!(from_env(None).unwrap(), BackendChoice::Auto);
+        assert_eq!(from_env(Some("uring")).unwrap(), BackendChoice::Uring);
+        let error = from_env(Some("kqueue")).unwrap_err().to_string();
+        assert!(error.contains("WAKERING_BACKEND=kqueue") && error.contains("`uring`"), "{error}");
     }
 }
