@@ -8,6 +8,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::Driver;
+use super::flight::keeps_something;
 use crate::account::{AccountId, Accounts};
 use crate::backend::Backend;
 use crate::buffer::BufPool;
@@ -226,10 +227,11 @@ impl Core {
     fn discard_all(&mut self, key: Key, outcome: Outcome) {
         let home = self.slots.get(key).map(|slot| slot.home);
         match home {
-            Some(Home::Account(account)) => {
+            Some(Home::Account { account, descriptor }) => {
                 let slot = self.slots.remove(key);
                 self.after.wakers.extend(self.accounts.ended(account, true));
                 self.after.discard.push((slot.kept, outcome));
+                self.free_flight_ended(descriptor);
             }
             Some(Home::Side { descriptor, lane }) => {
                 let mut slot = self.slots.remove(key);
@@ -238,8 +240,8 @@ impl Core {
                     Lane::Write => &mut state.write,
                     _ => &mut state.read,
                 };
-                // A receive that was cancelled brought nothing; a send that was cancelled has lost bytes.
-                if lane == Lane::Write || outcome.result != -libc::ECANCELED {
+                // A send that was cancelled has lost bytes.
+                if lane == Lane::Write || keeps_something(lane, outcome) {
                     slot.kept.put_back(outcome, side.shelf());
                 }
                 self.after.free.push(slot.kept);
@@ -252,8 +254,9 @@ impl Core {
     /// The kernel is done with the operation on this side.
     fn settle(&mut self, home: Home, key: Key) {
         match home {
-            Home::Account(account) => {
+            Home::Account { account, descriptor } => {
                 self.after.wakers.extend(self.accounts.ended(account, false));
+                self.free_flight_ended(descriptor);
             }
             Home::Side { descriptor, lane: Lane::Write } => {
                 debug_assert_eq!(self.descriptors[descriptor as usize].write.in_flight, Some(key));
@@ -272,6 +275,14 @@ impl Core {
         }
     }
 
+    /// An operation that occupied no side names `descriptor` no longer.
+    fn free_flight_ended(&mut self, descriptor: u32) {
+        if let Some(state) = self.descriptors.get_mut(descriptor as usize) {
+            state.free_flights -= 1;
+            self.on_quieter(descriptor);
+        }
+    }
+
     /// Nothing occupies this side any more: whoever waits for it may try.
     pub(super) fn free_side(&mut self, descriptor: u32, lane: Lane) {
         let state = &mut self.descriptors[descriptor as usize];
@@ -287,8 +298,14 @@ impl Core {
         if payer != AccountId::ROOT {
             self.after.wakers.extend(self.accounts.ended(payer, orphan));
         }
-        if lane == Lane::Write && self.descriptors[descriptor as usize].has_output() {
-            self.mark_dirty(descriptor);
+        if lane == Lane::Write {
+            let state = &mut self.descriptors[descriptor as usize];
+            if state.cut_short {
+                state.discard_output();
+            }
+            if state.has_output() {
+                self.mark_dirty(descriptor);
+            }
         }
         self.end_if_sent(descriptor);
         self.on_quieter(descriptor);
@@ -372,4 +389,6 @@ impl After {
 impl UserData {
     /// The lowest pattern that a backend may use for requests of its own.
     pub(crate) const RESERVED: u64 = u64::MAX - 15;
+    /// What another driver posts to end a sleep.
+    pub(crate) const NUDGE: UserData = UserData(UserData::RESERVED + 2);
 }

@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use super::{Driver, Wait};
 use crate::backend::Backend;
+use crate::in_flight::Home;
 use crate::op::Lane;
+use crate::pool::Pool;
 use crate::time::Instant;
 
 /// What the end of a driver came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
     /// Operations that had not ended by the deadline. What they were lent is never freed.
     pub leaked: usize,
+    /// Threads of the pool that had not ended by then, if this was the last driver of the process: their jobs go on.
+    pub threads: usize,
 }
 
 impl Driver {
@@ -25,16 +29,16 @@ impl Driver {
     /// open until their handles are dropped. Calling it again does nothing.
     pub fn shutdown(&self, deadline: Duration) -> Drained {
         if self.with(|core| core.closed) {
-            return Drained { leaked: 0 };
+            return Drained::default();
         }
         let entered = self.enter();
         self.with(|core| core.closed = true);
-        let end = Instant::now() + deadline;
+        let start = Instant::now();
         // Half of the time belongs to peers that are slow to take what was sent to them.
-        let patience = Instant::now() + deadline / 2;
-        self.with(|core| core.cancel_flights(|lane| lane != Lane::Write));
+        let (patience, end) = (start.checked_add(deadline / 2), start.checked_add(deadline));
+        self.with(|core| core.cancel_flights(|home| !is_write(home)));
         self.drain_until(patience);
-        self.with(|core| core.cancel_flights(|_| true));
+        self.with(|core| core.cut_all_short());
         self.drain_until(end);
         let messages = self.0.remote.close();
         let leaked = self.with(|core| {
@@ -49,12 +53,15 @@ impl Driver {
         let backend = self.with(|core| std::mem::replace(&mut core.backend, Backend::Gone));
         drop(backend);
         drop(entered);
-        Drained { leaked }
+        // Idle threads need a moment to leave, however little is left.
+        let grace = deadline.saturating_sub(start.elapsed()).max(Duration::from_millis(100));
+        let threads = self.0.pool.take().map_or(0, |pool| Pool::leave(pool, grace));
+        Drained { leaked, threads }
     }
 
-    fn drain_until(&self, end: Instant) {
-        while self.with(|core| core.is_busy()) && Instant::now() < end {
-            self.turn(Wait::Until(Some(end)));
+    fn drain_until(&self, end: Option<Instant>) {
+        while self.with(|core| core.is_busy()) && end.is_none_or(|end| Instant::now() < end) {
+            self.turn(Wait::Until(end));
         }
     }
 }
@@ -65,16 +72,25 @@ impl super::core::Core {
         self.slots.flying().next().is_some() || !self.closing.is_empty() || !self.dirty.is_empty()
     }
 
-    fn cancel_flights(&mut self, wanted: impl Fn(Lane) -> bool) {
+    /// Asks all operations in flight to end whose home is `wanted`.
+    pub(crate) fn cancel_flights(&mut self, wanted: impl Fn(Home) -> bool) {
         let keys: Vec<_> = self.slots.flying().collect();
         for key in keys {
-            let lane = match self.slots.get(key).map(|slot| slot.home) {
-                Some(crate::in_flight::Home::Side { lane, .. }) => lane,
-                _ => Lane::Free,
-            };
-            if wanted(lane) {
+            if self.slots.get(key).is_some_and(|slot| wanted(slot.home)) {
                 self.cancel(key);
             }
         }
     }
+
+    /// What has not been sent by now is not sent any more.
+    fn cut_all_short(&mut self) {
+        let indices: Vec<usize> = self.descriptors.iter().map(|(index, _)| index).collect();
+        for index in indices {
+            self.cut_short(index);
+        }
+    }
+}
+
+fn is_write(home: Home) -> bool {
+    matches!(home, Home::Side { lane: Lane::Write, .. })
 }

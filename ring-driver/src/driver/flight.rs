@@ -31,10 +31,17 @@ impl Core {
         };
         match (O::LANE, fd) {
             (Lane::Free, fd) => {
-                let (kept, request) = Kept::new(operation, fd.cloned(), number, &mut self.cells);
-                let payer = self.paying;
-                self.accounts.submitted(payer);
-                let home = Home::Account(payer);
+                let (kept, request) = Kept::new(operation, number, &mut self.cells);
+                let account = self.paying;
+                self.accounts.submitted(account);
+                let descriptor = match fd {
+                    Some(fd) => {
+                        self.descriptors[fd.index()].free_flights += 1;
+                        fd.index() as u32
+                    }
+                    None => Home::NO_DESCRIPTOR,
+                };
+                let home = Home::Account { account, descriptor };
                 Begun::InFlight(self.launch(
                     kept,
                     request,
@@ -118,10 +125,7 @@ impl Core {
     fn unpack<O: Operation>(&mut self, kept: Kept) -> O {
         // SAFETY: a key is made by `begin::<O>` and held by the one `Op<O>` or `Multi<O>` that began; slots check that it
         // is not stale.
-        let (operation, fd) = unsafe { kept.into_operation(&mut self.cells) };
-        // The future that asks holds a handle of its own, so this is not the last and closes nothing.
-        drop(fd);
-        operation
+        unsafe { kept.into_operation(&mut self.cells) }
     }
 
     /// The future of `key` is gone.
@@ -133,7 +137,7 @@ impl Core {
         let home = slot.home;
         match action {
             OnDrop::Abandon => match home {
-                Home::Account(account) => {
+                Home::Account { account, .. } => {
                     self.accounts.orphaned(account);
                     self.orphans.push(key);
                 }
@@ -148,7 +152,7 @@ impl Core {
                 Home::Side { .. } => {}
             },
             OnDrop::Discard => match home {
-                Home::Account(_) => {
+                Home::Account { .. } => {
                     let slot = self.slots.remove(key);
                     self.after.discard.push((slot.kept, slot.outcome));
                 }
@@ -180,7 +184,7 @@ pub(super) fn keeps_something(lane: Lane, outcome: Outcome) -> bool {
     match lane {
         // Whoever sent has not seen the error, and the kernel tells it once.
         Lane::Write => outcome.result < 0,
-        // A cancelled receive brought nothing.
-        _ => outcome.result != -libc::ECANCELED,
+        // A cancelled receive brought nothing, unless the kernel had picked a buffer for it, which has to go home.
+        _ => outcome.result != -libc::ECANCELED || outcome.buffer_id().is_some(),
     }
 }

@@ -56,7 +56,7 @@ impl Core {
                 Some(State::Robbed) | None => side.in_flight = None,
             }
         }
-        let (kept, request) = Kept::new(operation, None, number, &mut self.cells);
+        let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
         self.occupy_read(descriptor, key);
@@ -85,7 +85,7 @@ impl Core {
             side.wait(waker);
             return Begun::Queued(operation);
         }
-        let (kept, request) = Kept::new(operation, None, number, &mut self.cells);
+        let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
         let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
         self.descriptors[descriptor].write.in_flight = Some(key);
@@ -138,7 +138,7 @@ impl Core {
             (State::Abandoned, Home::Side { descriptor, lane: Lane::Read }) => {
                 self.descriptors[descriptor as usize].read.orphan
             }
-            (State::Abandoned, Home::Account(_)) => true,
+            (State::Abandoned, Home::Account { .. }) => true,
             _ => false,
         }
     }
@@ -193,7 +193,7 @@ impl Core {
     pub(crate) fn begin_detached<O: Operation>(&mut self, operation: O, descriptor: u32) {
         let state = &mut self.descriptors[descriptor as usize];
         let number = state.number;
-        let (kept, request) = Kept::new(operation, None, number, &mut self.cells);
+        let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor, lane: O::LANE };
         let key = self.launch(kept, request, home, State::Abandoned, None);
         let state = &mut self.descriptors[descriptor as usize];

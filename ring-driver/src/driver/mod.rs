@@ -104,8 +104,8 @@ pub struct Driver(Rc<Shared>);
 struct Shared {
     core: RefCell<Core>,
     remote: Arc<Remote>,
-    /// Keeps the process's pool alive as long as a driver may need it.
-    _pool: Arc<Pool>,
+    /// Keeps the process's pool alive until this driver has been shut down.
+    pool: Cell<Option<Arc<Pool>>>,
     /// Reused for the inbox, so that a turn allocates nothing.
     messages: Cell<Vec<Message>>,
 }
@@ -140,7 +140,7 @@ impl Driver {
         Driver(Rc::new(Shared {
             core: RefCell::new(Core::new(backend)),
             remote,
-            _pool: pool,
+            pool: Cell::new(Some(pool)),
             messages: Cell::default(),
         }))
     }

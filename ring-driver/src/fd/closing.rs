@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::{Fd, Phase};
 use crate::driver::Core;
+use crate::in_flight::Home;
 use crate::request::{Number, Request};
 use crate::time::Instant;
 
@@ -108,7 +109,7 @@ impl Core {
         let state = &mut self.descriptors[index];
         state.phase = phase;
         let error = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
-        let read = state.read.in_flight;
+        let (read, free_flights) = (state.read.in_flight, state.free_flights);
         // Whoever waits for a side finds it closed.
         self.after.wakers.append(&mut state.read.waiters);
         self.after.wakers.append(&mut state.write.waiters);
@@ -117,7 +118,13 @@ impl Core {
             self.rob_if_done(key, index as u32);
         }
         if self.is_gone() {
-            return self.forget_flights(index).or(error);
+            self.forget_flights(index);
+            return error;
+        }
+        if free_flights > 0 {
+            self.cancel_flights(|home| {
+                matches!(home, Home::Account { descriptor, .. } if descriptor as usize == index)
+            });
         }
         let state = &self.descriptors[index];
         if !state.is_quiet() {
@@ -126,14 +133,17 @@ impl Core {
         error
     }
 
-    /// After the end of the driver nothing completes any more: what was queued is lost, what was leaked stays so.
-    fn forget_flights(&mut self, index: usize) -> Option<i32> {
+    /// After the end of the driver nothing completes any more: what was queued is lost. What was leaked stays so, and with
+    /// it the number: a call that still waits in the pool may name it.
+    fn forget_flights(&mut self, index: usize) {
+        self.cut_short(index);
         let state = &mut self.descriptors[index];
-        let lost = state.has_output().then_some(libc::ECANCELED);
+        if state.is_named() {
+            state.number = Number::NONE;
+        }
         state.read.in_flight = None;
         state.write.in_flight = None;
-        self.cut_short(index);
-        lost
+        state.free_flights = 0;
     }
 
     /// Something on the descriptor has ended: perhaps that was the last.
@@ -186,12 +196,12 @@ impl Core {
         }
     }
 
-    fn cut_short(&mut self, index: usize) {
+    /// Ends both sides as soon as the kernel lets go of them. A send that was cancelled halfway leaves the other half as
+    /// output again, so this is remembered until then.
+    pub(crate) fn cut_short(&mut self, index: usize) {
         let state = &mut self.descriptors[index];
-        state.queue.clear();
-        if let Some(shelf) = &mut state.write.shelf {
-            shelf.unsent = None;
-        }
+        state.cut_short = true;
+        state.discard_output();
         for key in [state.read.in_flight, state.write.in_flight].into_iter().flatten() {
             self.cancel(key);
         }

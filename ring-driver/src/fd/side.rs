@@ -17,6 +17,8 @@ pub(crate) struct Descriptor {
     pub(crate) number: Number,
     pub(crate) read: Side,
     pub(crate) write: Side,
+    /// How many operations in flight name this descriptor without occupying a side.
+    pub(crate) free_flights: u32,
     /// Bytes for the next write-behind send.
     pub(crate) queue: Vec<u8>,
     pub(crate) phase: Phase,
@@ -24,6 +26,8 @@ pub(crate) struct Descriptor {
     pub(crate) dirty: bool,
     /// Whether the peer is to be told the end once all output has left.
     pub(crate) end_after_output: bool,
+    /// Whether its output is thrown away from now on.
+    pub(crate) cut_short: bool,
     /// Told when the descriptor has become quiet enough to be closed or given away.
     pub(crate) quiet_waiter: Option<Waker>,
 }
@@ -82,17 +86,34 @@ impl Descriptor {
             number,
             read: Side::new(),
             write: Side::new(),
+            free_flights: 0,
             queue: Vec::new(),
             phase: Phase::Open,
             dirty: false,
             end_after_output: false,
+            cut_short: false,
             quiet_waiter: None,
         }
     }
 
-    /// Whether no operation of either side is in flight and nothing waits to be sent.
+    /// Whether no operation that names it is in flight and nothing waits to be sent.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.read.in_flight.is_none() && self.write.in_flight.is_none() && !self.has_output()
+        !self.is_named() && !self.has_output()
+    }
+
+    /// Whether an operation in flight names it, so that its number must not become somebody else's.
+    pub(crate) fn is_named(&self) -> bool {
+        self.read.in_flight.is_some() || self.write.in_flight.is_some() || self.free_flights > 0
+    }
+
+    /// Throws away what no send has taken yet; whoever closes the descriptor is told.
+    pub(crate) fn discard_output(&mut self) {
+        if self.has_output() {
+            self.queue.clear();
+            let shelf = self.write.shelf();
+            shelf.unsent = None;
+            shelf.error.get_or_insert(libc::ECANCELED);
+        }
     }
 
     /// Whether the sink holds bytes that no send has taken yet.

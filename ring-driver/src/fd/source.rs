@@ -15,7 +15,7 @@ use crate::completion::Outcome;
 use crate::driver::Driver;
 use crate::error::RuntimeError;
 use crate::fd::Shelf;
-use crate::op::{Lane, Operation};
+use crate::op::{Lane, Operation, keep};
 use crate::request::{Number, Request};
 
 impl Fd {
@@ -140,7 +140,7 @@ unsafe impl Operation for Prefetch {
             (1.., Some(bytes)) => shelf.chunks.push_back(bytes),
             (0, _) => shelf.end = true,
             (errno, _) if errno == -libc::ENOBUFS => shelf.starved = true,
-            (errno, _) => shelf.error = Some(-errno),
+            _ => keep(outcome, shelf),
         }
     }
 }
@@ -166,7 +166,7 @@ unsafe impl Operation for AwaitReadable {
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         match outcome.errno() {
             None => shelf.readable = true,
-            Some(errno) => shelf.error = Some(errno),
+            Some(_) => keep(outcome, shelf),
         }
     }
 }

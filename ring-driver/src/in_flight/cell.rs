@@ -11,34 +11,26 @@ use std::ptr::NonNull;
 
 use crate::completion::Outcome;
 use crate::driver::Driver;
-use crate::fd::{Fd, Shelf};
+use crate::fd::Shelf;
 use crate::op::Operation;
 use crate::request::{Number, Request};
 
-/// What lies in a cell: the operation, and the descriptor that must stay open for it.
-///
-/// Operations that occupy a side need no descriptor here: the side outlives them.
-struct Contents<O> {
-    operation: O,
-    _fd: Option<Fd>,
-}
-
-/// What can be done with contents of an unknown type. Each function is called with a pointer to live contents of the
-/// type that the table was made for; those that take them leave the cell empty.
+/// What can be done with an operation of an unknown type. Each function is called with a pointer to a live one of the
+/// type that the table was made for; those that take it leave the cell empty.
 struct Table {
     name: &'static str,
     layout: Layout,
-    /// Takes the contents: drops them.
+    /// Takes it: drops it.
     free: unsafe fn(NonNull<u8>),
-    /// Takes the contents: completes the operation and drops its output.
+    /// Takes it: completes it and drops its output.
     discard: unsafe fn(NonNull<u8>, Outcome, &Driver),
-    /// Lends the contents: leaves what the outcome brought on the shelf.
+    /// Lends it: leaves what the outcome brought on the shelf.
     put_back: unsafe fn(NonNull<u8>, Outcome, &mut Shelf),
 }
 
 /// An operation of some type, at the address where it stays until it is taken out.
 pub(crate) struct Kept {
-    contents: NonNull<u8>,
+    operation: NonNull<u8>,
     table: &'static Table,
 }
 
@@ -47,7 +39,7 @@ struct TableOf<O>(std::marker::PhantomData<O>);
 impl<O: Operation> TableOf<O> {
     const TABLE: Table = Table {
         name: O::NAME,
-        layout: Layout::new::<Contents<O>>(),
+        layout: Layout::new::<O>(),
         free: free::<O>,
         discard: discard::<O>,
         put_back: put_back::<O>,
@@ -55,27 +47,27 @@ impl<O: Operation> TableOf<O> {
 }
 
 /// # Safety
-/// `contents` points to live `Contents<O>`, which are moved out.
-unsafe fn take<O>(contents: NonNull<u8>) -> Contents<O> {
+/// `operation` points to a live `O`, which is moved out.
+unsafe fn take<O>(operation: NonNull<u8>) -> O {
     // SAFETY: as the caller promises; it does not use them again.
-    unsafe { contents.cast::<Contents<O>>().read() }
+    unsafe { operation.cast::<O>().read() }
 }
 
-unsafe fn free<O: Operation>(contents: NonNull<u8>) {
+unsafe fn free<O: Operation>(operation: NonNull<u8>) {
     // SAFETY: passed on to the caller.
-    drop(unsafe { take::<O>(contents) });
+    drop(unsafe { take::<O>(operation) });
 }
 
-unsafe fn discard<O: Operation>(contents: NonNull<u8>, outcome: Outcome, driver: &Driver) {
+unsafe fn discard<O: Operation>(operation: NonNull<u8>, outcome: Outcome, driver: &Driver) {
     // SAFETY: passed on to the caller.
-    let contents = unsafe { take::<O>(contents) };
-    drop(finish(contents.operation, outcome, driver));
+    let operation = unsafe { take::<O>(operation) };
+    drop(finish(operation, outcome, driver));
 }
 
-unsafe fn put_back<O: Operation>(contents: NonNull<u8>, outcome: Outcome, shelf: &mut Shelf) {
-    // SAFETY: the contents are live, and nobody else refers to them: their slot is borrowed by our caller.
-    let contents = unsafe { contents.cast::<Contents<O>>().as_mut() };
-    contents.operation.put_back(outcome, shelf);
+unsafe fn put_back<O: Operation>(operation: NonNull<u8>, outcome: Outcome, shelf: &mut Shelf) {
+    // SAFETY: it is live, and nobody else refers to it: its slot is borrowed by our caller.
+    let operation = unsafe { operation.cast::<O>().as_mut() };
+    operation.put_back(outcome, shelf);
 }
 
 /// The output of an operation that has had its final completion.
@@ -90,17 +82,16 @@ impl Kept {
     /// Moves `operation` into a cell and asks it, at its final address, for its request.
     pub(crate) fn new<O: Operation>(
         operation: O,
-        fd: Option<Fd>,
         number: Number,
         cells: &mut Cells,
     ) -> (Kept, Request) {
-        let contents = cells.allocate(Layout::new::<Contents<O>>());
-        let place = contents.cast::<Contents<O>>();
-        // SAFETY: the cell is large and aligned enough for `Contents<O>`, and empty.
-        unsafe { place.write(Contents { operation, _fd: fd }) };
+        let cell = cells.allocate(Layout::new::<O>());
+        let place = cell.cast::<O>();
+        // SAFETY: the cell is large and aligned enough for an `O`, and empty.
+        unsafe { place.write(operation) };
         // SAFETY: just written; no other reference exists.
-        let request = unsafe { (*place.as_ptr()).operation.request(number) };
-        (Kept { contents, table: &TableOf::<O>::TABLE }, request)
+        let request = unsafe { (*place.as_ptr()).request(number) };
+        (Kept { operation: cell, table: &TableOf::<O>::TABLE }, request)
     }
 
     /// The kernel's word for the operation.
@@ -112,37 +103,37 @@ impl Kept {
     ///
     /// # Safety
     /// The `Kept` was made from an `O`.
-    pub(crate) unsafe fn into_operation<O: Operation>(self, cells: &mut Cells) -> (O, Option<Fd>) {
+    pub(crate) unsafe fn into_operation<O: Operation>(self, cells: &mut Cells) -> O {
         debug_assert_eq!(self.table.name, O::NAME);
-        // SAFETY: the caller names the type; contents are live until one of the consuming functions, and this is one.
-        let Contents { operation, _fd } = unsafe { take::<O>(self.contents) };
-        cells.release(self.contents, self.table.layout);
-        (operation, _fd)
+        // SAFETY: the caller names the type; the operation is live until one of the consuming functions, and this is one.
+        let operation = unsafe { take::<O>(self.operation) };
+        cells.release(self.operation, self.table.layout);
+        operation
     }
 
     /// Leaves what `outcome` brought on `shelf`; the operation stays here.
     pub(crate) fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        // SAFETY: contents are live until one of the consuming functions.
-        unsafe { (self.table.put_back)(self.contents, outcome, shelf) }
+        // SAFETY: the operation is live until one of the consuming functions.
+        unsafe { (self.table.put_back)(self.operation, outcome, shelf) }
     }
 
     /// Completes the operation and drops what it gives. Runs foreign code (the drop of a caller's buffer), so the
     /// driver must not be borrowed.
     pub(crate) fn discard(self, outcome: Outcome, driver: &Driver) -> EmptyCell {
-        // SAFETY: contents are live until one of the consuming functions, and this is one.
-        unsafe { (self.table.discard)(self.contents, outcome, driver) };
-        EmptyCell { cell: self.contents, layout: self.table.layout }
+        // SAFETY: the operation is live until one of the consuming functions, and this is one.
+        unsafe { (self.table.discard)(self.operation, outcome, driver) };
+        EmptyCell { cell: self.operation, layout: self.table.layout }
     }
 
     /// Drops the operation without an outcome. Runs foreign code, so the driver must not be borrowed.
     pub(crate) fn free(self) -> EmptyCell {
-        // SAFETY: contents are live until one of the consuming functions, and this is one.
-        unsafe { (self.table.free)(self.contents) };
-        EmptyCell { cell: self.contents, layout: self.table.layout }
+        // SAFETY: the operation is live until one of the consuming functions, and this is one.
+        unsafe { (self.table.free)(self.operation) };
+        EmptyCell { cell: self.operation, layout: self.table.layout }
     }
 }
 
-/// A cell whose contents are gone; give it back with [`Cells::recycle`].
+/// A cell whose operation is gone; give it back with [`Cells::recycle`].
 #[must_use]
 pub(crate) struct EmptyCell {
     cell: NonNull<u8>,

@@ -40,8 +40,19 @@ impl Key {
 /// Where an operation belongs: to the account that pays for it, or to a side of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Home {
-    Account(AccountId),
-    Side { descriptor: u32, lane: Lane },
+    /// `descriptor` is the one that the request names, or [`Home::NO_DESCRIPTOR`].
+    Account {
+        account: AccountId,
+        descriptor: u32,
+    },
+    Side {
+        descriptor: u32,
+        lane: Lane,
+    },
+}
+
+impl Home {
+    pub(crate) const NO_DESCRIPTOR: u32 = u32::MAX;
 }
 
 /// One operation in flight: 64 bytes with slab's own word, so that a completion touches one cache line before the cell.
@@ -121,11 +132,13 @@ impl Slots {
         self.slots.len()
     }
 
-    /// Leaks all that is still here: what the kernel may yet write to is never freed.
+    /// Leaks all that is still in flight: what the kernel may yet write to is never freed. What has had its final
+    /// completion stays for its future.
     pub(crate) fn leak(&mut self) -> usize {
-        let leaked = std::mem::take(&mut self.slots);
-        let count = leaked.iter().filter(|(_, slot)| slot.state.is_flying()).count();
-        std::mem::forget(leaked);
-        count
+        let flying: Vec<Key> = self.flying().collect();
+        for &key in &flying {
+            std::mem::forget(self.remove(key));
+        }
+        flying.len()
     }
 }

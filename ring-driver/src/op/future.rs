@@ -96,6 +96,13 @@ impl<O: Operation> Op<O> {
         if own.is_same(&current) { Ok(current) } else { Err(RuntimeError::WrongRuntime.into()) }
     }
 
+    /// Nobody waits here any more, if somebody did.
+    fn leave_queue(&self, queued: bool) {
+        if let Some(fd) = self.fd().filter(|_| queued) {
+            fd.driver().leave_queue(fd, O::LANE);
+        }
+    }
+
     fn fd(&self) -> Option<&Fd> {
         match &self.target {
             Target::Fd(fd) => Some(fd),
@@ -118,7 +125,10 @@ impl<O: Operation> Future for Op<O> {
                     };
                     let driver = match self.driver() {
                         Ok(driver) => driver,
-                        Err(error) => return Poll::Ready(operation.fail(error)),
+                        Err(error) => {
+                            self.leave_queue(queued);
+                            return Poll::Ready(operation.fail(error));
+                        }
                     };
                     if let Some(error) = operation.refuse() {
                         return Poll::Ready(operation.fail(error));
@@ -196,11 +206,7 @@ impl<O: Operation> Drop for Op<O> {
     fn drop(&mut self) {
         match &self.stage {
             Stage::InFlight(key) => self.in_flight_driver().abandon(*key),
-            Stage::Queued(_) => {
-                if let Some(fd) = self.fd() {
-                    fd.driver().leave_queue(fd, O::LANE);
-                }
-            }
+            Stage::Queued(_) => self.leave_queue(true),
             Stage::Ready(_) | Stage::Finished => {}
         }
     }
@@ -227,9 +233,7 @@ impl<O: Operation> Future for Cancel<O> {
                 return Poll::Ready(operation.fail(io::Error::from_raw_os_error(libc::ECANCELED)));
             }
             Stage::Queued(operation) => {
-                if let Some(fd) = self.op.fd() {
-                    fd.driver().leave_queue(fd, O::LANE);
-                }
+                self.op.leave_queue(true);
                 return Poll::Ready(operation.fail(io::Error::from_raw_os_error(libc::ECANCELED)));
             }
             Stage::InFlight(key) => {

@@ -65,6 +65,7 @@ pub use future::{Cancel, Op};
 pub use in_turn::InTurn;
 pub use listen::{Listen, listen};
 pub use mkdirat::{MkdirAt, mkdir};
+pub use msg_ring::{MsgRing, msg_ring};
 pub use multi::{Multi, MultiOperation};
 pub use nop::{Nop, nop};
 pub use openat::{OpenAt, OpenHow, open};
@@ -86,6 +87,8 @@ pub use write::{Write, WriteAt, write, write_at, write_at_in_turn};
 pub use write_vectored::{
     WriteVectored, WriteVectoredAt, write_vectored, write_vectored_at, write_vectored_at_in_turn,
 };
+
+pub(crate) use transfer::keep;
 
 /// Which side of a descriptor an operation occupies while it is in flight: at most one per side at
 /// a time.

@@ -59,6 +59,14 @@ impl<O: MultiOperation> Multi<O> {
         Multi { fd: fd.clone(), stage: Stage::Ready(operation) }
     }
 
+    fn driver(&self) -> io::Result<Driver> {
+        let current = Driver::current()?;
+        match current.is_same(self.fd.driver()) {
+            true => Ok(current),
+            false => Err(RuntimeError::WrongRuntime.into()),
+        }
+    }
+
     /// The next item, or `None` when the series has ended.
     ///
     /// # Cancellation
@@ -77,10 +85,14 @@ impl<O: MultiOperation> Multi<O> {
                         Stage::Queued(operation) => (operation, true),
                         _ => unreachable!("matched just above"),
                     };
-                    let driver = match Driver::current() {
-                        Ok(driver) if driver.is_same(self.fd.driver()) => driver,
-                        Ok(_) => return Poll::Ready(Some(Err(RuntimeError::WrongRuntime.into()))),
-                        Err(error) => return Poll::Ready(Some(Err(error))),
+                    let driver = match self.driver() {
+                        Ok(driver) => driver,
+                        Err(error) => {
+                            if queued {
+                                self.fd.driver().leave_queue(&self.fd, O::LANE);
+                            }
+                            return Poll::Ready(Some(Err(error)));
+                        }
                     };
                     match driver.begin(operation, Some(&self.fd), queued, cx.waker()) {
                         Begun::InFlight(key) => {

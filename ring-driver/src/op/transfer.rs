@@ -57,7 +57,7 @@ pub(super) fn put_back<B: IoBufMut>(buf: &mut B, outcome: Outcome, shelf: &mut S
 
 /// Leaves an error for the next one if it is news about the descriptor: what only ended the
 /// abandoned operation itself would be a lie to its successor.
-pub(super) fn keep(outcome: Outcome, shelf: &mut Shelf) {
+pub(crate) fn keep(outcome: Outcome, shelf: &mut Shelf) {
     let own = [libc::ECANCELED, libc::EINTR, libc::EAGAIN, libc::ENOBUFS];
     if let Some(errno) = outcome.errno().filter(|errno| !own.contains(errno)) {
         shelf.error = Some(errno);

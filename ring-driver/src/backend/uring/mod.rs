@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ pub(crate) struct Uring {
     /// Entries that the queue had no room for, in order.
     backlog: VecDeque<Entry>,
     /// Requests whose system call waits until the ring tells readiness.
-    awaiting_readiness: HashMap<UserData, Request>,
+    awaiting_readiness: HashMap<UserData, Awaiting>,
     /// A completion queue's worth, copied out.
     raw: Vec<Completion>,
     /// Completions that did not need the kernel's queue.
@@ -74,6 +75,12 @@ impl Uring {
             None => crate::capabilities::Mask::from_env()?,
         };
         let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the same.
+        // SAFETY: the ring is open for the length of this call.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(ring.uring.as_raw_fd()) };
+        if ring.capabilities.msg_ring && let Ok(post) = borrowed.try_clone_to_owned() {
+            remote.set_ring(post);
+        }
         let mut counters = Counters::NONE;
         counters.setup_flags = ring.flags.names().collect();
         Ok(Uring {
@@ -105,13 +112,18 @@ impl Uring {
             return self.submit(request, user_data, Flags::empty());
         }
         match request.class() {
-            Class::Readiness(_) => self.try_call(*request, user_data),
+            Class::Readiness(_) => self.try_call(*request, user_data, false),
             Class::Blocking => self.call_on_pool(*request, user_data),
             Class::None => self.complete_locally(user_data, call::call(request)),
         }
     }
 
     pub(crate) fn cancel(&mut self, target: UserData) {
+        if !self.awaiting_readiness.is_empty()
+            && let Some(awaiting) = self.awaiting_readiness.get_mut(&target)
+        {
+            awaiting.cancelled = true;
+        }
         let quietly = match self.ring.capabilities.cqe_skip {
             true => Flags::SKIP_SUCCESS,
             false => Flags::empty(),
@@ -280,10 +292,11 @@ impl Uring {
     fn translate(&mut self, completion: Completion) -> Option<Completion> {
         let Completion { user_data, outcome } = completion;
         if !self.awaiting_readiness.is_empty()
-            && let Some(request) = self.awaiting_readiness.remove(&user_data)
+            && let Some(Awaiting { request, cancelled }) =
+                self.awaiting_readiness.remove(&user_data)
             && outcome.result >= 0
         {
-            self.try_call(request, user_data);
+            self.try_call(request, user_data, cancelled);
             return None;
         }
         self.keep(completion)
@@ -295,22 +308,26 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            IGNORE => None,
+            IGNORE | UserData::NUDGE => None,
             _ => Some(completion),
         }
     }
 
-    /// Makes the system call of a request that the ring lacks, or waits until it would not block.
-    fn try_call(&mut self, request: Request, user_data: UserData) {
+    /// Makes the system call of a request that the ring lacks, or waits until it would not block. No longer if somebody has
+    /// asked for its end: at that moment the ring may have had nothing to cancel.
+    fn try_call(&mut self, request: Request, user_data: UserData, cancelled: bool) {
         let result = call::call_without_blocking(&request);
         if result != -libc::EAGAIN {
             self.counters.readiness_calls += 1;
             return self.complete_locally(user_data, result);
         }
+        if cancelled {
+            return self.complete_locally(user_data, -libc::ECANCELED);
+        }
         let Class::Readiness(events) = request.class() else {
             return self.complete_locally(user_data, result);
         };
-        self.awaiting_readiness.insert(user_data, request);
+        self.awaiting_readiness.insert(user_data, Awaiting { request, cancelled: false });
         let poll = Request::Poll { fd: request.fd(), events };
         self.submit(&poll, user_data, Flags::empty());
     }
@@ -337,6 +354,13 @@ impl Uring {
             self.local.push(completion);
         }
     }
+}
+
+/// A request whose descriptor is not ready.
+struct Awaiting {
+    request: Request,
+    /// Whether somebody has asked for its end.
+    cancelled: bool,
 }
 
 /// A request on its way to the pool.
