@@ -1,7 +1,7 @@
 //! What continuous integration runs, as commands that anybody can run: `cargo xtask`.
 //!
-//! The help text below is the guide for contributors. Everything runs from the root of the repository and leaves its
-//! logs under `target/`.
+//! The help text below is the guide for contributors. Everything runs from the root of the
+//! repository and leaves its logs under `target/`.
 
 #![forbid(unsafe_code)]
 
@@ -20,12 +20,12 @@ use std::process::ExitCode;
 const HELP: &str = "\
 usage: cargo xtask <command>
 
-  ci [--all] [--only STEP]...  run what CI runs (bash .ci/run does the same); steps print their seconds,
-                               logs are in target/ci, at 60 minutes the rest is not run.
-                               --all adds feature powerset, publish dry run, httpbin oracle, rivals: before an
-                               issue is called resolved, and every week.
+  ci [--all] [--only STEP]...  run what CI runs, as `bash .ci/run` does. Steps print their seconds, logs
+                               are in target/ci, and at 60 minutes the rest is not run.
+                               --all adds feature powerset, publish dry run, httpbin oracle and rivals:
+                               every week, and before an issue is called resolved.
                                --only runs the named steps alone; `ci --list` names them.
-  tidy                         check crate arrows, file openings, forbidden names, and list long files
+  tidy                         check crate arrows, file openings, forbidden names; list long files
   httpbin-oracle [--seed N]    compare `bench-harness serve` with PyPI's httpbin under gunicorn
 
 Before you push: cargo fmt --all && cargo xtask tidy && cargo test --workspace

@@ -1,7 +1,7 @@
 //! A program with a limit in time, and what it printed.
 //!
-//! Each program gets a process group of its own, so that what it has started ends with it when the limit is reached.
-//! Output goes to files, which stay for whoever wants to read them.
+//! Each program gets a process group of its own, so that what it has started ends with it when the
+//! limit is reached. Output goes to files, which stay for whoever wants to read them.
 
 use std::fs::{self, File};
 use std::io;
@@ -55,7 +55,8 @@ fn read(log: &Path) -> String {
         .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Runs `command` to its end or for `limit`, with its output in `logs/name.stdout` and `logs/name.stderr`.
+/// Runs `command` to its end or for `limit`, with its output in `logs/name.stdout` and
+/// `logs/name.stderr`.
 pub(crate) fn run(
     command: &mut Command,
     limit: Duration,

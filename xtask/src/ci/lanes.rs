@@ -1,9 +1,10 @@
 //! What a lane of tests came to, and whether that is what was expected.
 //!
 //! A lane is the whole test suite under one environment. A test that cannot be run somewhere prints
-//! `SKIP id: probe and reason` and counts as passed for the test runner, so it is counted here: `.ci/skips.txt` lists
-//! which tests may be skipped in which lane. Everything else is a failure: a skip that is not listed, and a lane that
-//! really ran fewer tests than the default lane less the skips that are listed.
+//! `SKIP id: probe and reason` and counts as passed for the test runner, so it is counted here:
+//! `.ci/skips.txt` lists which tests may be skipped in which lane. Everything else is a failure: a
+//! skip that is not listed, and a lane that really ran fewer tests than the default lane less the
+//! skips that are listed.
 
 use std::collections::BTreeSet;
 
@@ -85,8 +86,8 @@ fn count(counts: &str, what: &str) -> usize {
     pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
 }
 
-/// The ids that `lane` may skip, according to the text of `.ci/skips.txt`: lines of a lane, or `*` for every lane, and
-/// an id; `#` starts a comment.
+/// The ids that `lane` may skip, according to the text of `.ci/skips.txt`: lines of a lane, or `*`
+/// for every lane, and an id; `#` starts a comment.
 pub(super) fn allowed(text: &str, lane: &str) -> Result<BTreeSet<String>, String> {
     let mut allowed = BTreeSet::new();
     for (at, line) in text.lines().enumerate() {

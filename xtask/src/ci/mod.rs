@@ -1,8 +1,8 @@
 //! The steps of a full run, in order, each with its limit in time.
 //!
-//! A step that fails does not end the run: who has to mend three things wants to know of all three. What ends it is the
-//! budget. Steps that the budget leaves no time for are listed as NOT RUN, and the run fails, so that a run that has
-//! grown too long is noticed and not cut short in silence.
+//! A step that fails does not end the run: who has to mend three things wants to know of all three.
+//! What ends it is the budget. Steps that the budget leaves no time for are listed as NOT RUN, and
+//! the run fails, so that a run that has grown too long is noticed and not cut short in silence.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

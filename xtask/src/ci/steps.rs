@@ -118,7 +118,8 @@ fn clippy(run: &mut Run<'_>) -> Result<String, String> {
     run.cargo("clippy", &args, &[])
 }
 
-/// Builds the examples and starts each. One that is still running after a while is a server, and that is good.
+/// Builds the examples and starts each. One that is still running after a while is a server, and
+/// that is good.
 fn examples(run: &mut Run<'_>) -> Result<String, String> {
     const WHILE: Duration = Duration::from_secs(10);
     run.cargo("examples", &["build", "--examples", "--all-features"], &[])?;
@@ -152,7 +153,8 @@ fn docs(run: &mut Run<'_>) -> Result<String, String> {
     run.cargo("docs", &args, &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
-/// The interleavings that need few preemptions. A folder of its own keeps the flags from rebuilding everything else.
+/// The interleavings that need few preemptions. A folder of its own keeps the flags from rebuilding
+/// everything else.
 fn loom(run: &mut Run<'_>) -> Result<String, String> {
     let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime"];
     let args = [&["test", "--release", "--lib"][..], &packages, &["loom"]].concat();
@@ -173,8 +175,8 @@ fn loom(run: &mut Run<'_>) -> Result<String, String> {
     }
 }
 
-/// AddressSanitizer, for what user space does wrong. The compiler has it behind an unstable flag only, which
-/// RUSTC_BOOTSTRAP opens; std itself is not instrumented.
+/// AddressSanitizer, for what user space does wrong. The compiler has it behind an unstable flag
+/// only, which RUSTC_BOOTSTRAP opens; std itself is not instrumented.
 fn asan(run: &mut Run<'_>) -> Result<String, String> {
     let host = host()?;
     let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime", "-p", "wakering-net"];
@@ -254,7 +256,8 @@ fn publish(run: &mut Run<'_>) -> Result<String, String> {
     run.cargo("publish", &["publish", "--workspace", "--dry-run", "--allow-dirty"], &[])
 }
 
-/// The comparison programs are a workspace of their own and have to build; their figures are taken by hand.
+/// The comparison programs are a workspace of their own and have to build; their figures are taken
+/// by hand.
 fn rivals(run: &mut Run<'_>) -> Result<String, String> {
     let manifest = "bench-harness/rivals/Cargo.toml";
     run.cargo("rivals", &["test", "--release", "--manifest-path", manifest], &[])

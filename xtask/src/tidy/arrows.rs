@@ -1,7 +1,7 @@
 //! Which crate may name which: ours strictly downwards, others' only where they belong.
 //!
-//! A new arrow, or a new crate of others, is an architecture change. It comes in a commit of its own that says why, and
-//! that commit changes the table here.
+//! A new arrow, or a new crate of others, is an architecture change. It comes in a commit of its
+//! own that says why, and that commit changes the table here.
 
 use std::collections::BTreeSet;
 

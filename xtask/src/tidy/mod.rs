@@ -1,7 +1,7 @@
 //! What the tree looks like: arrows between crates, openings of files, things that are absent.
 //!
-//! These are the rules that a reader relies on and no compiler checks. Each rule is a function from text to complaints,
-//! so that each has a test that shows it complaining.
+//! These are the rules that a reader relies on and no compiler checks. Each rule is a function from
+//! text to complaints, so that each has a test that shows it complaining.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,8 @@ fn tree(root: &Path) -> Result<String, String> {
     output(Command::new("cargo").args(args).current_dir(root))
 }
 
-/// The files of the repository, as paths from its root: those that git knows, and those that it would add.
+/// The files of the repository, as paths from its root: those that git knows, and those that it
+/// would add.
 fn files(root: &Path) -> Result<Vec<String>, String> {
     let args = ["ls-files", "--cached", "--others", "--exclude-standard"];
     let listed = output(Command::new("git").args(args).current_dir(root));

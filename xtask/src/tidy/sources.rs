@@ -1,6 +1,7 @@
 //! What may stand in a file, and how it opens.
 
-/// The crates with what their roots say about unsafe code: `forbid` where it has no business at all.
+/// The crates with what their roots say about unsafe code: `forbid` where it has no business at
+/// all.
 const ROOTS: &[(&str, &str)] = &[
     ("ring-driver/src/lib.rs", "deny"),
     ("runtime/src/lib.rs", "deny"),
