@@ -23,8 +23,6 @@ pub struct Outcome {
 impl Outcome {
     const F_BUFFER: u32 = 1 << 0;
     const F_MORE: u32 = 1 << 1;
-    const F_SOCK_NONEMPTY: u32 = 1 << 2;
-    const F_NOTIF: u32 = 1 << 3;
 
     /// An outcome with no flags: what a plain system call gives.
     pub(crate) const fn plain(result: i32) -> Outcome {
@@ -45,16 +43,6 @@ impl Outcome {
     /// Whether further completions of the same operation follow. If not, the kernel is done with all it was lent.
     pub(crate) fn more_to_come(self) -> bool {
         self.flags & Outcome::F_MORE != 0
-    }
-
-    /// Whether this is the second completion of a zero-copy send: the buffer is free again.
-    pub(crate) fn is_notification(self) -> bool {
-        self.flags & Outcome::F_NOTIF != 0
-    }
-
-    /// Whether the socket had more data than was taken.
-    pub(crate) fn socket_nonempty(self) -> bool {
-        self.flags & Outcome::F_SOCK_NONEMPTY != 0
     }
 
     /// The provided buffer that this completion consumed, whatever its result.

@@ -11,6 +11,7 @@
 //! no wake-up is lost and no order of memory accesses needs arguing.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError};
 
 use crate::completion::Completion;
@@ -70,6 +71,8 @@ struct Inbox {
     /// Whether the owner sleeps, or is about to, and nobody has woken it yet.
     sleeping: bool,
     closed: bool,
+    /// The owner's ring, if it has one: who posts to it keeps it open for as long as that takes.
+    ring: Option<Arc<OwnedFd>>,
 }
 
 /// How many messages' worth of memory a quiet inbox keeps; what a burst took beyond that is given
@@ -79,7 +82,12 @@ const KEPT: usize = 4096;
 impl Remote {
     pub(crate) fn new() -> io::Result<Arc<Remote>> {
         Ok(Arc::new(Remote {
-            inbox: Mutex::new(Inbox { messages: Vec::new(), sleeping: false, closed: false }),
+            inbox: Mutex::new(Inbox {
+                messages: Vec::new(),
+                sleeping: false,
+                closed: false,
+                ring: None,
+            }),
             has_messages: AtomicBool::new(false),
             notifier: Notifier::new()?,
         }))
@@ -163,8 +171,19 @@ impl Remote {
         let mut inbox = self.lock();
         inbox.closed = true;
         inbox.sleeping = false;
+        inbox.ring = None;
         self.has_messages.store(false, Ordering::Release);
         std::mem::take(&mut inbox.messages)
+    }
+
+    /// Lets other rings post to the owner's.
+    pub(crate) fn set_ring(&self, ring: OwnedFd) {
+        self.lock().ring = Some(Arc::new(ring));
+    }
+
+    /// The owner's ring, as long as the owner lives.
+    pub(crate) fn ring(&self) -> Option<Arc<OwnedFd>> {
+        self.lock().ring.clone()
     }
 
     /// The descriptor on which a backend waits for notifications, by reading eight bytes.

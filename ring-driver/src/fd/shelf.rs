@@ -71,13 +71,4 @@ impl Shelf {
         }
         Some(copied)
     }
-
-    /// Whether nothing here would be missed.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-            && self.accepted.is_empty()
-            && self.datagrams.is_empty()
-            && self.error.is_none()
-            && self.unsent.is_none()
-    }
 }

@@ -128,10 +128,6 @@ impl Slots {
             .map(|(index, slot)| Key { index: index as u32, generation: slot.generation })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
     /// Leaks all that is still in flight: what the kernel may yet write to is never freed. What has had its final
     /// completion stays for its future.
     pub(crate) fn leak(&mut self) -> usize {

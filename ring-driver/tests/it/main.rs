@@ -14,6 +14,7 @@ mod files;
 mod masks;
 mod setup;
 mod sockets;
+mod wake;
 
 /// A driver with default settings.
 fn driver() -> Driver {
