@@ -1,0 +1,3 @@
+//! Integration tests: hyper on our streams, seen from the client's side.
+
+mod connection;
