@@ -1,0 +1,244 @@
+//! One thread's part of the load: a runtime of its own, its share of the connections, its tally.
+//!
+//! A thread first brings its connections up and reports that, then waits for the common start; the
+//! two halves are two `block_on` of one runtime, so that no task ever blocks. Each connection is a
+//! task that asks the schedule for its next request until there is none.
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvError, Sender};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use wakering::Runtime;
+use wakering::task::JoinHandle;
+use wakering::time::{Instant, sleep, sleep_until};
+
+use super::connection::Connection;
+use super::failure::{Class, Failure, Failures};
+use super::plan::Plan;
+use super::schedule::{Schedule, Turn};
+use super::stop::Stop;
+use super::tally::{Tally, Times};
+use crate::machine::affinity;
+
+/// Connections that one thread establishes at a time: more would overrun short accept queues.
+const CONNECTING_MAX: usize = 64;
+/// Pauses after a connection could not be established, doubled from the first to the last.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+/// How long an interrupted run waits for what is under way.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// A thread's connections are up, as far as that was possible.
+pub struct Ready {
+    /// How many are.
+    pub up: usize,
+    /// Why the others are not.
+    pub failures: Failures,
+}
+
+/// The common start of all threads.
+#[derive(Clone)]
+pub struct Go {
+    /// The beginning of the warm-up, from which all times count.
+    pub origin: Instant,
+    /// Who sends when.
+    pub schedule: Arc<Schedule>,
+    /// Asked for when the run shall end early.
+    pub stop: Arc<Stop>,
+    /// Held by every thread until it ends.
+    pub running: Sender<()>,
+}
+
+/// Runs thread `index`; returns what it has seen, or why it could not run.
+pub fn run(
+    plan: Arc<Plan>,
+    index: usize,
+    ready: Sender<Ready>,
+    go: Receiver<Go>,
+) -> Result<Option<Tally>, String> {
+    if let Some(cpus) = &plan.cpus {
+        affinity::pin(cpus).map_err(|error| format!("pinning a thread to {cpus:?}: {error}"))?;
+    }
+    let runtime = Runtime::new().map_err(|error| format!("starting a runtime: {error}"))?;
+    let (connections, failures) = runtime.block_on(connect(plan.clone(), plan.share(index)));
+    // Nobody listens any more, or no start comes, when the run has been given up.
+    let reported = ready.send(Ready { up: connections.len(), failures });
+    drop(ready);
+    let Ok(go) = reported.map_err(|_| RecvError).and_then(|()| go.recv()) else { return Ok(None) };
+    let worker = Worker {
+        tally: RefCell::new(Tally::new(plan.rate.is_some())),
+        under_way: Cell::new(0),
+        plan,
+        go,
+    };
+    runtime.block_on(drive(Rc::new(worker), connections, index)).map(Some)
+}
+
+async fn connect(plan: Arc<Plan>, share: usize) -> (Vec<Connection>, Failures) {
+    let mut connections = Vec::with_capacity(share);
+    let mut failures = Failures::default();
+    let mut left = share;
+    while left > 0 {
+        let batch: Vec<_> = (0..left.min(CONNECTING_MAX))
+            .map(|_| {
+                let plan = plan.clone();
+                wakering::spawn(async move { Connection::open(&plan).await })
+            })
+            .collect();
+        left -= batch.len();
+        for attempt in batch {
+            let opened = attempt
+                .await
+                .unwrap_or_else(|error| Err(Failure::new(Class::ConnectOther, error.to_string())));
+            match opened {
+                Ok(connection) => connections.push(connection),
+                Err(failure) => failures.record(failure.class, || failure.to_string()),
+            }
+        }
+    }
+    (connections, failures)
+}
+
+/// Runs all connections of the thread until the schedule has no more for them.
+async fn drive(
+    worker: Rc<Worker>,
+    connections: Vec<Connection>,
+    index: usize,
+) -> Result<Tally, String> {
+    let mut connections = connections.into_iter();
+    let mut tasks: Vec<JoinHandle<()>> = (0..worker.plan.share(index))
+        .map(|_| wakering::spawn(Rc::clone(&worker).run(connections.next())))
+        .collect();
+    let stop = Arc::clone(&worker.go.stop);
+    let interrupted = {
+        let all = pin!(all(&mut tasks));
+        match select(all, pin!(stop.asked())).await {
+            Either::Left((result, _)) => {
+                result?;
+                false
+            }
+            Either::Right(((), _)) => true,
+        }
+    };
+    if interrupted {
+        let end = Instant::now() + GRACE;
+        while worker.under_way.get() > 0 && Instant::now() < end {
+            sleep(Duration::from_millis(1)).await;
+        }
+        for task in tasks {
+            task.cancel();
+            // Its error says that it was cancelled, unless it had just ended.
+            let _ = task.await;
+        }
+        worker.give_up();
+    }
+    Ok(worker.tally.replace(Tally::new(false)))
+}
+
+async fn all(tasks: &mut [JoinHandle<()>]) -> Result<(), String> {
+    for task in tasks {
+        task.await.map_err(|error| format!("a connection's task: {error}"))?;
+    }
+    Ok(())
+}
+
+/// What the connections of one thread share.
+struct Worker {
+    plan: Arc<Plan>,
+    go: Go,
+    tally: RefCell<Tally>,
+    /// Measured requests that have begun and not ended.
+    under_way: Cell<u64>,
+}
+
+impl Worker {
+    /// One connection, replaced whenever it breaks.
+    async fn run(self: Rc<Self>, mut connection: Option<Connection>) {
+        let mut pause = PAUSE_MIN;
+        let mut free_ns = self.now_ns();
+        while let Some(turn) = self.go.schedule.next_turn(free_ns) {
+            let begun_ns = self.wait(turn, free_ns, &mut connection).await;
+            self.begin(turn);
+            let (opened, sent_ns) = match connection.take() {
+                Some(open) => (Ok(open), begun_ns),
+                None => (Connection::open(&self.plan).await, self.now_ns()),
+            };
+            free_ns = match opened {
+                Ok(mut open) => {
+                    pause = PAUSE_MIN;
+                    let request = &self.plan.request.bytes;
+                    let result = open.exchange(request, self.at(sent_ns)).await;
+                    let done_ns = self.now_ns();
+                    let times = Times { due_ns: turn.due_ns, free_ns, begun_ns, sent_ns, done_ns };
+                    let reusable = result.is_ok() && open.is_reusable() && self.plan.keep_alive;
+                    self.end(turn, times, result, (open.received(), request.len() as u64));
+                    connection = reusable.then_some(open);
+                    done_ns
+                }
+                Err(failure) => {
+                    let times =
+                        Times { due_ns: turn.due_ns, free_ns, begun_ns, sent_ns, done_ns: sent_ns };
+                    self.end(turn, times, Err(failure), (0, 0));
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    self.now_ns()
+                }
+            };
+        }
+    }
+
+    /// Waits until `turn` is due and says when that was over. A connection that ends meanwhile is
+    /// given up here, where that harms no request.
+    async fn wait(&self, turn: Turn, free_ns: u64, connection: &mut Option<Connection>) -> u64 {
+        let Some(due_ns) = turn.due_ns.filter(|&due_ns| due_ns > free_ns) else { return free_ns };
+        let due = self.at(due_ns);
+        if let Some(open) = connection
+            && !open.idle_until(due).await
+        {
+            *connection = None;
+        }
+        if connection.is_none() {
+            sleep_until(due).await;
+        }
+        self.now_ns()
+    }
+
+    fn begin(&self, turn: Turn) {
+        if turn.measured {
+            self.under_way.set(self.under_way.get() + 1);
+        }
+    }
+
+    fn end(&self, turn: Turn, times: Times, result: Result<u16, Failure>, bytes: (u64, u64)) {
+        if turn.measured {
+            self.under_way.set(self.under_way.get() - 1);
+            let end_ns = self.go.schedule.end_ns();
+            let mut tally = self.tally.borrow_mut();
+            match result {
+                Ok(status) => tally.response(times, end_ns, status, bytes),
+                Err(failure) => tally.failure(times.done_ns, end_ns, &failure, bytes),
+            }
+        }
+    }
+
+    /// Records what an interruption left under way.
+    fn give_up(&self) {
+        let failure = Failure::new(Class::CancelledAtEnd, "interrupted before its response came");
+        let (now_ns, end_ns) = (self.now_ns(), self.go.schedule.end_ns());
+        for _ in 0..self.under_way.take() {
+            self.tally.borrow_mut().failure(now_ns, end_ns, &failure, (0, 0));
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        (Instant::now() - self.go.origin).as_nanos() as u64
+    }
+
+    fn at(&self, ns: u64) -> Instant {
+        self.go.origin + Duration::from_nanos(ns)
+    }
+}
