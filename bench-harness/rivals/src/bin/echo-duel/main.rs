@@ -15,7 +15,7 @@ mod spread;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -24,6 +24,9 @@ use serde_json::{Value, json};
 use client::{Client, Slice};
 use server::Server;
 use spread::Spread;
+
+/// Rounds that do not count, before those that do.
+const WARM_UP: usize = 3;
 
 /// Compares two echo servers in one run; ratios are those of A to B
 #[derive(Parser)]
@@ -39,14 +42,11 @@ struct Args {
     #[arg(short, long, default_value_t = 64)]
     size: usize,
     /// Length of a slice in milliseconds
-    #[arg(long, default_value_t = 75)]
+    #[arg(long, default_value_t = 50)]
     slice_ms: u64,
-    /// Rounds of four slices, A B B A
-    #[arg(short, long, default_value_t = 40)]
-    rounds: usize,
-    /// Rounds before those, which do not count
-    #[arg(long, default_value_t = 4)]
-    warmup: usize,
+    /// How long to measure, in rounds of four slices, A B B A
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
     /// Processor of both servers
     #[arg(long, default_value_t = 0)]
     server_cpu: usize,
@@ -85,11 +85,12 @@ fn duel(args: &Args) -> io::Result<()> {
         let cpu = servers[side].cpu()?.saturating_sub(before);
         Ok(Slice { round_trips, time, cpu })
     };
-    for _ in 0..args.warmup {
+    for _ in 0..WARM_UP {
         [0, 1, 1, 0].into_iter().try_for_each(|side| slice(side).map(drop))?;
     }
     let mut pairs = Vec::new();
-    for _ in 0..args.rounds {
+    let start = Instant::now();
+    while pairs.is_empty() || start.elapsed().as_secs_f64() < args.seconds {
         let (a, b) = (slice(0)?, slice(1)?);
         pairs.push((a, b));
         let (b, a) = (slice(1)?, slice(0)?);
