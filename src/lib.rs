@@ -1,8 +1,8 @@
 //! An async runtime for Linux in which every wait is an io_uring completion.
 //!
-//! Sockets, files, timers and wake-ups all end as completions of one ring per thread. What has been handed to the kernel
-//! stays there until the kernel is done with it: a future may be dropped at any time, and nothing that was received,
-//! accepted or read is lost by it.
+//! Sockets, files, timers and wake-ups all end as completions of one ring per thread. What has been
+//! handed to the kernel stays there until the kernel is done with it: a future may be dropped at
+//! any time, and nothing that was received, accepted or read is lost by it.
 //!
 //! ```
 //! use wakering::io::{AsyncRead, AsyncWrite};
@@ -32,15 +32,18 @@
 //! # What to look at first
 //!
 //! - [`run`], [`spawn`], [`Runtime`]: start here. [`task`]: names, cancelling, yielding.
-//! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()), [`interval`](time::interval()).
+//! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
+//!   [`interval`](time::interval()).
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
-//! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, and why there is no ring.
+//! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, and why there
+//!   is no ring.
 //! - `http` (feature `http`): hyper's server on these streams.
 //!
 //! # Cancellation
 //!
-//! Every future says what dropping it loses, in one of two words. **Strict**: nothing; asking again is as good as not
-//! having dropped. **Weak**: something, which is named. `read`, `recv`, `accept` and their like are Strict.
+//! Every future says what dropping it loses, in one of two words. **Strict**: nothing; asking again
+//! is as good as not having dropped. **Weak**: something, which is named. `read`, `recv`, `accept`
+//! and their like are Strict.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,5 +1,5 @@
-//! What a round trip costs: enters into the kernel and allocations. Whatever counts something of the whole process runs in
-//! a child of its own.
+//! What a round trip costs: enters into the kernel and allocations. Whatever counts something of
+//! the whole process runs in a child of its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -56,8 +56,8 @@ fn enters() -> u64 {
     Driver::current().expect("a runtime is running").counters().enters
 }
 
-/// Given 64 connections whose tasks wait in `read`; when all become ready at once; then their 64 round trips cost at most 8
-/// enters.
+/// Given 64 connections whose tasks wait in `read`; when all become ready at once; then their 64
+/// round trips cost at most 8 enters.
 #[test]
 fn sixty_four_round_trips_cost_at_most_eight_enters() {
     wakering::run(async {
@@ -91,7 +91,8 @@ fn sixty_four_round_trips_cost_at_most_eight_enters() {
     });
 }
 
-/// Runs an echo server against one peer that plays ping-pong, and calls `measure` in the middle of it and at its end.
+/// Runs an echo server against one peer that plays ping-pong, and calls `measure` in the middle of
+/// it and at its end.
 fn ping_pong(round_trips: u64, mut measure: impl FnMut()) {
     wakering::run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -122,7 +123,8 @@ fn ping_pong(round_trips: u64, mut measure: impl FnMut()) {
     });
 }
 
-/// Given one connection; when it plays ping-pong; then a round trip costs at most two enters: one that sends, one that waits.
+/// Given one connection; when it plays ping-pong; then a round trip costs at most two enters: one
+/// that sends, one that waits.
 #[test]
 fn a_lone_round_trip_costs_at_most_two_enters() {
     let mut marks = Vec::new();

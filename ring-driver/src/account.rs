@@ -1,9 +1,9 @@
 //! Who pays for an operation.
 //!
-//! Each operation is charged to the account of whoever is polled when it is submitted. Two counts are kept: all that is
-//! in flight, and the *orphans* among it, whose future is gone. Whoever ends (a task, a scope, a timeout) waits until its
-//! orphans have had their final completion; what is still wanted elsewhere moves to the parent by following the chain
-//! of closed accounts.
+//! Each operation is charged to the account of whoever is polled when it is submitted. Two counts
+//! are kept: all that is in flight, and the *orphans* among it, whose future is gone. Whoever ends
+//! (a task, a scope, a timeout) waits until its orphans have had their final completion; what is
+//! still wanted elsewhere moves to the parent by following the chain of closed accounts.
 
 use std::task::Waker;
 
@@ -102,7 +102,8 @@ impl Accounts {
         self.accounts[id.0 as usize].orphans > 0
     }
 
-    /// `waker` is told when the last orphan of `id` has ended. Yields whoever was to be told before.
+    /// `waker` is told when the last orphan of `id` has ended. Yields whoever was to be told
+    /// before.
     pub(crate) fn wait(&mut self, id: AccountId, waker: &Waker) -> Option<Waker> {
         self.accounts[id.0 as usize].waiter.replace(waker.clone())
     }

@@ -11,7 +11,8 @@ pub struct Completion {
     pub(crate) outcome: Outcome,
 }
 
-/// What an operation came to: a count or descriptor, or a negative errno, and the flags that go with it.
+/// What an operation came to: a count or descriptor, or a negative errno, and the flags that go
+/// with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Zero and above: the system call's own result. Below: the negated errno.
@@ -40,7 +41,8 @@ impl Outcome {
         Outcome { result, flags: Outcome::F_BUFFER | more | (u32::from(buffer_id) << 16) }
     }
 
-    /// Whether further completions of the same operation follow. If not, the kernel is done with all it was lent.
+    /// Whether further completions of the same operation follow. If not, the kernel is done with
+    /// all it was lent.
     pub(crate) fn more_to_come(self) -> bool {
         self.flags & Outcome::F_MORE != 0
     }

@@ -29,7 +29,8 @@ pub struct Counters {
     pub overflows: u64,
     /// Requests carried out on the thread pool because the ring lacks the operation.
     pub pool_calls: u64,
-    /// Requests carried out by a plain system call after the ring had told readiness, for the same reason.
+    /// Requests carried out by a plain system call after the ring had told readiness, for the same
+    /// reason.
     pub readiness_calls: u64,
     /// Completions that nobody waited for any more.
     pub stale: u64,
@@ -68,7 +69,8 @@ impl Counters {
         by_opcode: [0; NAMES.len()],
     };
 
-    /// How often the ring was given an operation, by the kernel's word for it: `"recv"`, `"openat"`. Zero for unknown words.
+    /// How often the ring was given an operation, by the kernel's word for it: `"recv"`,
+    /// `"openat"`. Zero for unknown words.
     pub fn used(&self, name: &str) -> u64 {
         NAMES.iter().position(|known| *known == name).map_or(0, |opcode| self.by_opcode[opcode])
     }

@@ -1,12 +1,14 @@
 //! The kernel side of wakering: operations, and how each travels to the kernel and back.
 //!
-//! An operation ([`op`]) owns all it lends. On its first poll it moves into an in-flight slot, a backend hands its
-//! request to the kernel, [`Driver::turn`] reaps the completion and wakes whoever waits, and the next poll takes
-//! operation and outcome out of the slot. *From submission to the final completion the kernel owns what the operation
-//! keeps; dropping the future drops only the interest.*
+//! An operation ([`op`]) owns all it lends. On its first poll it moves into an in-flight slot, a
+//! backend hands its request to the kernel, [`Driver::turn`] reaps the completion and wakes whoever
+//! waits, and the next poll takes operation and outcome out of the slot. *From submission to the
+//! final completion the kernel owns what the operation keeps; dropping the future drops only the
+//! interest.*
 //!
-//! This crate knows [`Waker`](core::task::Waker) as "someone to tell" and nothing of tasks, streams or files. Programs
-//! use the crate `wakering`; what is here is for those who build on single operations.
+//! This crate knows [`Waker`](core::task::Waker) as "someone to tell" and nothing of tasks, streams
+//! or files. Programs use the crate `wakering`; what is here is for those who build on single
+//! operations.
 //!
 //! ```
 //! use std::task::{Context, Poll, Waker};
@@ -83,11 +85,11 @@ pub use address::SocketAddress;
 pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
 };
-pub use capabilities::{Capabilities, Mask};
+pub use capabilities::{Capabilities, Mask, MaskError};
 pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
 pub use driver::{BackendChoice, Config, Drained, Driver, Entered, Wait};
-pub use error::{Failure, RuntimeError, SetupError};
+pub use error::{Failure, RuntimeError, SetupCause, SetupError};
 pub use fd::{Fd, Sharing};
 pub use op::Op;
 pub use remote::{Deliver, Message, Remote};

@@ -1,7 +1,9 @@
-//! What a backend is asked to do: one variant an operation, arguments typed, nothing of any backend in it.
+//! What a backend is asked to do: one variant an operation, arguments typed, nothing of any backend
+//! in it.
 //!
-//! A request only borrows: every pointer in it points into the operation that made it, which lies in an in-flight slot
-//! or cell and stays there until the final completion. Backends read requests and never free through them.
+//! A request only borrows: every pointer in it points into the operation that made it, which lies
+//! in an in-flight slot or cell and stays there until the final completion. Backends read requests
+//! and never free through them.
 
 use std::ffi::c_char;
 
@@ -18,7 +20,8 @@ impl Number {
 
 /// Names one flight of one slot: slot index in the low half, generation in the high half.
 ///
-/// The all-ones patterns above [`UserData::RESERVED`] belong to the backend (its own wake-up, fire-and-forget cancels).
+/// The all-ones patterns above [`UserData::RESERVED`] belong to the backend (its own wake-up,
+/// fire-and-forget cancels).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserData(pub(crate) u64);
 
@@ -60,6 +63,10 @@ pub enum Request {
     Ftruncate {
         fd: Number,
         len: u64,
+    },
+    Fchmod {
+        fd: Number,
+        mode: u32,
     },
     Fallocate {
         fd: Number,
@@ -168,11 +175,13 @@ pub enum Request {
         fd: Number,
         events: u32,
     },
-    /// Completes with `-ETIME` once the (relative, monotonic) time is over. Same layout as `__kernel_timespec`.
+    /// Completes with `-ETIME` once the (relative, monotonic) time is over. Same layout as
+    /// `__kernel_timespec`.
     Timeout {
         spec: *const libc::timespec,
     },
-    /// Takes another operation back: 0 found, `-ENOENT` not there any more, `-EALREADY` past recall.
+    /// Takes another operation back: 0 found, `-ENOENT` not there any more, `-EALREADY` past
+    /// recall.
     Cancel {
         target: UserData,
     },
@@ -221,6 +230,7 @@ impl Request {
             | Request::Fsync { fd, .. }
             | Request::Ftruncate { fd, .. }
             | Request::Fallocate { fd, .. }
+            | Request::Fchmod { fd, .. }
             | Request::Close { fd }
             | Request::Bind { fd, .. }
             | Request::Listen { fd, .. }

@@ -1,7 +1,8 @@
-//! A backend whose other end a test holds: it sees each request and completes it when, how and as often as it likes.
+//! A backend whose other end a test holds: it sees each request and completes it when, how and as
+//! often as it likes.
 //!
-//! Descriptors are ids from [`FIRST`] on, so that a real system call on one of them fails. Synchronous requests are
-//! answered with what a well-behaved kernel would say.
+//! Descriptors are ids from [`FIRST`] on, so that a real system call on one of them fails.
+//! Synchronous requests are answered with what a well-behaved kernel would say.
 
 #![allow(unsafe_code)]
 
@@ -30,8 +31,11 @@ struct World {
     requests: VecDeque<(Request, UserData)>,
     in_flight: Vec<UserData>,
     completions: VecDeque<Completion>,
-    /// Answers cancellations by completing the target with `ECANCELED`, as a kernel does that wins the race.
+    /// Answers cancellations by completing the target with `ECANCELED`, as a kernel does that wins
+    /// the race.
     cancel_wins: bool,
+    /// Reports the end of what is cancelled and goes on using its memory.
+    broken: bool,
     descriptors: i32,
     closed: Vec<i32>,
     pool: Option<BufPool>,
@@ -65,9 +69,21 @@ impl Memory {
         Some(Submitted { world: self.0.clone(), request, user_data })
     }
 
-    /// Whether cancelling ends an operation at once (the default), or is lost on it and leaves it to the test.
+    /// Whether cancelling ends an operation at once (the default), or is lost on it and leaves it
+    /// to the test.
     pub fn set_cancel_wins(&self, wins: bool) {
         self.0.borrow_mut().cancel_wins = wins;
+    }
+
+    /// Plays a kernel that breaks its promise: what is cancelled is reported as ended at once,
+    /// while the test may go on writing to its memory. It shows that whoever looks for such writes
+    /// finds them.
+    ///
+    /// # Safety
+    /// All that is lent from now on must be memory that may be written to after its owner is gone,
+    /// as that of `testing::CheckingBuf` may.
+    pub unsafe fn break_promises(&self) {
+        self.0.borrow_mut().broken = true;
     }
 
     /// Operations whose final completion has not been given.
@@ -89,7 +105,11 @@ impl Submitted {
     }
 
     /// The bytes that a write or send has lent.
+    ///
+    /// # Panics
+    /// As all methods that touch what was lent: if the operation has ended by being cancelled.
     pub fn bytes(&self) -> Vec<u8> {
+        self.assert_lent();
         match self.request {
             Request::Write { buf, len, .. } | Request::Send { buf, len, .. } => {
                 // SAFETY: lent until the final completion, which only this test gives.
@@ -106,6 +126,7 @@ impl Submitted {
 
     /// Completes a read or receive with as much of `bytes` as fits, finally. How much that was.
     pub fn receive(self, bytes: &[u8]) -> usize {
+        self.assert_lent();
         match self.request {
             Request::Read { buf, len, .. } | Request::Recv { buf, len, .. } => {
                 let n = bytes.len().min(len as usize);
@@ -140,9 +161,18 @@ impl Submitted {
         let selected = self.world.borrow().pool.as_ref().and_then(BufPool::select);
         let Some((id, buf, len)) = selected else { return (Outcome::plain(-libc::ENOBUFS), 0) };
         let n = bytes.len().min(len);
-        // SAFETY: a selected buffer belongs to whoever plays the kernel until its completion is taken.
+        // SAFETY: a selected buffer belongs to whoever plays the kernel until its completion is
+        // taken.
         unsafe { slice::from_raw_parts_mut(buf, n) }.copy_from_slice(&bytes[..n]);
         (Outcome::buffered(n as i32, id, more), n)
+    }
+
+    /// What was lent is its owner's again after the final completion, and that may have come by a
+    /// cancel.
+    fn assert_lent(&self) {
+        let world = self.world.borrow();
+        let lent = world.broken || world.in_flight.contains(&self.user_data);
+        assert!(lent, "this {} has been cancelled", self.name());
     }
 
     fn finish(self, outcome: Outcome) {
@@ -173,8 +203,10 @@ impl Backend {
     pub(crate) fn cancel(&mut self, target: UserData) {
         let mut world = self.0.borrow_mut();
         if world.cancel_wins && world.in_flight.contains(&target) {
-            world.in_flight.retain(|&flying| flying != target);
-            world.requests.retain(|&(_, waiting)| waiting != target);
+            if !world.broken {
+                world.in_flight.retain(|&flying| flying != target);
+                world.requests.retain(|&(_, waiting)| waiting != target);
+            }
             let outcome = Outcome::plain(-libc::ECANCELED);
             world.completions.push_back(Completion { user_data: target, outcome });
         }

@@ -1,8 +1,8 @@
 //! Who carries requests out.
 //!
-//! A backend takes `(Request, UserData)` and later yields completions with the kernel's meaning. It is chosen at run time
-//! and knows nothing of operations, slots or wakers; the driver knows nothing of rings. The match below is the only
-//! price of having more than one.
+//! A backend takes `(Request, UserData)` and later yields completions with the kernel's meaning. It
+//! is chosen at run time and knows nothing of operations, slots or wakers; the driver knows nothing
+//! of rings. The match below is the only price of having more than one.
 
 use std::io;
 use std::sync::Arc;
@@ -40,7 +40,8 @@ fn from_env(value: Option<&str>) -> Result<BackendChoice, SetupError> {
 pub(crate) enum Backend {
     Uring(Box<uring::Uring>),
     Memory(memory::Backend),
-    /// After the end: nothing is submitted, plain calls still work so that descriptors can be closed.
+    /// After the end: nothing is submitted, plain calls still work so that descriptors can be
+    /// closed.
     Gone,
 }
 
@@ -79,7 +80,8 @@ impl Backend {
         }
     }
 
-    /// Hands over what was pushed. `Some` allows to sleep until a completion comes or the time (if any) is over.
+    /// Hands over what was pushed. `Some` allows to sleep until a completion comes or the time (if
+    /// any) is over.
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
         match self {
             Backend::Uring(uring) => uring.enter(sleep),

@@ -31,8 +31,8 @@ pub(crate) struct Core {
     pub(crate) accounts: Accounts,
     /// Who pays for what is submitted now.
     pub(crate) paying: AccountId,
-    /// Abandoned flights whose cancellation waits for the end of the turn: a `select!` loop that asks for the same thing
-    /// again adopts them for free.
+    /// Abandoned flights whose cancellation waits for the end of the turn: a `select!` loop that
+    /// asks for the same thing again adopts them for free.
     pub(super) orphans: Vec<Key>,
     /// Descriptors whose sink has bytes to send.
     pub(crate) dirty: Vec<u32>,
@@ -122,7 +122,8 @@ impl Core {
         key
     }
 
-    /// Whether completions wait, or something must be done outside the core before anybody may sleep.
+    /// Whether completions wait, or something must be done outside the core before anybody may
+    /// sleep.
     pub(super) fn has_news(&self) -> bool {
         !self.after.is_empty() || self.backend.has_news()
     }
@@ -132,14 +133,16 @@ impl Core {
         !self.dirty.is_empty() || !self.orphans.is_empty() || self.backend.has_output()
     }
 
-    /// How long the backend may sleep: until `deadline` or until a closing descriptor runs out of time.
+    /// How long the backend may sleep: until `deadline` or until a closing descriptor runs out of
+    /// time.
     pub(super) fn time_left(&self, deadline: Option<Instant>) -> Option<Duration> {
         let closing = self.closing.iter().map(|&(until, _)| until).min();
         let next = deadline.into_iter().chain(closing).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// What a turn does before it enters: sends go out, orphans that nobody has adopted are cancelled.
+    /// What a turn does before it enters: sends go out, orphans that nobody has adopted are
+    /// cancelled.
     pub(super) fn flush(&mut self) {
         while let Some(index) = self.dirty.pop() {
             self.flush_sink(index);
@@ -215,7 +218,8 @@ impl Core {
         }
     }
 
-    /// A completion that no slot waits for: of a leaked flight, or posted by somebody else. Its buffer goes home.
+    /// A completion that no slot waits for: of a leaked flight, or posted by somebody else. Its
+    /// buffer goes home.
     fn on_stale(&mut self, outcome: Outcome) {
         self.tally.stale += 1;
         if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
@@ -347,7 +351,8 @@ impl Core {
     }
 }
 
-/// What must be done once nobody borrows the core: all of it may run foreign code, which may call the driver again.
+/// What must be done once nobody borrows the core: all of it may run foreign code, which may call
+/// the driver again.
 #[derive(Default)]
 pub(crate) struct After {
     /// Told in the order of completion.

@@ -1,7 +1,8 @@
 //! The end of a driver: nothing is freed under the kernel's hands.
 //!
-//! Operations are asked to end and waited for. Closing the ring does not wait for them (a disk read keeps writing into
-//! its buffer after the ring is gone), so what has not ended by the deadline is leaked, and counted.
+//! Operations are asked to end and waited for. Closing the ring does not wait for them (a disk read
+//! keeps writing into its buffer after the ring is gone), so what has not ended by the deadline is
+//! leaked, and counted.
 
 use std::time::Duration;
 
@@ -18,15 +19,18 @@ use crate::time::Instant;
 pub struct Drained {
     /// Operations that had not ended by the deadline. What they were lent is never freed.
     pub leaked: usize,
-    /// Threads of the pool that had not ended by then, if this was the last driver of the process: their jobs go on.
+    /// Threads of the pool that had not ended by then, if this was the last driver of the process:
+    /// their jobs go on.
     pub threads: usize,
 }
 
 impl Driver {
-    /// Ends all operations and closes the backend. Sends that were submitted may finish first, within `deadline`.
+    /// Ends all operations and closes the backend. Sends that were submitted may finish first,
+    /// within `deadline`.
     ///
-    /// Afterwards operations fail with [`RuntimeError::RuntimeGone`](crate::RuntimeError::RuntimeGone); descriptors stay
-    /// open until their handles are dropped. Calling it again does nothing.
+    /// Afterwards operations fail with
+    /// [`RuntimeError::RuntimeGone`](crate::RuntimeError::RuntimeGone); descriptors stay open until
+    /// their handles are dropped. Calling it again does nothing.
     pub fn shutdown(&self, deadline: Duration) -> Drained {
         if self.with(|core| core.closed) {
             return Drained::default();

@@ -62,7 +62,8 @@ impl Core {
     }
 
     pub(super) fn poll_slot<O: Operation>(&mut self, key: Key, waker: &Waker) -> Polled<O> {
-        // A slot that is not there has been leaked at the end of the driver: its operation will never come back.
+        // A slot that is not there has been leaked at the end of the driver: its operation will
+        // never come back.
         let Some(slot) = self.slots.get(key) else { return Polled::Pending };
         match slot.state {
             State::Waiting | State::Abandoned => {
@@ -123,8 +124,8 @@ impl Core {
 
     #[allow(unsafe_code)]
     fn unpack<O: Operation>(&mut self, kept: Kept) -> O {
-        // SAFETY: a key is made by `begin::<O>` and held by the one `Op<O>` or `Multi<O>` that began; slots check that it
-        // is not stale.
+        // SAFETY: a key is made by `begin::<O>` and held by the one `Op<O>` or `Multi<O>` that
+        // began; slots check that it is not stale.
         unsafe { kept.into_operation(&mut self.cells) }
     }
 
@@ -184,7 +185,8 @@ pub(super) fn keeps_something(lane: Lane, outcome: Outcome) -> bool {
     match lane {
         // Whoever sent has not seen the error, and the kernel tells it once.
         Lane::Write => outcome.result < 0,
-        // A cancelled receive brought nothing, unless the kernel had picked a buffer for it, which has to go home.
+        // A cancelled receive brought nothing, unless the kernel had picked a buffer for it, which
+        // has to go home.
         _ => outcome.result != -libc::ECANCELED || outcome.buffer_id().is_some(),
     }
 }

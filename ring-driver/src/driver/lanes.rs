@@ -1,7 +1,7 @@
 //! The two sides of a descriptor in action: serve, adopt, rob, queue.
 //!
-//! Reading: first what was left on the shelf; then whatever is in flight, whoever began it; only then a receive of one's
-//! own. Writing: first come, first served, and one at a time.
+//! Reading: first what was left on the shelf; then whatever is in flight, whoever began it; only
+//! then a receive of one's own. Writing: first come, first served, and one at a time.
 
 use std::task::Waker;
 
@@ -44,7 +44,8 @@ impl Core {
             }
             let Some(key) = side.in_flight else { break };
             match self.slots.get(key).map(|slot| slot.state) {
-                // Its future has not come for it, perhaps never will: take what the kernel handed over.
+                // Its future has not come for it, perhaps never will: take what the kernel handed
+                // over.
                 Some(State::Done) => self.rob(key, descriptor as u32),
                 Some(State::Waiting | State::Abandoned) => {
                     self.adopt(descriptor);
@@ -103,7 +104,8 @@ impl Core {
         }
     }
 
-    /// Whoever is polled wants what the abandoned receive brings: it is theirs now, and is not cancelled.
+    /// Whoever is polled wants what the abandoned receive brings: it is theirs now, and is not
+    /// cancelled.
     pub(crate) fn adopt(&mut self, descriptor: usize) {
         let payer = self.paying;
         let side = &mut self.descriptors[descriptor].read;
@@ -143,7 +145,8 @@ impl Core {
         }
     }
 
-    /// Gives what the final completion brought to the side; the operation itself stays for its future, if there is one.
+    /// Gives what the final completion brought to the side; the operation itself stays for its
+    /// future, if there is one.
     fn rob(&mut self, key: Key, descriptor: u32) {
         self.put_back_items(key, descriptor);
         let Some(slot) = self.slots.get(key) else { return };
@@ -189,7 +192,8 @@ impl Core {
         matches!(self.backend, Backend::Gone)
     }
 
-    /// Starts `operation` on a free side for nobody in particular: what it brings goes on the side's shelf.
+    /// Starts `operation` on a free side for nobody in particular: what it brings goes on the
+    /// side's shelf.
     pub(crate) fn begin_detached<O: Operation>(&mut self, operation: O, descriptor: u32) {
         let state = &mut self.descriptors[descriptor as usize];
         let number = state.number;

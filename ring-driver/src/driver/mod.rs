@@ -1,9 +1,10 @@
-//! Puts the parts together: operations go in, requests go to the backend, completions come back, somebody is told.
+//! Puts the parts together: operations go in, requests go to the backend, completions come back,
+//! somebody is told.
 //!
-//! A [`Driver`] is a handle on everything that one thread shares with its kernel. All state lies in one [`Core`] that is
-//! borrowed for the length of one step and never while foreign code runs: wakers are woken, buffers and descriptors
-//! dropped only after the borrow has ended ([`Core::after`]). So a waker, or the drop of a caller's buffer, may call the
-//! driver again.
+//! A [`Driver`] is a handle on everything that one thread shares with its kernel. All state lies in
+//! one [`Core`] that is borrowed for the length of one step and never while foreign code runs:
+//! wakers are woken, buffers and descriptors dropped only after the borrow has ended
+//! ([`Core::after`]). So a waker, or the drop of a caller's buffer, may call the driver again.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -63,7 +64,8 @@ pub enum BackendChoice {
 pub struct Config {
     /// Entries of the submission queue, 1 to 32,768; rounded up to a power of two. Default 256.
     pub entries: u32,
-    /// Entries of the completion queue, at least as many; default 4,096. Multishots and bursts fan out.
+    /// Entries of the completion queue, at least as many; default 4,096. Multishots and bursts fan
+    /// out.
     pub completions: u32,
     /// Which backend to use.
     pub backend: BackendChoice,
@@ -126,7 +128,8 @@ impl Driver {
         Ok(Driver::assemble(backend, remote, pool))
     }
 
-    /// A driver whose kernel is the test: it holds the other end and completes what and when it likes.
+    /// A driver whose kernel is the test: it holds the other end and completes what and when it
+    /// likes.
     ///
     /// # Errors
     /// [`SetupError`] where not even an eventfd can be had.
@@ -184,8 +187,8 @@ impl Driver {
         self.with(|core| core.counters())
     }
 
-    /// One turn: submits what was queued, sleeps as long as `wait` allows and nothing has happened, takes in what has
-    /// completed, and tells whoever waits for it.
+    /// One turn: submits what was queued, sleeps as long as `wait` allows and nothing has happened,
+    /// takes in what has completed, and tells whoever waits for it.
     pub fn turn(&self, wait: Wait) {
         self.with(|core| {
             core.flush();
@@ -203,8 +206,8 @@ impl Driver {
         self.empty_inbox();
     }
 
-    /// Whether a turn would do something: hand over what was queued, or take in what has come, as far as memory shared with
-    /// the kernel and with other threads tells. Costs no system call.
+    /// Whether a turn would do something: hand over what was queued, or take in what has come, as
+    /// far as memory shared with the kernel and with other threads tells. Costs no system call.
     pub fn needs_turn(&self) -> bool {
         self.0.remote.has_messages() || self.with(|core| core.has_news() || core.has_output())
     }
@@ -286,7 +289,8 @@ impl std::fmt::Debug for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Whoever has not shut down in good order gets the default: nothing is freed under the kernel's hands.
+        // Whoever has not shut down in good order gets the default: nothing is freed under the
+        // kernel's hands.
         if Rc::strong_count(&self.0) == 1 {
             let patience = if std::thread::panicking() { 0 } else { 10 };
             self.shutdown(Duration::from_secs(patience));
@@ -335,7 +339,8 @@ pub(crate) enum PolledItem<O> {
 }
 
 impl Driver {
-    /// Starts `operation`, or says why not. `queued` tells that it stands in its side's queue already.
+    /// Starts `operation`, or says why not. `queued` tells that it stands in its side's queue
+    /// already.
     pub(crate) fn begin<O: Operation>(
         &self,
         operation: O,

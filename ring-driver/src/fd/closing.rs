@@ -1,8 +1,8 @@
 //! The end of a descriptor: its number is given back only when nothing can name it any more.
 //!
-//! `close(2)` alone would neither end a pending receive nor tell the peer: requests hold the file, and queued ones hold
-//! the number (liburing issues 932, 568, 782). So: cancel the read side, let submitted and queued sends finish for as
-//! long as [`LINGER`], then close.
+//! `close(2)` alone would neither end a pending receive nor tell the peer: requests hold the file,
+//! and queued ones hold the number (liburing issues 932, 568, 782). So: cancel the read side, let
+//! submitted and queued sends finish for as long as [`LINGER`], then close.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,8 +20,8 @@ use crate::time::Instant;
 const LINGER: Duration = Duration::from_secs(5);
 
 impl Fd {
-    /// Closes the descriptor, whoever else holds a handle: queued bytes are sent (for up to 5 s), parked operations end
-    /// with an error, and when this completes the number is free.
+    /// Closes the descriptor, whoever else holds a handle: queued bytes are sent (for up to 5 s),
+    /// parked operations end with an error, and when this completes the number is free.
     ///
     /// # Errors
     /// What a queued send came to, or `close(2)` itself.
@@ -52,7 +52,8 @@ impl Fd {
         self.driver().with(|core| core.cut_short(self.index()));
     }
 
-    /// Gives the descriptor back to the system's own handle, with the bytes that an abandoned receive left.
+    /// Gives the descriptor back to the system's own handle, with the bytes that an abandoned
+    /// receive left.
     ///
     /// # Errors
     /// The handle itself, where others share it.
@@ -94,7 +95,8 @@ impl Fd {
 
 #[allow(unsafe_code)]
 fn own(number: Number) -> OwnedFd {
-    // SAFETY: the number was the driver's alone, which has just forgotten it, and nothing in flight names it.
+    // SAFETY: the number was the driver's alone, which has just forgotten it, and nothing in flight
+    // names it.
     unsafe { OwnedFd::from_raw_fd(number.0) }
 }
 
@@ -133,8 +135,8 @@ impl Core {
         error
     }
 
-    /// After the end of the driver nothing completes any more: what was queued is lost. What was leaked stays so, and with
-    /// it the number: a call that still waits in the pool may name it.
+    /// After the end of the driver nothing completes any more: what was queued is lost. What was
+    /// leaked stays so, and with it the number: a call that still waits in the pool may name it.
     fn forget_flights(&mut self, index: usize) {
         self.cut_short(index);
         let state = &mut self.descriptors[index];
@@ -196,8 +198,8 @@ impl Core {
         }
     }
 
-    /// Ends both sides as soon as the kernel lets go of them. A send that was cancelled halfway leaves the other half as
-    /// output again, so this is remembered until then.
+    /// Ends both sides as soon as the kernel lets go of them. A send that was cancelled halfway
+    /// leaves the other half as output again, so this is remembered until then.
     pub(crate) fn cut_short(&mut self, index: usize) {
         let state = &mut self.descriptors[index];
         state.cut_short = true;

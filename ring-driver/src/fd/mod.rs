@@ -1,8 +1,10 @@
-//! Descriptors: adopted by a driver, shared by their sides, closed when nothing names them any more.
+//! Descriptors: adopted by a driver, shared by their sides, closed when nothing names them any
+//! more.
 //!
-//! An [`Fd`] is a counted handle. The driver keeps the state of its two sides ([`side`]): the one receive (or accept)
-//! and the one send that may be in flight, what an abandoned receive left ([`Shelf`]), and what is queued for sending.
-//! A number is given back to the system only when no operation and no queued request can name it any more.
+//! An [`Fd`] is a counted handle. The driver keeps the state of its two sides ([`side`]): the one
+//! receive (or accept) and the one send that may be in flight, what an abandoned receive left
+//! ([`Shelf`]), and what is queued for sending. A number is given back to the system only when no
+//! operation and no queued request can name it any more.
 
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
@@ -31,7 +33,8 @@ pub enum Sharing {
     Shared,
 }
 
-/// A descriptor that belongs to a driver. Cloning it shares it; the last one to be dropped closes it in the background.
+/// A descriptor that belongs to a driver. Cloning it shares it; the last one to be dropped closes
+/// it in the background.
 ///
 /// ```
 /// use std::os::unix::net::UnixStream;
@@ -100,7 +103,8 @@ impl Fd {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The descriptor's number in the operating system, for messages and dumps; `None` once it is closed.
+    /// The descriptor's number in the operating system, for messages and dumps; `None` once it is
+    /// closed.
     ///
     /// It says nothing about how long the number stays this descriptor's.
     pub fn os_number(&self) -> Option<i32> {
@@ -123,8 +127,8 @@ impl Drop for Handle {
     }
 }
 
-/// The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on a non-blocking descriptor
-/// instead (liburing issue 390).
+/// The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on a
+/// non-blocking descriptor instead (liburing issue 390).
 fn make_blocking(owned: &OwnedFd) -> io::Result<()> {
     crate::call::set_nonblocking(owned.as_raw_fd(), false)
 }

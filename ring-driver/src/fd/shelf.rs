@@ -1,4 +1,5 @@
-//! What abandoned operations left on a side: served to the next one before the kernel is asked again.
+//! What abandoned operations left on a side: served to the next one before the kernel is asked
+//! again.
 
 use std::collections::VecDeque;
 use std::ptr;
@@ -58,7 +59,8 @@ impl Shelf {
         while copied < len {
             let Some(chunk) = self.chunks.get_mut(index) else { break };
             let n = chunk.len().min(len - copied);
-            // SAFETY: `copied + n <= len`, for which the caller vouches; a chunk never overlaps a caller's buffer.
+            // SAFETY: `copied + n <= len`, for which the caller vouches; a chunk never overlaps a
+            // caller's buffer.
             unsafe { ptr::copy_nonoverlapping(chunk.as_ptr(), target.add(copied), n) };
             copied += n;
             if peek {

@@ -1,8 +1,8 @@
 //! The two sides of a descriptor: who occupies them, who waits for them, what was left on them.
 //!
-//! At most one operation per side is in flight, split halves included. Futures only borrow a side: the operation belongs
-//! to it. So a dropped future and a forgotten one are the same case, and a new reader adopts what it finds instead of
-//! submitting beside it.
+//! At most one operation per side is in flight, split halves included. Futures only borrow a side:
+//! the operation belongs to it. So a dropped future and a forgotten one are the same case, and a
+//! new reader adopts what it finds instead of submitting beside it.
 
 use std::task::Waker;
 

@@ -1,7 +1,7 @@
 //! The sending side of a stream for those who hand over bytes and go on: write-behind.
 //!
-//! What is queued during one turn leaves in one send at its end. The send belongs to the side and finishes even if
-//! nobody asks again; its error is told to the next who queues or flushes.
+//! What is queued during one turn leaves in one send at its end. The send belongs to the side and
+//! finishes even if nobody asks again; its error is told to the next who queues or flushes.
 
 #![allow(unsafe_code)]
 
@@ -66,7 +66,8 @@ impl Fd {
         })
     }
 
-    /// Tells the peer the end of the stream once everything that was queued or submitted has left. Does not wait.
+    /// Tells the peer the end of the stream once everything that was queued or submitted has left.
+    /// Does not wait.
     pub fn end_after_output(&self) {
         self.driver().with(|core| {
             core.descriptors[self.index()].end_after_output = true;
@@ -134,7 +135,8 @@ struct SendQueued {
     sent: usize,
 }
 
-// SAFETY: the request points into the vector's heap memory, which is ours and neither grows nor moves in flight.
+// SAFETY: the request points into the vector's heap memory, which is ours and neither grows nor
+// moves in flight.
 unsafe impl Operation for SendQueued {
     type Output = ();
 

@@ -1,8 +1,10 @@
-//! The receiving side of a stream for those who borrow what they read: buffers come from the driver's pool.
+//! The receiving side of a stream for those who borrow what they read: buffers come from the
+//! driver's pool.
 //!
-//! A prefetch belongs to the side, not to a future. It picks its buffer only when data is there, so an idle connection
-//! holds none. Where the pool is empty, or the kernel knows no provided buffers, the side waits for readiness and then
-//! receives once into a buffer of its own: a starving pool slows down, it does not deadlock.
+//! A prefetch belongs to the side, not to a future. It picks its buffer only when data is there, so
+//! an idle connection holds none. Where the pool is empty, or the kernel knows no provided buffers,
+//! the side waits for readiness and then receives once into a buffer of its own: a starving pool
+//! slows down, it does not deadlock.
 
 #![allow(unsafe_code)]
 
@@ -114,7 +116,8 @@ struct Prefetch {
     pool: BufPool,
 }
 
-// SAFETY: nothing of `self` is lent; the pool's memory belongs to the pool, which `self` keeps alive.
+// SAFETY: nothing of `self` is lent; the pool's memory belongs to the pool, which `self` keeps
+// alive.
 unsafe impl Operation for Prefetch {
     type Output = ();
 

@@ -1,8 +1,9 @@
 //! Cells: memory that never moves, in which an operation lies while the kernel may point into it.
 //!
-//! Operations have many types and sizes; a slot knows them only by [`Kept`], a pointer and a table of what can be done
-//! with what it points to. Cells are reused by size class, so the steady state allocates nothing. A `Kept` that is
-//! forgotten leaks: for memory lent to a kernel that is the safe way to fail.
+//! Operations have many types and sizes; a slot knows them only by [`Kept`], a pointer and a table
+//! of what can be done with what it points to. Cells are reused by size class, so the steady state
+//! allocates nothing. A `Kept` that is forgotten leaks: for memory lent to a kernel that is the
+//! safe way to fail.
 
 #![allow(unsafe_code)]
 
@@ -15,8 +16,8 @@ use crate::fd::Shelf;
 use crate::op::Operation;
 use crate::request::{Number, Request};
 
-/// What can be done with an operation of an unknown type. Each function is called with a pointer to a live one of the
-/// type that the table was made for; those that take it leave the cell empty.
+/// What can be done with an operation of an unknown type. Each function is called with a pointer to
+/// a live one of the type that the table was made for; those that take it leave the cell empty.
 struct Table {
     name: &'static str,
     layout: Layout,
@@ -105,7 +106,8 @@ impl Kept {
     /// The `Kept` was made from an `O`.
     pub(crate) unsafe fn into_operation<O: Operation>(self, cells: &mut Cells) -> O {
         debug_assert_eq!(self.table.name, O::NAME);
-        // SAFETY: the caller names the type; the operation is live until one of the consuming functions, and this is one.
+        // SAFETY: the caller names the type; the operation is live until one of the consuming
+        // functions, and this is one.
         let operation = unsafe { take::<O>(self.operation) };
         cells.release(self.operation, self.table.layout);
         operation
@@ -117,15 +119,16 @@ impl Kept {
         unsafe { (self.table.put_back)(self.operation, outcome, shelf) }
     }
 
-    /// Completes the operation and drops what it gives. Runs foreign code (the drop of a caller's buffer), so the
-    /// driver must not be borrowed.
+    /// Completes the operation and drops what it gives. Runs foreign code (the drop of a caller's
+    /// buffer), so the driver must not be borrowed.
     pub(crate) fn discard(self, outcome: Outcome, driver: &Driver) -> EmptyCell {
         // SAFETY: the operation is live until one of the consuming functions, and this is one.
         unsafe { (self.table.discard)(self.operation, outcome, driver) };
         EmptyCell { cell: self.operation, layout: self.table.layout }
     }
 
-    /// Drops the operation without an outcome. Runs foreign code, so the driver must not be borrowed.
+    /// Drops the operation without an outcome. Runs foreign code, so the driver must not be
+    /// borrowed.
     pub(crate) fn free(self) -> EmptyCell {
         // SAFETY: the operation is live until one of the consuming functions, and this is one.
         unsafe { (self.table.free)(self.operation) };
@@ -148,7 +151,8 @@ pub(crate) struct Cells {
 /// Sizes in bytes. Anything larger or stricter in alignment has an allocation of its own.
 const CLASSES: [usize; 5] = [64, 128, 256, 512, 1024];
 const ALIGN: usize = 64;
-/// Free cells kept per class; the rest goes back to the allocator, so that a burst does not cost memory for ever.
+/// Free cells kept per class; the rest goes back to the allocator, so that a burst does not cost
+/// memory for ever.
 const KEEP: usize = 1024;
 
 fn class(layout: Layout) -> Option<usize> {
@@ -177,9 +181,10 @@ impl Cells {
             return cell;
         }
         let allocation = allocation(layout);
-        // SAFETY: the size is not zero: classed ones have 64 bytes and more, others have more than the largest class or
-        // an alignment above `ALIGN`, and a type's size is a multiple of its alignment, or zero and then classed
-        // unless it is over-aligned, which `max` below rules out.
+        // SAFETY: the size is not zero: classed ones have 64 bytes and more, others have more than
+        // the largest class or an alignment above `ALIGN`, and a type's size is a multiple of its
+        // alignment, or zero and then classed unless it is over-aligned, which `max` below rules
+        // out.
         let cell = unsafe { alloc(nonzero(allocation)) };
         NonNull::new(cell).unwrap_or_else(|| handle_alloc_error(allocation))
     }
@@ -211,7 +216,8 @@ impl Drop for Cells {
     fn drop(&mut self) {
         for (class, free) in self.free.iter_mut().enumerate() {
             for cell in free.drain(..) {
-                // SAFETY: free cells of a class were allocated with the class's layout and are empty.
+                // SAFETY: free cells of a class were allocated with the class's layout and are
+                // empty.
                 unsafe {
                     dealloc(cell.as_ptr(), Layout::from_size_align_unchecked(CLASSES[class], ALIGN))
                 }

@@ -1,9 +1,10 @@
 //! Slots that the kernel owns until the final completion.
 //!
-//! *From submission to the final completion the kernel owns what the operation keeps; dropping the future drops only
-//! the interest.* This is where that sentence is kept: an operation moves into a [`Kept`] cell before its request is
-//! made, the cell is reachable only through its slot, and a slot gives it up only after a completion without
-//! more-to-come. Every other file refers to this one instead of arguing again.
+//! *From submission to the final completion the kernel owns what the operation keeps; dropping the
+//! future drops only the interest.* This is where that sentence is kept: an operation moves into a
+//! [`Kept`] cell before its request is made, the cell is reachable only through its slot, and a
+//! slot gives it up only after a completion without more-to-come. Every other file refers to this
+//! one instead of arguing again.
 
 use std::task::Waker;
 
@@ -55,7 +56,8 @@ impl Home {
     pub(crate) const NO_DESCRIPTOR: u32 = u32::MAX;
 }
 
-/// One operation in flight: 64 bytes with slab's own word, so that a completion touches one cache line before the cell.
+/// One operation in flight: 64 bytes with slab's own word, so that a completion touches one cache
+/// line before the cell.
 pub(crate) struct Slot {
     pub(crate) waker: Option<Waker>,
     pub(crate) kept: Kept,
@@ -79,7 +81,8 @@ const _: () = assert!(size_of::<Slot>() <= 64);
 
 pub(crate) struct Slots {
     slots: Slab<Slot>,
-    /// Each flight has a number of its own, so that a late completion never meets a stranger in the same slot.
+    /// Each flight has a number of its own, so that a late completion never meets a stranger in the
+    /// same slot.
     next_generation: u32,
 }
 
@@ -128,8 +131,8 @@ impl Slots {
             .map(|(index, slot)| Key { index: index as u32, generation: slot.generation })
     }
 
-    /// Leaks all that is still in flight: what the kernel may yet write to is never freed. What has had its final
-    /// completion stays for its future.
+    /// Leaks all that is still in flight: what the kernel may yet write to is never freed. What has
+    /// had its final completion stays for its future.
     pub(crate) fn leak(&mut self) -> usize {
         let flying: Vec<Key> = self.flying().collect();
         for &key in &flying {

@@ -1,4 +1,5 @@
-//! The states of a slot. Transitions are pure: they say what follows and leave the doing to the driver.
+//! The states of a slot. Transitions are pure: they say what follows and leave the doing to the
+//! driver.
 //!
 //! ```text
 //!            submit                     completion, final
@@ -19,12 +20,13 @@ use crate::completion::Outcome;
 pub(crate) enum State {
     /// The kernel has it, and a future wants the outcome.
     Waiting,
-    /// The kernel has it, and nobody waits: the future is gone, or never was (prefetch, write-behind).
+    /// The kernel has it, and nobody waits: the future is gone, or never was (prefetch,
+    /// write-behind).
     Abandoned,
     /// The final completion is here; the future will fetch it.
     Done,
-    /// As `Done`, but what the kernel handed over has been given to another reader of the same side. The future, if it
-    /// still exists, gets its buffer back and queues again.
+    /// As `Done`, but what the kernel handed over has been given to another reader of the same
+    /// side. The future, if it still exists, gets its buffer back and queues again.
     Robbed,
 }
 
@@ -60,7 +62,8 @@ impl State {
         matches!(self, State::Waiting | State::Abandoned)
     }
 
-    /// A completion arrived. A terminal test never looks at the result: the last one may carry data.
+    /// A completion arrived. A terminal test never looks at the result: the last one may carry
+    /// data.
     pub(crate) fn on_completion(self, outcome: Outcome) -> (State, OnCompletion) {
         match (self, outcome.more_to_come()) {
             (State::Waiting, true) => (State::Waiting, OnCompletion::Deliver),

@@ -1,4 +1,5 @@
-//! The future around one operation: [`Op`], and [`Cancel`] that takes it back and still tells what became of it.
+//! The future around one operation: [`Op`], and [`Cancel`] that takes it back and still tells what
+//! became of it.
 
 use std::future::Future;
 use std::io;
@@ -7,13 +8,14 @@ use std::task::{Context, Poll};
 
 use super::{Operation, Prompt};
 use crate::completion::Outcome;
-use crate::request::Number;
 use crate::driver::{Begun, Driver, Polled};
 use crate::error::RuntimeError;
 use crate::fd::Fd;
 use crate::in_flight::{Key, finish};
+use crate::request::Number;
 
-/// One operation: nothing happens before the first poll, and from then on the kernel owns what was lent.
+/// One operation: nothing happens before the first poll, and from then on the kernel owns what was
+/// lent.
 ///
 /// It may be stored, moved between polls and dropped at any time.
 ///
@@ -35,9 +37,10 @@ use crate::in_flight::{Key, finish};
 /// ```
 ///
 /// # Cancellation
-/// Dropping it drops the interest, not the operation: that is asked to end and keeps what it was lent until it has.
-/// **Strict** for operations on the read side of a descriptor (what a dropped receive or accept brings is served to the
-/// next one) and on its write side (a submitted send is not cut short). Elsewhere what the operation did stays done.
+/// Dropping it drops the interest, not the operation: that is asked to end and keeps what it was
+/// lent until it has. **Strict** for operations on the read side of a descriptor (what a dropped
+/// receive or accept brings is served to the next one) and on its write side (a submitted send is
+/// not cut short). Elsewhere what the operation did stays done.
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Op<O: Operation> {
     target: Target,
@@ -77,8 +80,8 @@ impl<O: Operation> Op<O> {
 
     /// Takes the operation back: asks the kernel to cancel it and waits for its final completion.
     ///
-    /// The output is what really happened: success if the cancellation came too late, else an error whose errno is
-    /// `ECANCELED`. Either way the buffer comes back.
+    /// The output is what really happened: success if the cancellation came too late, else an error
+    /// whose errno is `ECANCELED`. Either way the buffer comes back.
     pub fn cancel(self) -> Cancel<O> {
         Cancel { op: self, asked: false }
     }
@@ -175,7 +178,8 @@ impl<O: Prompt> Op<O> {
     /// # Panics
     /// If it has been polled before.
     pub fn now(mut self) -> O::Output {
-        let Stage::Ready(mut operation) = std::mem::replace(&mut self.stage, Stage::Finished) else {
+        let Stage::Ready(mut operation) = std::mem::replace(&mut self.stage, Stage::Finished)
+        else {
             panic!("an operation is either polled or carried out at once")
         };
         let called = self.driver().and_then(|driver| {

@@ -1,7 +1,8 @@
 //! One request, many answers: the stream around a multishot operation.
 //!
-//! A multishot lives on the read side of its descriptor. Its items wait in a queue of the driver; dropping the stream
-//! puts them back on the side's shelf, where the next receive or accept finds them.
+//! A multishot lives on the read side of its descriptor. Its items wait in a queue of the driver;
+//! dropping the stream puts them back on the side's shelf, where the next receive or accept finds
+//! them.
 
 use std::future::poll_fn;
 use std::io;
@@ -33,8 +34,8 @@ pub unsafe trait MultiOperation: Operation {
 
 /// The items of a multishot operation, in the order in which the kernel gave them.
 ///
-/// After the kernel has ended the series (an error, the end of the stream, a full completion queue) [`next`](Multi::next)
-/// gives `None`; starting it again is the caller's choice.
+/// After the kernel has ended the series (an error, the end of the stream, a full completion queue)
+/// [`next`](Multi::next) gives `None`; starting it again is the caller's choice.
 ///
 /// # Cancellation
 /// **Strict**: items that nobody has fetched are served to the next operation on the same side.

@@ -149,13 +149,6 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
     entry.user_data(user_data.0)
 }
 
-/// The opcode that an entry was built with; entries have no getters.
-pub(crate) fn opcode_of(entry: &Entry) -> u8 {
-    const { assert!(size_of::<Entry>() == 64) };
-    // SAFETY: an entry has the kernel's layout, which begins with the opcode.
-    unsafe { (&raw const *entry).cast::<u8>().read() }
-}
-
 fn file(number: Number) -> Fd {
     Fd(number.0)
 }

@@ -1,8 +1,9 @@
 //! The kernel's ring.
 //!
-//! Requests become submission-queue entries; one `enter` a turn hands them over, waits if it may, and lets deferred work
-//! run. What the running ring lacks is carried out by the plain system call instead: on the pool if it blocks, after the
-//! ring has told readiness if it can be told ([`call`] is the table for both). The rest of the crate cannot tell.
+//! Requests become submission-queue entries; one `enter` a turn hands them over, waits if it may,
+//! and lets deferred work run. What the running ring lacks is carried out by the plain system call
+//! instead: on the pool if it blocks, after the ring has told readiness if it can be told ([`call`]
+//! is the table for both). The rest of the crate cannot tell.
 
 #![allow(unsafe_code)]
 
@@ -38,8 +39,9 @@ const WAKE: UserData = UserData(UserData::RESERVED);
 /// Cancellations: what they came to shows in the completion of their target.
 const IGNORE: UserData = UserData(UserData::RESERVED + 1);
 
-/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits its local work
-/// (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks from running.
+/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
+/// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
+/// from running.
 const ROUNDS: u32 = 64;
 
 pub(crate) struct Uring {
@@ -75,10 +77,12 @@ impl Uring {
             None => crate::capabilities::Mask::from_env()?,
         };
         let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
-        // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the same.
-        // SAFETY: the ring is open for the length of this call.
+        // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the
+        // same. SAFETY: the ring is open for the length of this call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(ring.uring.as_raw_fd()) };
-        if ring.capabilities.msg_ring && let Ok(post) = borrowed.try_clone_to_owned() {
+        if ring.capabilities.msg_ring
+            && let Ok(post) = borrowed.try_clone_to_owned()
+        {
             remote.set_ring(post);
         }
         let mut counters = Counters::NONE;
@@ -169,7 +173,8 @@ impl Uring {
     }
 
     pub(crate) fn has_news(&self) -> bool {
-        // SAFETY: reads two indices; no other queue object exists while `self` is borrowed and not in use.
+        // SAFETY: reads two indices; no other queue object exists while `self` is borrowed and not
+        // in use.
         let waiting = unsafe { !self.ring.uring.completion_shared().is_empty() };
         waiting || !self.local.is_empty() || self.submission_state().1
     }
@@ -181,7 +186,8 @@ impl Uring {
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
             let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
-            // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until after the ring is closed.
+            // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
+            // after the ring is closed.
             let registered = unsafe {
                 self.ring.uring.submitter().register_buf_ring_with_flags(
                     pool.ring_address(),
@@ -238,12 +244,14 @@ impl Uring {
     }
 
     fn try_push(&mut self, entry: &Entry) -> bool {
-        // SAFETY: what the entry points to stays in place until its final completion: see `in_flight`. The notifier's read
-        // points into a box that is leaked if the read does not end.
+        // SAFETY: what the entry points to stays in place until its final completion: see
+        // `in_flight`. The notifier's read points into a box that is leaked if the read does not
+        // end.
         unsafe { self.ring.uring.submission().push(entry) }.is_ok()
     }
 
-    /// How many entries wait to be submitted, and whether the kernel has work that only an enter runs.
+    /// How many entries wait to be submitted, and whether the kernel has work that only an enter
+    /// runs.
     fn submission_state(&self) -> (u32, bool) {
         // SAFETY: reads shared indices and flags; no other queue object exists at this time.
         let queue = unsafe { self.ring.uring.submission_shared() };
@@ -260,10 +268,12 @@ impl Uring {
         let min_complete = u32::from(sleep.is_some());
         match self.ring.enter(queued, min_complete, sleep.flatten()) {
             Ok(submitted) => self.counters.submitted += u64::from(submitted),
-            // The time is over, or a signal came: whoever asked looks at the clock and at the queue anyway.
+            // The time is over, or a signal came: whoever asked looks at the clock and at the queue
+            // anyway.
             Err(libc::ETIME | libc::EINTR) => {}
-            // Completions must be taken first, or memory is short: what was not submitted stays in the queue. If nothing
-            // is in flight nothing will wake us, so this does not sleep in the kernel.
+            // Completions must be taken first, or memory is short: what was not submitted stays in
+            // the queue. If nothing is in flight nothing will wake us, so this does not sleep in
+            // the kernel.
             Err(libc::EAGAIN | libc::EBUSY) => {
                 if sleep.is_some() {
                     std::thread::sleep(Duration::from_micros(50));
@@ -313,8 +323,9 @@ impl Uring {
         }
     }
 
-    /// Makes the system call of a request that the ring lacks, or waits until it would not block. No longer if somebody has
-    /// asked for its end: at that moment the ring may have had nothing to cancel.
+    /// Makes the system call of a request that the ring lacks, or waits until it would not block.
+    /// No longer if somebody has asked for its end: at that moment the ring may have had nothing to
+    /// cancel.
     fn try_call(&mut self, request: Request, user_data: UserData, cancelled: bool) {
         let result = call::call_without_blocking(&request);
         if result != -libc::EAGAIN {
@@ -366,8 +377,8 @@ struct Awaiting {
 /// A request on its way to the pool.
 struct Lent(Request);
 
-// SAFETY: what the request points to lies in an in-flight cell that stays in place until the completion that the pool
-// itself sends, and that nobody else touches until then.
+// SAFETY: what the request points to lies in an in-flight cell that stays in place until the
+// completion that the pool itself sends, and that nobody else touches until then.
 unsafe impl Send for Lent {}
 
 impl Drop for Uring {
