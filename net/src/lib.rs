@@ -1,7 +1,7 @@
 //! TCP, UDP and Unix sockets with the names of std.
 //!
-//! Everything here is a thin layer: a descriptor of the driver, the operations of the driver on it, and std's vocabulary.
-//! Programs use it as `wakering::net`.
+//! Everything here is a thin layer: a descriptor of the driver, the operations of the driver on it,
+//! and std's vocabulary. Programs use it as `wakering::net`.
 //!
 //! ```
 //! use wakering_net::{TcpListener, TcpStream};
@@ -25,12 +25,36 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("wakering waits on io_uring and runs on Linux only");
 
+/// Connections one after the other, for those who hold a listener for themselves.
+mod accepting;
+/// The driver's addresses as those of std.
+mod address;
+/// Connections as a stream.
+mod incoming;
+/// What listeners have in common.
+mod listen;
+/// What sockets for datagrams have in common.
+mod messages;
 /// Names to addresses, off the loop.
 mod resolve;
-/// The two sides of a stream socket, which TCP and Unix streams share.
+/// A server: an accept loop, and a task for every connection.
+mod serve;
+/// The two sides of a stream, which TCP and Unix streams share.
 mod side;
+/// One stream as two halves.
+mod split;
 /// Streams of bytes between machines.
 mod tcp;
+/// Datagrams between machines.
+mod udp;
+/// Sockets between programs of one machine.
+mod unix;
 
+pub use incoming::Incoming;
 pub use resolve::{ToSocketAddrs, lookup_host};
-pub use tcp::{OwnedReadHalf, OwnedWriteHalf, ReuniteError, TcpListener, TcpSocket, TcpStream};
+pub use serve::{Server, serve, serve_reporting};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+pub use tcp::{TcpListener, TcpSocket, TcpStream};
+pub use udp::{RecvMeta, SendMeta, UdpSocket};
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
+pub use wakering_ring_driver::option::PeerCredentials;

@@ -1,7 +1,7 @@
 //! Names to addresses, off the loop.
 //!
-//! An address that needs no look-up is used at once; a name goes to the system's resolver on a thread of the pool, so that a
-//! slow name server does not stop the loop.
+//! An address that needs no look-up is used at once; a name goes to the system's resolver on a
+//! thread of the pool, so that a slow name server does not stop the loop.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use wakering_ring_driver::Failure;
 use wakering_runtime::blocking;
 
-/// What can be turned into socket addresses, with the meaning of [`std::net::ToSocketAddrs`]: addresses, pairs of host and
-/// port, and strings like `"localhost:80"`.
+/// What can be turned into socket addresses, with the meaning of [`std::net::ToSocketAddrs`]:
+/// addresses, pairs of host and port, and strings like `"localhost:80"`.
 ///
 /// ```
 /// use wakering_net::TcpListener;

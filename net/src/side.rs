@@ -1,19 +1,23 @@
 //! The two sides of a stream socket, which TCP and Unix streams share.
 //!
-//! A stream is a read side and a write side that name the same descriptor; splitting it takes them apart. The read side
-//! holds at most one pooled buffer, and that only while it has bytes in it that nobody has consumed.
+//! A stream is a read side and a write side that name the same descriptor; splitting it takes them
+//! apart. The read side holds at most one pooled buffer, and that only while it has bytes in it
+//! that nobody has consumed.
 
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use wakering_ring_driver::buffer::{BufResult, IoBuf, IoBufMut};
 use wakering_ring_driver::{Fd, PooledBuf, op};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source, read_from};
 
+use crate::address::failed;
+
 /// What receives.
 #[derive(Debug)]
-pub(crate) struct ReadSide {
+pub struct ReadSide {
     pub(crate) fd: Fd,
     /// Bytes that were shown by `poll_fill` and not consumed.
     ahead: PooledBuf,
@@ -21,7 +25,7 @@ pub(crate) struct ReadSide {
 
 /// What sends.
 #[derive(Debug)]
-pub(crate) struct WriteSide {
+pub struct WriteSide {
     pub(crate) fd: Fd,
 }
 
@@ -36,9 +40,23 @@ fn nothing() -> PooledBuf {
 }
 
 impl ReadSide {
-    /// Takes the bytes that were shown and not consumed.
-    pub(crate) fn take_ahead(&mut self) -> Vec<u8> {
-        std::mem::replace(&mut self.ahead, nothing()).into_vec()
+    /// Gives the descriptor back to the system's own handle, with all bytes that were received and
+    /// that nobody has consumed, in order.
+    pub(crate) async fn detach(self, write: WriteSide) -> io::Result<(OwnedFd, Vec<u8>)> {
+        let ReadSide { fd, ahead } = self;
+        drop(fd);
+        match write.fd.detach().await {
+            Ok((owned, shelved)) => {
+                let mut bytes = ahead.into_vec();
+                bytes.extend_from_slice(&shelved);
+                Ok((owned, bytes))
+            }
+            Err(fd) => {
+                let shared = "the stream is shared: drop the other handles first";
+                let error = io::Error::new(io::ErrorKind::ResourceBusy, shared);
+                Err(failed("into_std", &fd, error))
+            }
+        }
     }
 
     /// Copies what comes next without taking it.
@@ -77,7 +95,8 @@ impl AsyncRead for ReadSide {
     }
 
     async fn read_vectored<B: IoBufMut>(&mut self, mut bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
-        if self.ahead.is_empty() {
+        // Reading into nothing is refused there too.
+        if self.ahead.is_empty() || bufs.iter().all(|buf| buf.capacity() == 0) {
             return op::read_vectored(&self.fd, bufs).await;
         }
         let mut total = 0;
@@ -132,87 +151,87 @@ impl AsyncWrite for WriteSide {
     }
 }
 
-/// Implements the stream traits of `$stream` by its fields `read` and `write`.
+/// Implements the stream traits of `$stream` by its field `$side`.
 macro_rules! delegate_stream {
-    (read $stream:ty) => {
-        impl wakering_runtime::io::Source for $stream {
+    (read $stream:ty, $side:ident $(, $generic:ident)?) => {
+        impl$(<$generic>)? wakering_runtime::io::Source for $stream {
             fn poll_fill(
                 &mut self,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<&[u8]>> {
-                self.read.poll_fill(cx)
+                self.$side.poll_fill(cx)
             }
 
             fn consume(&mut self, n: usize) {
-                self.read.consume(n);
+                self.$side.consume(n);
             }
         }
 
-        impl wakering_runtime::io::AsyncRead for $stream {
+        impl$(<$generic>)? wakering_runtime::io::AsyncRead for $stream {
             async fn read<B: wakering_runtime::io::IoBufMut>(
                 &mut self,
                 buf: B,
             ) -> wakering_runtime::io::BufResult<usize, B> {
-                self.read.read(buf).await
+                self.$side.read(buf).await
             }
 
             async fn read_vectored<B: wakering_runtime::io::IoBufMut>(
                 &mut self,
                 bufs: Vec<B>,
             ) -> wakering_runtime::io::BufResult<usize, Vec<B>> {
-                self.read.read_vectored(bufs).await
+                self.$side.read_vectored(bufs).await
             }
         }
     };
-    (write $stream:ty) => {
-        impl wakering_runtime::io::Sink for $stream {
+    (write $stream:ty, $side:ident $(, $generic:ident)?) => {
+        impl$(<$generic>)? wakering_runtime::io::Sink for $stream {
             fn poll_ready(
                 &mut self,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.write.poll_ready(cx)
+                self.$side.poll_ready(cx)
             }
 
             fn queue(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-                self.write.queue(bytes)
+                self.$side.queue(bytes)
             }
 
             fn poll_flush(
                 &mut self,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.write.poll_flush(cx)
+                self.$side.poll_flush(cx)
             }
 
             fn poll_shutdown(
                 &mut self,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.write.poll_shutdown(cx)
+                self.$side.poll_shutdown(cx)
             }
         }
 
-        impl wakering_runtime::io::AsyncWrite for $stream {
+        impl$(<$generic>)? wakering_runtime::io::AsyncWrite for $stream {
             async fn write<B: wakering_runtime::io::IoBuf>(
                 &mut self,
                 buf: B,
             ) -> wakering_runtime::io::BufResult<usize, B> {
-                self.write.write(buf).await
+                self.$side.write(buf).await
             }
 
             async fn write_vectored<B: wakering_runtime::io::IoBuf>(
                 &mut self,
                 bufs: Vec<B>,
             ) -> wakering_runtime::io::BufResult<usize, Vec<B>> {
-                self.write.write_vectored(bufs).await
+                self.$side.write_vectored(bufs).await
             }
 
             async fn flush(&mut self) -> std::io::Result<()> {
-                self.write.flush().await
+                self.$side.flush().await
             }
 
             async fn shutdown(&mut self) -> std::io::Result<()> {
-                self.write.shutdown().await
+                self.$side.shutdown().await
             }
         }
     };

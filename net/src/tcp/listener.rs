@@ -4,9 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use wakering_ring_driver::{Driver, Failure, Fd, Sharing, op, option};
+use wakering_ring_driver::{Driver, Fd, Sharing, SocketAddress, op, option};
 
 use super::{TcpSocket, TcpStream};
+use crate::address::{failed, inet};
+use crate::incoming::Incoming;
+use crate::listen::Listen;
 use crate::resolve::{ToSocketAddrs, resolve};
 
 /// How many connections may wait to be accepted; the system caps it (`net.core.somaxconn`).
@@ -33,8 +36,8 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens on the first of the addresses that can be bound. The address may be bound again at once after the end of the
-    /// program (`SO_REUSEADDR`), as with std.
+    /// Listens on the first of the addresses that can be bound. The address may be bound again at
+    /// once after the end of the program (`SO_REUSEADDR`), as with std.
     ///
     /// # Errors
     /// That of the last address, with the address: `AddrInUse`, `PermissionDenied`.
@@ -63,10 +66,12 @@ impl TcpListener {
         TcpListener { fd }
     }
 
-    /// The next connection, and the address of its other side.
+    /// The next connection, and the address of its other side: unspecified (`0.0.0.0:0`) if that
+    /// had gone before it was accepted.
     ///
     /// # Errors
-    /// EMFILE and ENFILE at the limit of descriptors: the connection waits on, so wait before trying again.
+    /// EMFILE and ENFILE at the limit of descriptors: the connection waits on, so wait before
+    /// trying again.
     ///
     /// # Cancellation
     /// **Strict**: a connection that comes while nobody waits is given to the next call.
@@ -74,18 +79,12 @@ impl TcpListener {
     /// # Kernel
     /// `IORING_OP_ACCEPT`, 5.5.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (fd, peer) = op::accept(&self.fd).await.map_err(|error| self.failed(error))?;
-        // A connection whose other side is gone already has no address any more, but is still a connection.
-        let peer = peer.to_inet().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
-        Ok((TcpStream::from_fd(fd), peer))
+        let accepted = op::accept(&self.fd).await;
+        let (fd, peer) = accepted.map_err(|error| failed("accept", &self.fd, error))?;
+        Ok(TcpListener::connection(fd, Some(peer)))
     }
 
-    fn failed(&self, error: io::Error) -> io::Error {
-        let object = self.local_addr().map_or_else(|_| "listener".to_owned(), |a| a.to_string());
-        Failure::wrap("accept", object, error)
-    }
-
-    /// The connections, one after the other. It never ends; errors are items.
+    /// The connections, one after the other: a `Stream` that never ends, whose items may be errors.
     ///
     /// ```
     /// use wakering_net::{TcpListener, TcpStream};
@@ -95,7 +94,7 @@ impl TcpListener {
     ///     let address = listener.local_addr()?;
     ///     let client = wakering_runtime::spawn(async move { TcpStream::connect(address).await });
     ///     let mut incoming = listener.incoming();
-    ///     let server = incoming.next().await?;
+    ///     let server = incoming.accept().await?;
     ///     assert_eq!(server.local_addr()?, address);
     ///     client.await.expect("connect does not panic")?;
     ///     Ok::<_, std::io::Error>(())
@@ -103,7 +102,7 @@ impl TcpListener {
     /// # .unwrap();
     /// ```
     pub fn incoming(&self) -> Incoming<'_> {
-        Incoming { listener: self }
+        Incoming::new(self)
     }
 
     /// The address it listens on.
@@ -123,7 +122,8 @@ impl TcpListener {
         Ok(TcpListener { fd })
     }
 
-    /// Stops listening: accepts that are parked end with an error, and when this completes the address is free.
+    /// Stops listening: accepts that are parked end with an error, and when this completes the
+    /// address is free.
     ///
     /// # Errors
     /// What close(2) says.
@@ -137,27 +137,21 @@ impl TcpListener {
     }
 }
 
-/// The connections of a listener, made by [`TcpListener::incoming`].
-#[derive(Debug)]
-pub struct Incoming<'a> {
-    listener: &'a TcpListener,
-}
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+    type Address = SocketAddr;
 
-impl Incoming<'_> {
-    /// The next connection.
-    ///
-    /// # Errors
-    /// As [`TcpListener::accept`].
-    ///
-    /// # Cancellation
-    /// **Strict**.
-    pub async fn next(&mut self) -> io::Result<TcpStream> {
-        Ok(self.listener.accept().await?.0)
+    fn fd(&self) -> &Fd {
+        &self.fd
     }
-}
 
-pub(super) fn inet(address: wakering_ring_driver::SocketAddress) -> io::Result<SocketAddr> {
-    address
-        .to_inet()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an internet address"))
+    fn into_fd(self) -> Fd {
+        self.fd
+    }
+
+    fn connection(fd: Fd, peer: Option<SocketAddress>) -> (TcpStream, SocketAddr) {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let peer = peer.and_then(|peer| peer.to_inet()).unwrap_or(unknown);
+        (TcpStream::from_fd(fd), peer)
+    }
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use wakering_ring_driver::op::{Domain, SocketKind};
 use wakering_ring_driver::{Failure, Fd, op, option};
 
-use super::listener::inet;
 use super::{TcpListener, TcpStream};
+use crate::address::{failed, inet};
 
 /// A TCP socket that is not connected yet.
 ///
@@ -61,7 +61,8 @@ impl TcpSocket {
     /// # Errors
     /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`, with the address.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
-        op::bind(&self.fd, address).now()
+        op::bind(&self.fd, address)
+            .now()
             .map_err(|error| Failure::wrap("bind", address.to_string(), error))
     }
 
@@ -87,10 +88,8 @@ impl TcpSocket {
     /// # Errors
     /// What listen(2) says.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        op::listen(&self.fd, backlog).now().map_err(|error| {
-            let object = self.local_addr().map_or_else(|_| "socket".to_owned(), |a| a.to_string());
-            Failure::wrap("listen", object, error)
-        })?;
+        let listening = op::listen(&self.fd, backlog).now();
+        listening.map_err(|error| failed("listen", &self.fd, error))?;
         Ok(TcpListener::from_fd(self.fd))
     }
 

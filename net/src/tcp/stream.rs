@@ -6,17 +6,18 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use wakering_ring_driver::buffer::{BufResult, IoBufMut};
-use wakering_ring_driver::{Driver, Failure, Fd, Sharing, op, option};
+use wakering_ring_driver::{Driver, Fd, Sharing, op, option};
 
-use super::listener::inet;
-use super::{OwnedReadHalf, OwnedWriteHalf, TcpSocket};
+use super::TcpSocket;
+use crate::address::inet;
 use crate::resolve::{ToSocketAddrs, resolve};
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
+use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 
 /// A TCP connection.
 ///
-/// It reads and writes through `AsyncRead` and `AsyncWrite`; what borrows bytes or queues them uses `Source` and
-/// `Sink`.
+/// It reads and writes through `AsyncRead` and `AsyncWrite`; what borrows bytes or queues them uses
+/// `Source` and `Sink`.
 ///
 /// Dropping it closes it in the background: what was queued or written still leaves, for up to 5 s.
 ///
@@ -42,8 +43,18 @@ pub struct TcpStream {
     write: WriteSide,
 }
 
-delegate_stream!(read TcpStream);
-delegate_stream!(write TcpStream);
+delegate_stream!(read TcpStream, read);
+delegate_stream!(write TcpStream, write);
+
+impl Split for TcpStream {
+    fn sides(self) -> (ReadSide, WriteSide) {
+        (self.read, self.write)
+    }
+
+    fn whole(read: ReadSide, write: WriteSide) -> TcpStream {
+        TcpStream { read, write }
+    }
+}
 
 impl TcpStream {
     /// Connects to the first of the addresses that answers.
@@ -56,7 +67,8 @@ impl TcpStream {
     pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
         let mut last = None;
         for address in resolve(address).await? {
-            match TcpSocket::of(&address)?.connect(address).await {
+            let attempt = async { TcpSocket::of(&address)?.connect(address).await };
+            match attempt.await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = Some(error),
             }
@@ -69,16 +81,9 @@ impl TcpStream {
         TcpStream { read, write }
     }
 
-    pub(super) fn reunited(read: OwnedReadHalf, mut write: OwnedWriteHalf) -> TcpStream {
-        write.shut_down_on_drop = false;
-        let fd = read.read.fd.clone();
-        TcpStream { read: read.read, write: WriteSide { fd } }
-    }
-
     /// Takes the stream apart into halves that two tasks may own.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        let write = OwnedWriteHalf { write: self.write, shut_down_on_drop: true };
-        (OwnedReadHalf { read: self.read }, write)
+        split(self)
     }
 
     /// Copies what comes next without taking it.
@@ -92,8 +97,8 @@ impl TcpStream {
         self.read.peek(buf).await
     }
 
-    /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The method of
-    /// `AsyncWrite` of this name flushes first.
+    /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
+    /// method of `AsyncWrite` of this name flushes first.
     ///
     /// # Errors
     /// `NotConnected`.
@@ -101,8 +106,8 @@ impl TcpStream {
         op::shutdown(&self.read.fd, how).now()
     }
 
-    /// Sends what is queued (for up to 5 s), ends parked operations and closes the connection. When this completes it is
-    /// closed.
+    /// Sends what is queued (for up to 5 s), ends parked operations and closes the connection. When
+    /// this completes it is closed.
     ///
     /// # Errors
     /// What a queued send came to.
@@ -201,8 +206,8 @@ impl TcpStream {
         Ok(TcpStream::from_fd(fd))
     }
 
-    /// Gives the connection to std, with the bytes that were received and that nobody has read. What is queued is sent
-    /// first.
+    /// Gives the connection to std, with the bytes that were received and that nobody has read.
+    /// What is queued is sent first.
     ///
     /// # Errors
     /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.
@@ -210,22 +215,9 @@ impl TcpStream {
     /// # Cancellation
     /// The connection is closed.
     pub async fn into_std(self) -> io::Result<(std::net::TcpStream, Vec<u8>)> {
-        let TcpStream { mut read, write } = self;
-        let mut bytes = read.take_ahead();
-        drop(read);
-        match write.fd.detach().await {
-            Ok((owned, shelved)) => {
-                bytes.extend_from_slice(&shelved);
-                Ok((std::net::TcpStream::from(owned), bytes))
-            }
-            Err(_) => {
-                let error = io::Error::new(
-                    io::ErrorKind::ResourceBusy,
-                    "the connection is shared: drop the other handles first",
-                );
-                Err(Failure::wrap("into_std", "stream", error))
-            }
-        }
+        let TcpStream { read, write } = self;
+        let (owned, bytes) = read.detach(write).await?;
+        Ok((std::net::TcpStream::from(owned), bytes))
     }
 
     /// The descriptor, for operations of the driver.

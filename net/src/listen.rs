@@ -1,0 +1,19 @@
+//! What listeners have in common, whatever the addresses.
+
+use std::fmt;
+
+use wakering_ring_driver::{Fd, SocketAddress};
+
+/// A listener, to those who only want its connections.
+pub trait Listen {
+    type Stream;
+    type Address: fmt::Debug;
+
+    fn fd(&self) -> &Fd;
+
+    fn into_fd(self) -> Fd;
+
+    /// An accepted descriptor as a stream. The address is not known if the other side had gone
+    /// before it was asked.
+    fn connection(fd: Fd, peer: Option<SocketAddress>) -> (Self::Stream, Self::Address);
+}

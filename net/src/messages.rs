@@ -1,0 +1,107 @@
+//! The receiving side of a socket for datagrams, which UDP and Unix sockets share.
+//!
+//! A datagram is received whole into memory of the socket's own and copied from there, so that
+//! neither a dropped future nor a small buffer of an earlier caller loses any of it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+
+use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut};
+use wakering_ring_driver::op::{self, ControlMessage, Datagram, DatagramBuffer};
+use wakering_ring_driver::{Fd, SocketAddress};
+
+/// What receives and sends datagrams.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    pub(crate) fd: Fd,
+    /// Room in bytes for the longest datagram that can come.
+    room: usize,
+    /// Memory for the next receive.
+    spare: RefCell<Option<DatagramBuffer>>,
+    /// Datagrams that somebody has waited for to look at and nobody has taken.
+    peeked: RefCell<VecDeque<Datagram>>,
+}
+
+impl Messages {
+    pub(crate) fn new(fd: Fd, room: usize) -> Messages {
+        Messages { fd, room, spare: RefCell::default(), peeked: RefCell::default() }
+    }
+
+    /// Takes the next datagram and shows it to `use_it`, with how many bytes of it fit into `buf`.
+    pub(crate) async fn receive<B, T>(
+        &self,
+        mut buf: B,
+        use_it: impl FnOnce(&mut Datagram, usize) -> io::Result<T>,
+    ) -> BufResult<T, B>
+    where
+        B: IoBufMut,
+    {
+        if let Some(error) = no_room(&buf) {
+            return Err(BufError::new(error, buf));
+        }
+        let peeked = self.peeked.borrow_mut().pop_front();
+        let mut datagram = match peeked {
+            Some(datagram) => datagram,
+            None => match self.next().await {
+                Ok(datagram) => datagram,
+                Err(error) => return Err(BufError::new(error, buf)),
+            },
+        };
+        let copied = buf.overwrite(datagram.data());
+        let used = use_it(&mut datagram, copied);
+        *self.spare.borrow_mut() = Some(datagram.into_buffer());
+        match used {
+            Ok(used) => Ok((used, buf)),
+            Err(error) => Err(BufError::new(error, buf)),
+        }
+    }
+
+    /// As [`receive`](Messages::receive), and leaves the datagram to the next call.
+    pub(crate) async fn peek<B, T>(
+        &self,
+        mut buf: B,
+        use_it: impl FnOnce(&mut Datagram, usize) -> io::Result<T>,
+    ) -> BufResult<T, B>
+    where
+        B: IoBufMut,
+    {
+        if let Some(error) = no_room(&buf) {
+            return Err(BufError::new(error, buf));
+        }
+        if self.peeked.borrow().is_empty() {
+            match self.next().await {
+                Ok(datagram) => self.peeked.borrow_mut().push_back(datagram),
+                Err(error) => return Err(BufError::new(error, buf)),
+            }
+        }
+        let mut peeked = self.peeked.borrow_mut();
+        let datagram = peeked.front_mut().expect("there is one, or was put there just now");
+        let copied = buf.overwrite(datagram.data());
+        match use_it(datagram, copied) {
+            Ok(used) => Ok((used, buf)),
+            Err(error) => Err(BufError::new(error, buf)),
+        }
+    }
+
+    async fn next(&self) -> io::Result<Datagram> {
+        let spare = self.spare.borrow_mut().take();
+        let buffer = spare.unwrap_or_else(|| DatagramBuffer::with_capacity(self.room));
+        op::recv_msg(&self.fd, buffer).await
+    }
+
+    pub(crate) async fn send<B: IoBuf>(
+        &self,
+        buf: B,
+        to: Option<SocketAddress>,
+        control: Vec<ControlMessage>,
+    ) -> BufResult<usize, B> {
+        op::send_msg(&self.fd, buf, to, control).await
+    }
+}
+
+/// A datagram received into nothing would be lost.
+fn no_room(buf: &impl IoBufMut) -> Option<io::Error> {
+    let message = "receive into a buffer without capacity: Vec::with_capacity or vec![0; n]";
+    (buf.capacity() == 0).then(|| io::Error::new(io::ErrorKind::InvalidInput, message))
+}

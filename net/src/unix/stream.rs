@@ -1,0 +1,229 @@
+//! A connection between programs of this machine.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{self, SocketAddr};
+use std::path::Path;
+
+use wakering_ring_driver::buffer::{BufResult, IoBufMut};
+use wakering_ring_driver::op::{Domain, SocketKind};
+use wakering_ring_driver::option::PeerCredentials;
+use wakering_ring_driver::{Driver, Fd, Sharing, op, option};
+
+use super::{failed, of_path, shown};
+use crate::address::unix;
+use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
+use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
+
+/// A connection over a Unix socket.
+///
+/// It reads and writes through `AsyncRead` and `AsyncWrite`; what borrows bytes or queues them uses
+/// `Source` and `Sink`. Dropping it closes it in the background: what was queued or written still
+/// leaves, for up to 5 s.
+///
+/// ```
+/// use wakering_net::UnixStream;
+/// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+///
+/// wakering_runtime::run(async {
+///     let (mut ours, mut theirs) = UnixStream::pair()?;
+///     ours.write_all("hello").await?;
+///     drop(ours);
+///     assert_eq!(theirs.read_to_end(Vec::new()).await?.1, b"hello");
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
+#[derive(Debug)]
+pub struct UnixStream {
+    read: ReadSide,
+    write: WriteSide,
+}
+
+delegate_stream!(read UnixStream, read);
+delegate_stream!(write UnixStream, write);
+
+impl Split for UnixStream {
+    fn sides(self) -> (ReadSide, WriteSide) {
+        (self.read, self.write)
+    }
+
+    fn whole(read: ReadSide, write: WriteSide) -> UnixStream {
+        UnixStream { read, write }
+    }
+}
+
+impl UnixStream {
+    /// Connects to the listener at `path`.
+    ///
+    /// # Errors
+    /// `NotFound`; `ConnectionRefused` if nobody listens there any more; `InvalidInput` if the path
+    /// is longer than 107 bytes. All name the path.
+    ///
+    /// # Cancellation
+    /// The attempt is given up and its socket closed.
+    pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
+        UnixStream::connect_addr(&of_path("connect", path.as_ref())?).await
+    }
+
+    /// Connects to an address, which may be an abstract name.
+    ///
+    /// # Errors
+    /// As [`connect`](UnixStream::connect).
+    ///
+    /// # Cancellation
+    /// The attempt is given up and its socket closed.
+    pub async fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
+        let attempt = async {
+            let fd = op::socket(Domain::Unix, SocketKind::Stream).now()?;
+            op::connect(&fd, address).await?;
+            Ok(UnixStream::from_fd(fd))
+        };
+        attempt.await.map_err(failed("connect", shown(address)))
+    }
+
+    /// Two streams that are connected to each other.
+    ///
+    /// # Errors
+    /// Outside of a runtime; at the limit of descriptors.
+    pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
+        let (one, two) = net::UnixStream::pair()?;
+        Ok((UnixStream::from_std(one)?, UnixStream::from_std(two)?))
+    }
+
+    pub(super) fn from_fd(fd: Fd) -> UnixStream {
+        let (read, write) = sides(fd);
+        UnixStream { read, write }
+    }
+
+    /// Takes the stream apart into halves that two tasks may own.
+    pub fn into_split(self) -> (OwnedReadHalf<UnixStream>, OwnedWriteHalf<UnixStream>) {
+        split(self)
+    }
+
+    /// Copies what comes next without taking it.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, mut theirs) = UnixStream::pair()?;
+    ///     ours.write_all("hello").await?;
+    ///     assert_eq!(theirs.peek(vec![0; 2]).await?.1, b"he");
+    ///     assert_eq!(theirs.read(vec![0; 9]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` if `buf` has no capacity; what recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict.**
+    pub async fn peek<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
+        self.read.peek(buf).await
+    }
+
+    /// Who is at the other end, as it was when the connection was made.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, _theirs) = UnixStream::pair()?;
+    ///     assert_eq!(ours.peer_cred()?.pid, Some(std::process::id()));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    pub fn peer_cred(&self) -> io::Result<PeerCredentials> {
+        option::peer_credentials(&self.read.fd)
+    }
+
+    /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
+    /// method of `AsyncWrite` of this name flushes first.
+    ///
+    /// # Errors
+    /// What shutdown(2) says.
+    pub fn shutdown_now(&self, how: Shutdown) -> io::Result<()> {
+        op::shutdown(&self.read.fd, how).now()
+    }
+
+    /// Sends what is queued (for up to 5 s), ends parked operations and closes the connection. When
+    /// this completes it is closed.
+    ///
+    /// # Errors
+    /// What a queued send came to.
+    ///
+    /// # Cancellation
+    /// The closing goes on in the background.
+    pub async fn close(self) -> io::Result<()> {
+        let UnixStream { read, write } = self;
+        drop(read);
+        write.fd.close().await
+    }
+
+    /// Closes the connection at once and throws away what is queued.
+    pub fn abort(self) {
+        self.write.fd.abort();
+    }
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    /// What getsockname(2) says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        unix(option::local_address(&self.read.fd)?)
+    }
+
+    /// The address of the other side.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        unix(option::peer_address(&self.read.fd)?)
+    }
+
+    /// The error that the socket holds, which is thereby cleared (`SO_ERROR`).
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        option::take_error(&self.read.fd)
+    }
+
+    /// Takes over a connection of std's.
+    ///
+    /// # Errors
+    /// Outside of a runtime; where its mode cannot be changed.
+    pub fn from_std(stream: net::UnixStream) -> io::Result<UnixStream> {
+        let fd = Fd::adopt(&Driver::current()?, OwnedFd::from(stream), Sharing::Private)?;
+        Ok(UnixStream::from_fd(fd))
+    }
+
+    /// Gives the connection to std, with the bytes that were received and that nobody has read.
+    /// What is queued is sent first.
+    ///
+    /// # Errors
+    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UnixStream::as_fd)
+    /// say.
+    ///
+    /// # Cancellation
+    /// The connection is closed.
+    pub async fn into_std(self) -> io::Result<(net::UnixStream, Vec<u8>)> {
+        let UnixStream { read, write } = self;
+        let (owned, bytes) = read.detach(write).await?;
+        Ok((net::UnixStream::from(owned), bytes))
+    }
+
+    /// The descriptor, for operations of the driver.
+    pub fn as_fd(&self) -> &Fd {
+        &self.read.fd
+    }
+}
