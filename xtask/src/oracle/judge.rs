@@ -3,7 +3,8 @@
 //! JSON is compared as values and everything else as bytes, unless the request says that the body
 //! is random or packed. Headers are compared whole, but for those that say when and by whom. Three
 //! things are ours on purpose: bad input that httpbin stumbles over (500) is answered with 400,
-//! HTML error pages have our words, and lists in headers may come in another order.
+//! pages for people (HTML, XML, the teapot) have our words, and lists in headers may come in another
+//! order.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -14,8 +15,9 @@ use serde_json::Value;
 use super::exchange::Response;
 use super::requests::{Body, Request};
 
-/// What says when, by whom and over which connection.
-const NOT_COMPARED: &[&str] = &["connection", "date", "keep-alive", "server"];
+/// What says when, by whom and over which connection; gunicorn takes the challenge of a proxy for
+/// one of the latter and drops it.
+const NOT_COMPARED: &[&str] = &["connection", "date", "keep-alive", "proxy-authenticate", "server"];
 
 /// Headers whose value is a list without an order.
 const LISTS: &[&str] = &["allow", "access-control-allow-methods"];
@@ -33,7 +35,7 @@ pub(super) fn judge(
     if expected.status != got.status {
         wrong.push(format!("status {} instead of {}", got.status, expected.status));
     }
-    let own_words = error_page(expected) && error_page(got);
+    let own_words = is_for_people(expected) && is_for_people(got);
     let ignored = |name: &str| {
         let length = name == "content-length" && (own_words || request.answer == Body::Packed);
         NOT_COMPARED.contains(&name) || length
@@ -57,10 +59,12 @@ pub(super) fn judge(
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-/// Whether this is a page that tells people that something is wrong.
-fn error_page(response: &Response) -> bool {
-    let html = response.values("content-type").any(|kind| kind.starts_with("text/html"));
-    response.status >= 400 && html && !response.body.is_empty()
+/// Whether the body is a text that people read: a page about a redirect or an error, a sample
+/// document, the teapot.
+fn is_for_people(response: &Response) -> bool {
+    let has_type = |wanted| response.values("content-type").any(|kind| kind.starts_with(wanted));
+    let page = has_type("text/html") && response.body.starts_with(b"<!");
+    !response.body.is_empty() && (page || has_type("application/xml") || response.status == 418)
 }
 
 /// The headers that are compared, sorted, with what is random in them replaced.
@@ -171,9 +175,19 @@ mod tests {
             let headers = [("content-type", "text/html"), ("content-length", length.as_str())];
             response(status, &headers, words)
         };
-        assert!(judge(&request, &page(404, "Not Found"), &page(404, "nothing here")).is_ok());
-        assert!(judge(&request, &page(404, "Not Found"), &page(405, "Not Found")).is_err());
-        assert!(judge(&request, &page(200, "<p>"), &page(200, "<b>")).is_err());
+        assert!(
+            judge(
+                &request,
+                &page(404, "<!doctype html>Not Found"),
+                &page(404, "<!doctype html>no")
+            )
+            .is_ok()
+        );
+        assert!(
+            judge(&request, &page(404, "<!doctype html>"), &page(405, "<!doctype html>")).is_err()
+        );
+        assert!(judge(&request, &page(302, "<!doctype html>"), &page(302, "")).is_err());
+        assert!(judge(&request, &page(200, "text"), &page(200, "test")).is_err());
         assert!(judge(&request, &page(500, "Oops"), &page(400, "no number")).is_ok());
     }
 }
