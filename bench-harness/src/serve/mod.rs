@@ -1,8 +1,9 @@
 //! `bench-harness serve`: an httpbin on the runtime.
 //!
 //! It answers as httpbin 0.10.4 does behind gunicorn, byte for byte where the answer is JSON, so
-//! that clients and load generators can be tried against known behaviour; where httpbin fails with
-//! status 500 on bad input, this server answers 400 with a sentence. Handlers are plain functions
+//! that clients and load generators can be tried against known behaviour. Pages for people are in
+//! words of our own, and where httpbin fails with status 500 on bad input, this server answers 400
+//! with a sentence; `cargo xtask httpbin-oracle` compares the two. Handlers are plain functions
 //! from a [`call::Call`] to a [`reply::Reply`]. The way of a request: [`service`] reads its body,
 //! [`router`] finds the handler, the handler decides, [`service`] waits if that was decided, hyper
 //! writes.

@@ -1,4 +1,6 @@
 //! Documents that never change.
+//!
+//! They say what httpbin's say; the JSON is the same value, the markup around the others is ours.
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
