@@ -8,66 +8,66 @@
 //! [`router`] finds the handler, the handler decides, [`service`] waits if that was decided, hyper
 //! writes.
 
-/// Bodies, whole or streamed.
-mod body;
-/// A request as handlers see it.
-mod call;
 /// The server's life: address, signals, end.
 mod lifetime;
-/// What handlers answer.
-mod reply;
-/// The list of endpoints.
-mod router;
 /// What all endpoints have in common.
 mod service;
+/// The list of endpoints.
+mod router;
+/// A request as handlers see it.
+mod call;
+/// What handlers answer.
+mod reply;
+/// Bodies, whole or streamed.
+mod body;
 
-/// `/basic-auth` and `/bearer`.
-mod auth;
-/// `/base64`.
-mod base64;
-/// Conditional requests.
-mod cache;
-/// `/gzip` and `/deflate`.
-mod compressed;
-/// Cookies.
-mod cookies;
+/// Endpoints that show the request.
+mod echo;
+/// `/status`.
+mod status;
+/// `/redirect` and its steps.
+mod redirect;
 /// `/delay`.
 mod delay;
 /// `/drip`.
 mod drip;
-/// Endpoints that show the request.
-mod echo;
-/// Servers that fail.
-mod faults;
-/// Random bytes.
-mod octets;
-/// Endpoints for benchmarks.
-mod own;
-/// Documents that never change.
-mod pages;
-/// `/range`.
-mod range;
-/// `/redirect` and its steps.
-mod redirect;
-/// `/response-headers`.
-mod response_headers;
-/// `/status`.
-mod status;
 /// `/stream`.
 mod stream;
+/// Random bytes.
+mod octets;
+/// `/range`.
+mod range;
+/// `/base64`.
+mod base64;
+/// Cookies.
+mod cookies;
+/// `/basic-auth` and `/bearer`.
+mod auth;
+/// Conditional requests.
+mod cache;
+/// `/response-headers`.
+mod response_headers;
+/// `/gzip` and `/deflate`.
+mod compressed;
+/// Documents that never change.
+mod pages;
+/// Endpoints for benchmarks.
+mod own;
+/// Servers that fail.
+mod faults;
 
-/// The body of a request, taken apart.
-mod form;
 /// JSON as Python prints it.
 mod json;
-/// Multipart bodies.
-mod multipart;
-/// Numbers as Python reads them.
-mod number;
 /// Names with values.
 mod pairs;
 /// Percent-encoding.
 mod percent;
+/// The body of a request, taken apart.
+mod form;
+/// Multipart bodies.
+mod multipart;
+/// Numbers as Python reads them.
+mod number;
 /// Random numbers.
 mod random;
 
