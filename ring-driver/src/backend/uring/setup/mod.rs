@@ -1,7 +1,9 @@
 //! Gets the best ring that this kernel gives: the [`ladder`] of flags and sizes, then the [`probe`]
 //! of what it can do.
 
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
 use std::time::Duration;
 
 use io_uring::{IoUring, opcode};
@@ -32,8 +34,7 @@ impl Ring {
         let failed = |operation| {
             move |error| SetupError::diagnosed(operation, format!("a ring of {size}"), error)
         };
-        let (uring, flags) =
-            ladder::climb(size, mask, ladder::build).map_err(failed("io_uring_setup"))?;
+        let (uring, flags) = obtain(size, mask).map_err(failed("io_uring_setup"))?;
         let mut ring = Ring { uring, flags, capabilities: Capabilities::NONE, registered: None };
         ring.probe(mask)?;
         let missing = ring.missing();
@@ -94,6 +95,19 @@ impl Ring {
         ];
         required.into_iter().filter(|&(_, is_there)| !is_there).map(|(name, _)| name).collect()
     }
+}
+
+/// Climbs the ladder, again after a while if there is no memory even for the smallest ring: the
+/// kernel takes rings that were closed apart in the background, and their memory counts against
+/// RLIMIT_MEMLOCK until it is done (some 10 ms).
+fn obtain(size: Size, mask: Mask) -> io::Result<(IoUring, SetupFlags)> {
+    for pause in [1, 2, 4, 8, 16, 32].map(Duration::from_millis) {
+        match ladder::climb(size, mask, ladder::build) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => thread::sleep(pause),
+            result => return result,
+        }
+    }
+    ladder::climb(size, mask, ladder::build)
 }
 
 impl Drop for Ring {
