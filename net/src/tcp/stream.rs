@@ -76,7 +76,8 @@ impl TcpStream {
         Err(last.expect("resolving gives at least one address"))
     }
 
-    pub(super) fn from_fd(fd: Fd) -> TcpStream {
+    /// The stream on a connected descriptor of a driver; the inverse of [`as_fd`](TcpStream::as_fd).
+    pub fn from_fd(fd: Fd) -> TcpStream {
         let (read, write) = sides(fd);
         TcpStream { read, write }
     }
