@@ -60,6 +60,7 @@ async fn serve(addr: &str, signals: StdUnixStream) -> Result<(), String> {
             "{addr} is in use: stop what listens there, or choose another address with --addr \
              (127.0.0.1:0 takes any free port)"
         ),
+        io::ErrorKind::InvalidInput => format!("{error}: --addr takes HOST:PORT"),
         _ => format!("cannot listen on {addr}: {error}"),
     };
     let listener = TcpListener::bind(addr).await.map_err(describe)?;
