@@ -150,8 +150,9 @@ impl Builder {
     /// wakering_runtime::run(async {
     ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
     ///     let server = Builder::new().serve_each(listener, async |stream, peer| {
-    ///         let name = async move |_: Request<Incoming>| {
-    ///             Ok::<_, Infallible>(Response::new(peer.to_string()))
+    ///         let name = move |_: Request<Incoming>| {
+    ///             let name = peer.to_string();
+    ///             async { Ok::<_, Infallible>(Response::new(name)) }
     ///         };
     ///         Ok((stream, service_fn(name)))
     ///     });

@@ -83,8 +83,9 @@ where
 ///     let address = listener.local_addr()?;
 ///     let _server = wakering_http::serve_each(listener, async |stream: TcpStream, peer| {
 ///         stream.set_nodelay(true)?;
-///         let who = async move |_: Request<Incoming>| {
-///             Ok::<_, Infallible>(Response::new(peer.to_string()))
+///         let who = move |_: Request<Incoming>| {
+///             let name = peer.to_string();
+///             async { Ok::<_, Infallible>(Response::new(name)) }
 ///         };
 ///         Ok((stream, service_fn(who)))
 ///     });
