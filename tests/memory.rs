@@ -1,5 +1,5 @@
-//! The whole way up on a backend whose other end the test holds: a `TcpStream` echoes, and nothing of it knows that there is
-//! no kernel.
+//! The whole way up on a backend whose other end the test holds: a `TcpStream` echoes, and nothing
+//! of it knows that there is no kernel.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,8 +9,8 @@ use wakering::io::{AsyncRead, AsyncWrite};
 use wakering::net::TcpStream;
 use wakering::task::yield_now;
 
-/// Given a stream on the memory backend; when the test completes its requests short, in parts and late; then it echoes what
-/// came, in order.
+/// Given a stream on the memory backend; when the test completes its requests short, in parts and
+/// late; then it echoes what came, in order.
 #[test]
 fn a_tcp_stream_echoes_without_a_kernel() {
     let (driver, memory) = Driver::memory().unwrap();

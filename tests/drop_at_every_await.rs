@@ -1,0 +1,338 @@
+//! Every kind of future is dropped after k polls, for k from 0 until it completes by itself, and
+//! afterwards everything is accounted for: bytes, datagrams, connections, descriptors, operations
+//! in flight.
+//!
+//! A case is a world, a future in it, an event that lets the next poll make progress, and an
+//! account of the world that must hold whether the future was dropped or not. *Strict* cases ask
+//! for every byte; *Weak* ones for everything else.
+
+use std::future::{Future, poll_fn};
+use std::io::{Read, Write};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use wakering::driver::Driver;
+use wakering::io::{AsyncBufRead, AsyncRead, AsyncWrite, duplex};
+use wakering::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
+use wakering::time::{sleep, timeout};
+use wakering::{blocking, fs};
+
+/// No case needs more polls than this.
+const POLLS_MAX: usize = 64;
+
+/// Polls `future` up to `k` times, with `event` and a turn of the loop before each poll but the
+/// first; then drops it. The output, if it came to that.
+async fn drop_after<F: Future>(k: usize, future: F, mut event: impl FnMut()) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for poll in 0..k {
+        if poll > 0 {
+            event();
+            sleep(Duration::from_micros(200)).await;
+        }
+        if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+            return Some(output);
+        }
+    }
+    None
+}
+
+/// Runs `case` for each k until it reports that its future completes by itself; then nothing may be
+/// left behind.
+fn for_every_k<C: AsyncFn(usize) -> bool>(case: C) {
+    wakering::run(async {
+        // Whatever is made once and kept (the buffer pool, the first timer) is made before
+        // counting.
+        case(POLLS_MAX).await;
+        settle().await;
+        let driver = Driver::current().unwrap();
+        let before = driver.counters();
+        for k in 0..=POLLS_MAX {
+            let completed = case(k).await;
+            settle().await;
+            let now = driver.counters();
+            assert_eq!(now.in_flight, before.in_flight, "operations left behind at k = {k}");
+            assert_eq!(now.descriptors, before.descriptors, "descriptors left behind at k = {k}");
+            assert_eq!(now.leaked, 0);
+            if completed {
+                assert!(k > 0, "a future that was never polled has not completed");
+                return;
+            }
+        }
+        panic!("the future did not complete within {POLLS_MAX} polls");
+    });
+}
+
+/// Long enough for everything that ends by itself to have ended: until two looks see the same.
+async fn settle() {
+    let driver = Driver::current().unwrap();
+    for _ in 0..200 {
+        let before = driver.counters();
+        sleep(Duration::from_millis(1)).await;
+        let now = driver.counters();
+        if (before.in_flight, before.descriptors) == (now.in_flight, now.descriptors) {
+            return;
+        }
+    }
+}
+
+async fn tcp_pair() -> (TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().await.unwrap().0, peer)
+}
+
+#[test]
+fn read_loses_no_byte() {
+    for_every_k(async |k| {
+        let (mut stream, mut peer) = tcp_pair().await;
+        let mut sent = 0;
+        let first = drop_after(k, stream.read(Vec::with_capacity(3)), || {
+            peer.write_all(&[sent]).unwrap();
+            sent += 1;
+        })
+        .await;
+        peer.write_all(&[sent]).unwrap();
+        drop(peer);
+        let completed = first.is_some();
+        let mut received = first.map_or(Vec::new(), |read| read.unwrap().1);
+        let (_, rest) = stream.read_to_end(Vec::new()).await.unwrap();
+        received.extend(rest);
+        assert_eq!(received, (0..=sent).collect::<Vec<_>>());
+        completed
+    });
+}
+
+#[test]
+fn fill_buf_loses_no_byte() {
+    for_every_k(async |k| {
+        let (mut stream, mut peer) = tcp_pair().await;
+        let mut sent = 0;
+        let completed = drop_after(k, stream.fill_buf(), || {
+            peer.write_all(&[sent]).unwrap();
+            sent += 1;
+        })
+        .await
+        .is_some();
+        drop(peer);
+        let (_, received) = stream.read_to_end(Vec::new()).await.unwrap();
+        assert_eq!(received, (0..sent).collect::<Vec<_>>());
+        completed
+    });
+}
+
+#[test]
+fn read_line_loses_no_byte() {
+    for_every_k(async |k| {
+        let (mut stream, mut peer) = tcp_pair().await;
+        let text = b"ab\ncd\n";
+        let mut sent = 0;
+        let mut line = Vec::new();
+        let completed = drop_after(k, stream.read_line(&mut line, 80), || {
+            let part = &text[sent..text.len().min(sent + 1)];
+            peer.write_all(part).unwrap();
+            sent += part.len();
+        })
+        .await
+        .is_some();
+        peer.write_all(&text[sent..]).unwrap();
+        drop(peer);
+        let (_, rest) = stream.read_to_end(Vec::new()).await.unwrap();
+        assert_eq!([line, rest].concat(), text);
+        completed
+    });
+}
+
+#[test]
+fn accept_loses_no_connection() {
+    for_every_k(async |k| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut peers = Vec::new();
+        let first = drop_after(k, listener.accept(), || {
+            peers.push(std::net::TcpStream::connect(address).unwrap());
+        })
+        .await;
+        peers.push(std::net::TcpStream::connect(address).unwrap());
+        let completed = first.is_some();
+        let mut accepted: Vec<_> = first.into_iter().map(|accept| accept.unwrap().1).collect();
+        while accepted.len() < peers.len() {
+            accepted.push(listener.accept().await.unwrap().1);
+        }
+        let addresses: Vec<_> = peers.iter().map(|peer| peer.local_addr().unwrap()).collect();
+        assert_eq!(accepted, addresses, "each connection once, in order");
+        completed
+    });
+}
+
+#[test]
+fn recv_from_loses_no_datagram() {
+    for_every_k(async |k| {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.connect(socket.local_addr().unwrap()).unwrap();
+        let mut sent = 0;
+        // Too small a buffer for the datagrams to come: what an abandoned receive brings is whole
+        // all the same.
+        let first = drop_after(k, socket.recv_from(Vec::with_capacity(1)), || {
+            peer.send(&[sent; 9]).unwrap();
+            sent += 1;
+        })
+        .await;
+        peer.send(&[sent; 9]).unwrap();
+        let from = usize::from(first.is_some()) as u8;
+        for expected in from..=sent {
+            let (_, datagram) = socket.recv_from(Vec::with_capacity(64)).await.unwrap();
+            assert_eq!(datagram, [expected; 9]);
+        }
+        first.is_some()
+    });
+}
+
+#[test]
+fn a_submitted_write_is_not_cut_short() {
+    for_every_k(async |k| {
+        let (mut stream, mut peer) = tcp_pair().await;
+        peer.set_nonblocking(true).unwrap();
+        // Larger than both socket buffers, so that the write has to wait for the reader.
+        let payload: Vec<u8> = (0..8 << 20).map(|index: u32| index as u8).collect();
+        let mut received = Vec::new();
+        let mut chunk = vec![0; 1 << 20];
+        let first = drop_after(k, stream.write(payload.clone()), || {
+            while let Ok(n @ 1..) = peer.read(&mut chunk) {
+                received.extend_from_slice(&chunk[..n]);
+            }
+        })
+        .await;
+        let completed = first.is_some();
+        let closing = wakering::spawn(stream.close());
+        while !closing.is_finished() || peer.peek(&mut chunk).is_ok_and(|n| n > 0) {
+            match peer.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => received.extend_from_slice(&chunk[..n]),
+                Err(_) => sleep(Duration::from_micros(200)).await,
+            }
+        }
+        closing.await.unwrap().unwrap();
+        let expected = if k == 0 { 0 } else { payload.len() };
+        assert_eq!(received.len(), expected, "all of a submitted write, or nothing");
+        assert!(received == payload[..expected]);
+        completed
+    });
+}
+
+#[test]
+fn connect_leaves_no_socket() {
+    for_every_k(async |k| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = TcpStream::connect(listener.local_addr().unwrap());
+        drop_after(k, connect, || {}).await.is_some()
+    });
+}
+
+#[test]
+fn looking_up_a_name_leaves_nothing() {
+    for_every_k(async |k| {
+        let lookup = wakering::net::lookup_host("localhost:80");
+        drop_after(k, lookup, || std::thread::sleep(Duration::from_millis(1))).await.is_some()
+    });
+}
+
+#[test]
+fn duplex_reads_lose_no_byte() {
+    for_every_k(async |k| {
+        let (mut near, mut far) = duplex(64);
+        let mut sent = 0;
+        let first = drop_after(k, near.read(Vec::with_capacity(4)), || {
+            wakering::io::Sink::queue(&mut far, &[sent]).unwrap();
+            sent += 1;
+        })
+        .await;
+        far.write_all([sent].to_vec()).await.unwrap();
+        drop(far);
+        let completed = first.is_some();
+        let mut received = first.map_or(Vec::new(), |read| read.unwrap().1);
+        received.extend(near.read_to_end(Vec::new()).await.unwrap().1);
+        assert_eq!(received, (0..=sent).collect::<Vec<_>>());
+        completed
+    });
+}
+
+#[test]
+fn unix_streams_lose_no_byte() {
+    for_every_k(async |k| {
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let first = drop_after(k, near.read(Vec::with_capacity(2)), || {
+            wakering::io::Sink::queue(&mut far, b"x").unwrap();
+        })
+        .await;
+        far.write_all("y").await.unwrap();
+        drop(far);
+        let completed = first.is_some();
+        let mut received = first.map_or(Vec::new(), |read| read.unwrap().1);
+        received.extend(near.read_to_end(Vec::new()).await.unwrap().1);
+        let expected = [vec![b'x'; k.saturating_sub(1)], b"y".to_vec()].concat();
+        assert!(received.ends_with(b"y") && received.len() <= expected.len(), "{received:?}");
+        completed
+    });
+}
+
+#[test]
+fn opening_a_file_leaves_no_descriptor() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, "text").unwrap();
+    for_every_k(async |k| {
+        let open = fs::File::open(&path);
+        drop_after(k, open, || std::thread::sleep(Duration::from_millis(1))).await.is_some()
+    });
+}
+
+#[test]
+fn reading_a_whole_file_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, vec![7; 100_000]).unwrap();
+    for_every_k(async |k| {
+        let read = fs::read(&path);
+        let read = drop_after(k, read, || std::thread::sleep(Duration::from_millis(1))).await;
+        if let Some(read) = &read {
+            assert_eq!(read.as_ref().unwrap().len(), 100_000);
+        }
+        read.is_some()
+    });
+}
+
+#[test]
+fn sleeping_and_timeouts_leave_nothing() {
+    for_every_k(async |k| {
+        let nap = timeout(Duration::from_secs(10), sleep(Duration::from_millis(1)));
+        drop_after(k, nap, || {}).await.is_some()
+    });
+}
+
+#[test]
+fn a_closure_on_the_pool_goes_on_without_its_future() {
+    for_every_k(async |k| {
+        let job = blocking::unblock(|| std::thread::sleep(Duration::from_millis(1)));
+        drop_after(k, job, || {}).await.is_some()
+    });
+}
+
+#[test]
+fn awaiting_a_task_can_be_given_up_and_taken_up_again() {
+    for_every_k(async |k| {
+        let mut task = wakering::spawn(async {
+            sleep(Duration::from_millis(1)).await;
+            42
+        });
+        let first = drop_after(k, &mut task, || {}).await;
+        let completed = first.is_some();
+        let output = match first {
+            Some(output) => output,
+            None => task.await,
+        };
+        assert_eq!(output.unwrap(), 42);
+        completed
+    });
+}
