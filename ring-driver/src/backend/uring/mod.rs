@@ -141,7 +141,8 @@ impl Uring {
             self.arm();
         }
         self.submit_backlog();
-        let sleep = sleep.filter(|_| !self.has_news());
+        // Not armed even now: the notification was there already, and the plain read has taken it.
+        let sleep = sleep.filter(|_| self.armed && !self.has_news());
         let (queued, due) = self.submission_state();
         if sleep.is_some() || queued > 0 || due {
             self.enter_kernel(queued, sleep);
