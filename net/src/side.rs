@@ -21,6 +21,8 @@ pub struct ReadSide {
     pub(crate) fd: Fd,
     /// Bytes that were shown by `poll_fill` and not consumed.
     ahead: PooledBuf,
+    /// Whether `poll_fill` has shown the end, which it then shows for ever.
+    ended: bool,
 }
 
 /// What sends.
@@ -31,7 +33,7 @@ pub struct WriteSide {
 
 /// Both sides of `fd`.
 pub(crate) fn sides(fd: Fd) -> (ReadSide, WriteSide) {
-    let read = ReadSide { fd: fd.clone(), ahead: nothing() };
+    let read = ReadSide { fd: fd.clone(), ahead: nothing(), ended: false };
     (read, WriteSide { fd })
 }
 
@@ -43,7 +45,7 @@ impl ReadSide {
     /// Gives the descriptor back to the system's own handle, with all bytes that were received and
     /// that nobody has consumed, in order.
     pub(crate) async fn detach(self, write: WriteSide) -> io::Result<(OwnedFd, Vec<u8>)> {
-        let ReadSide { fd, ahead } = self;
+        let ReadSide { fd, ahead, .. } = self;
         drop(fd);
         match write.fd.detach().await {
             Ok((owned, shelved)) => {
@@ -59,9 +61,14 @@ impl ReadSide {
         }
     }
 
+    /// Whether what comes next is here: bytes, or the end.
+    fn knows_next(&self) -> bool {
+        self.ended || !self.ahead.is_empty()
+    }
+
     /// Copies what comes next without taking it.
     pub(crate) async fn peek<B: IoBufMut>(&mut self, mut buf: B) -> BufResult<usize, B> {
-        if self.ahead.is_empty() || buf.capacity() == 0 {
+        if !self.knows_next() || buf.capacity() == 0 {
             return op::peek(&self.fd, buf).await;
         }
         let n = buf.overwrite(&self.ahead);
@@ -71,8 +78,9 @@ impl ReadSide {
 
 impl Source for ReadSide {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        if self.ahead.is_empty() {
+        if !self.knows_next() {
             self.ahead = ready!(self.fd.poll_fill(cx))?;
+            self.ended = self.ahead.is_empty();
         }
         Poll::Ready(Ok(&self.ahead))
     }
@@ -88,7 +96,7 @@ impl Source for ReadSide {
 
 impl AsyncRead for ReadSide {
     async fn read<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
-        if self.ahead.is_empty() {
+        if !self.knows_next() {
             return op::recv(&self.fd, buf).await;
         }
         read_from(self, buf).await
@@ -96,7 +104,7 @@ impl AsyncRead for ReadSide {
 
     async fn read_vectored<B: IoBufMut>(&mut self, mut bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
         // Reading into nothing is refused there too.
-        if self.ahead.is_empty() || bufs.iter().all(|buf| buf.capacity() == 0) {
+        if !self.knows_next() || bufs.iter().all(|buf| buf.capacity() == 0) {
             return op::read_vectored(&self.fd, bufs).await;
         }
         let mut total = 0;
