@@ -5,6 +5,8 @@
 //! the embedded server, [`load`] sends what [`exchange`] has prepared, [`report`] tells.
 
 #![forbid(unsafe_code)]
+// A program has no users of its items: `pub` is what a module shows to its neighbours.
+#![allow(unreachable_pub)]
 
 /// The command line, as plain structs.
 mod cli;

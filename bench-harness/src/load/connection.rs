@@ -85,13 +85,13 @@ impl Connection {
         .await
     }
 
-    /// Waits until `due`; returns `false` as soon as the peer says or ends something, after which
-    /// no request may be sent here.
+    /// Waits until `due`, which may have passed; returns `false` as soon as the peer says or ends
+    /// something, after which no request may be sent here.
     pub async fn idle_until(&mut self, due: Instant) -> bool {
         let mut timer = pin!(sleep_until(due));
-        poll_fn(|cx| match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => self.stream.poll_fill(cx).map(|_unasked| false),
+        poll_fn(|cx| match self.stream.poll_fill(cx) {
+            Poll::Ready(_unasked) => Poll::Ready(false),
+            Poll::Pending => timer.as_mut().poll(cx).map(|()| true),
         })
         .await
     }

@@ -12,13 +12,13 @@ use wakering::time::{Instant, Sleep, sleep_until};
 /// A limit that only moves forward.
 pub struct Deadline {
     at: Instant,
-    timer: Pin<Box<Sleep>>,
+    timer: Sleep,
 }
 
 impl Deadline {
     /// A limit at `at`.
     pub fn new(at: Instant) -> Deadline {
-        Deadline { at, timer: Box::pin(sleep_until(at)) }
+        Deadline { at, timer: sleep_until(at) }
     }
 
     /// Moves the limit to `at`, which is no earlier than where it was.
@@ -29,11 +29,11 @@ impl Deadline {
     /// Ready when the limit has passed.
     pub fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            ready!(self.timer.as_mut().poll(cx));
+            ready!(Pin::new(&mut self.timer).poll(cx));
             if Instant::now() >= self.at {
                 return Poll::Ready(());
             }
-            self.timer.set(sleep_until(self.at));
+            self.timer.reset(self.at);
         }
     }
 }

@@ -81,9 +81,14 @@ impl Schedule {
                 Some(Turn { due_ns: None, measured })
             }
             Pace::Open { per_s } => {
+                let first = arrivals_before(self.start_ns, per_s);
+                if now_ns >= self.start_ns {
+                    // What the warm-up has left unsent would only delay what is measured.
+                    self.next.fetch_max(first, Relaxed);
+                }
                 let arrival = self.next.fetch_add(1, Relaxed);
                 let due_ns = due_ns(arrival, per_s);
-                let spent = arrival >= arrivals_before(self.start_ns, per_s) + self.budget_u63();
+                let spent = arrival >= first.saturating_add(self.budget);
                 if due_ns >= self.end_ns.load(Relaxed) || spent {
                     return None;
                 }
@@ -131,11 +136,6 @@ impl Schedule {
         let Pace::Open { per_s } = self.pace else { return None };
         let end = arrivals_before(self.end_ns(), per_s);
         Some(end.saturating_sub(arrivals_before(self.start_ns, per_s)).min(self.budget))
-    }
-
-    /// The budget, kept small enough to be added to.
-    fn budget_u63(&self) -> u64 {
-        self.budget.min(u64::MAX / 2)
     }
 }
 
@@ -230,6 +230,13 @@ mod tests {
         let schedule = Schedule::new(Some(2), 0, Some(S), None, 5 * S);
         assert_eq!(schedule.next_turn(4 * S).unwrap().due_ns, Some(0));
         assert_eq!(schedule.next_turn(6 * S), None);
+    }
+
+    #[test]
+    fn what_the_warm_up_has_left_unsent_is_skipped() {
+        let schedule = Schedule::new(Some(100), S, Some(S), None, S);
+        assert!(!schedule.next_turn(S / 2).unwrap().measured);
+        assert_eq!(schedule.next_turn(S + 1).unwrap(), Turn { due_ns: Some(S), measured: true });
     }
 
     #[test]

@@ -69,13 +69,18 @@ pub fn run(
     let reported = ready.send(Ready { up: connections.len(), failures });
     drop(ready);
     let Ok(go) = reported.map_err(|_| RecvError).and_then(|()| go.recv()) else { return Ok(None) };
-    let worker = Worker {
+    let Go { origin, schedule, stop, running } = go;
+    let share = plan.share(index);
+    let worker = Rc::new(Worker {
         tally: RefCell::new(Tally::new(plan.rate.is_some())),
         under_way: Cell::new(0),
         plan,
-        go,
-    };
-    runtime.block_on(drive(Rc::new(worker), connections, index)).map(Some)
+        origin,
+        schedule,
+    });
+    let tally = runtime.block_on(drive(worker, connections, share, &stop));
+    drop(running);
+    tally.map(Some)
 }
 
 async fn connect(plan: Arc<Plan>, share: usize) -> (Vec<Connection>, Failures) {
@@ -107,13 +112,12 @@ async fn connect(plan: Arc<Plan>, share: usize) -> (Vec<Connection>, Failures) {
 async fn drive(
     worker: Rc<Worker>,
     connections: Vec<Connection>,
-    index: usize,
+    share: usize,
+    stop: &Stop,
 ) -> Result<Tally, String> {
     let mut connections = connections.into_iter();
-    let mut tasks: Vec<JoinHandle<()>> = (0..worker.plan.share(index))
-        .map(|_| wakering::spawn(Rc::clone(&worker).run(connections.next())))
-        .collect();
-    let stop = Arc::clone(&worker.go.stop);
+    let mut tasks: Vec<JoinHandle<()>> =
+        (0..share).map(|_| wakering::spawn(Rc::clone(&worker).run(connections.next()))).collect();
     let interrupted = {
         let all = pin!(all(&mut tasks));
         match select(all, pin!(stop.asked())).await {
@@ -149,7 +153,9 @@ async fn all(tasks: &mut [JoinHandle<()>]) -> Result<(), String> {
 /// What the connections of one thread share.
 struct Worker {
     plan: Arc<Plan>,
-    go: Go,
+    /// The beginning of the warm-up, from which all times count.
+    origin: Instant,
+    schedule: Arc<Schedule>,
     tally: RefCell<Tally>,
     /// Measured requests that have begun and not ended.
     under_way: Cell<u64>,
@@ -160,7 +166,7 @@ impl Worker {
     async fn run(self: Rc<Self>, mut connection: Option<Connection>) {
         let mut pause = PAUSE_MIN;
         let mut free_ns = self.now_ns();
-        while let Some(turn) = self.go.schedule.next_turn(free_ns) {
+        while let Some(turn) = self.schedule.next_turn(free_ns) {
             let begun_ns = self.wait(turn, free_ns, &mut connection).await;
             self.begin(turn);
             let (opened, sent_ns) = match connection.take() {
@@ -191,15 +197,18 @@ impl Worker {
         }
     }
 
-    /// Waits until `turn` is due and says when that was over. A connection that ends meanwhile is
-    /// given up here, where that harms no request.
+    /// Waits until `turn` is due and says when that was over. A connection that has ended meanwhile
+    /// is given up here, where that harms no request.
     async fn wait(&self, turn: Turn, free_ns: u64, connection: &mut Option<Connection>) -> u64 {
-        let Some(due_ns) = turn.due_ns.filter(|&due_ns| due_ns > free_ns) else { return free_ns };
+        let Some(due_ns) = turn.due_ns else { return free_ns };
         let due = self.at(due_ns);
         if let Some(open) = connection
             && !open.idle_until(due).await
         {
             *connection = None;
+        }
+        if due_ns <= free_ns {
+            return free_ns;
         }
         if connection.is_none() {
             sleep_until(due).await;
@@ -216,7 +225,7 @@ impl Worker {
     fn end(&self, turn: Turn, times: Times, result: Result<u16, Failure>, bytes: (u64, u64)) {
         if turn.measured {
             self.under_way.set(self.under_way.get() - 1);
-            let end_ns = self.go.schedule.end_ns();
+            let end_ns = self.schedule.end_ns();
             let mut tally = self.tally.borrow_mut();
             match result {
                 Ok(status) => tally.response(times, end_ns, status, bytes),
@@ -228,17 +237,17 @@ impl Worker {
     /// Records what an interruption left under way.
     fn give_up(&self) {
         let failure = Failure::new(Class::CancelledAtEnd, "interrupted before its response came");
-        let (now_ns, end_ns) = (self.now_ns(), self.go.schedule.end_ns());
+        let (now_ns, end_ns) = (self.now_ns(), self.schedule.end_ns());
         for _ in 0..self.under_way.take() {
             self.tally.borrow_mut().failure(now_ns, end_ns, &failure, (0, 0));
         }
     }
 
     fn now_ns(&self) -> u64 {
-        (Instant::now() - self.go.origin).as_nanos() as u64
+        (Instant::now() - self.origin).as_nanos() as u64
     }
 
     fn at(&self, ns: u64) -> Instant {
-        self.go.origin + Duration::from_nanos(ns)
+        self.origin + Duration::from_nanos(ns)
     }
 }

@@ -144,6 +144,9 @@ impl Report<'_> {
             writeln!(f)?;
         }
         let total = outcome.tally.total();
+        if total.bytes_in + total.bytes_out == 0 {
+            return Ok(());
+        }
         write!(f, "  bytes   ")?;
         for (way, amount, inside) in [
             ("in", total.bytes_in, outcome.tally.inside.bytes_in),
@@ -159,14 +162,13 @@ impl Report<'_> {
 
     fn results(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let tally = &self.outcome.tally;
-        write!(f, "  status  ")?;
-        for (status, times) in tally.statuses() {
-            write!(f, "   {status} × {}", count(times))?;
+        if tally.statuses().next().is_some() {
+            write!(f, "  status  ")?;
+            for (status, times) in tally.statuses() {
+                write!(f, "   {status} × {}", count(times))?;
+            }
+            writeln!(f)?;
         }
-        if tally.statuses().next().is_none() {
-            write!(f, "   none")?;
-        }
-        writeln!(f)?;
         if tally.failures.total() == 0 {
             return writeln!(f, "  errors     none");
         }

@@ -3,6 +3,9 @@
 //! Every test runs the program itself, found beside the test binary, against servers of its own on
 //! free loopback ports.
 
+// `pub` is what a module shows to its neighbours.
+#![allow(unreachable_pub)]
+
 /// The program, run by a test.
 mod program;
 /// Servers that answer well, badly or late.
@@ -22,5 +25,7 @@ mod main_job;
 mod output;
 /// The JSON report against its schema.
 mod schema;
+/// The verb `serve`.
+mod serve;
 /// A stalled server is not hidden.
 mod stall;

@@ -1,7 +1,9 @@
 //! The program, run by a test with a limit in time.
 
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,22 +41,13 @@ pub fn report(arguments: &str) -> (i32, Value) {
     (status, report)
 }
 
-/// Waits for the end of a running program, which must come within a minute.
+/// Waits for the end of a running program and of everybody who holds its output, which must come
+/// within a minute.
 pub fn finish(mut child: Child) -> Output {
     let end = Instant::now() + patience(Duration::from_secs(60));
-    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-    let reader = |pipe: Option<Box<dyn std::io::Read + Send>>| {
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            if let Some(mut pipe) = pipe {
-                pipe.read_to_end(&mut bytes).expect("pipes can be read");
-            }
-            bytes
-        })
-    };
-    let stdout = reader(out.take().map(|pipe| Box::new(pipe) as _));
-    let stderr = reader(err.take().map(|pipe| Box::new(pipe) as _));
-    let status: ExitStatus = loop {
+    let stdout = child.stdout.take().map(read);
+    let stderr = child.stderr.take().map(read);
+    let status = loop {
         if let Some(status) = child.try_wait().expect("a child can be waited for") {
             break status;
         }
@@ -64,9 +57,25 @@ pub fn finish(mut child: Child) -> Output {
         }
         thread::sleep(Duration::from_millis(10));
     };
-    let stdout = stdout.join().expect("the reader does not panic");
-    let stderr = stderr.join().expect("the reader does not panic");
-    Output { status, stdout, stderr }
+    let collected = |bytes: Option<Receiver<Vec<u8>>>| {
+        let rest = end.saturating_duration_since(Instant::now());
+        bytes.map_or(Vec::new(), |bytes| {
+            bytes.recv_timeout(rest).expect("a child of bench-harness still holds its output")
+        })
+    };
+    Output { status, stdout: collected(stdout), stderr: collected(stderr) }
+}
+
+/// Reads a pipe to its end, on a thread of its own.
+fn read(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("pipes can be read");
+        // Nobody waits any more when the test has failed already.
+        let _ = sender.send(bytes);
+    });
+    receiver
 }
 
 /// What the program wrote to standard error.

@@ -68,11 +68,12 @@ pub fn answer(mut stream: TcpStream, mut response: impl FnMut() -> &'static [u8]
     }
 }
 
-/// Reads up to the end of a request's head; `false` if the client has closed instead.
+/// Reads a request whose body, if any, comes with the end of its head; `false` if the client has
+/// closed instead.
 pub fn next_request(stream: &mut TcpStream) -> bool {
     let mut head = Vec::new();
     let mut buffer = [0; 4096];
-    while !head.ends_with(b"\r\n\r\n") {
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         match stream.read(&mut buffer) {
             Ok(n) if n > 0 => head.extend_from_slice(&buffer[..n]),
             _ => return false,
