@@ -120,7 +120,17 @@ impl Submitted {
     }
 
     /// Completes it with `result`, finally.
+    ///
+    /// # Panics
+    /// If it claims that memory was filled: that is what [`receive`](Submitted::receive) does.
     pub fn complete(self, result: i32) {
+        let claims = match self.request {
+            Request::Read { .. } | Request::ReadVectored { .. } => result > 0,
+            Request::Recv { .. } | Request::RecvMsg { .. } => result > 0,
+            Request::Statx { .. } => result >= 0,
+            _ => false,
+        };
+        assert!(!claims, "{} with {result} would show memory that nobody has written", self.name());
         self.finish(Outcome::plain(result));
     }
 

@@ -1,15 +1,20 @@
-//! Operations through the public API, on the real kernel and on the memory backend. One module a behaviour.
+//! Operations through the public API, on the real kernel and on the memory backend. One module a
+//! behaviour.
 
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use wakering_ring_driver::{Config, Driver, Instant, Wait};
+use wakering_ring_driver::testing::patience;
+use wakering_ring_driver::{Config, Driver, Fd, Instant, Sharing, Wait};
 
 mod adoption;
+mod cancel;
+mod drop_in_flight;
 mod files;
 mod masks;
 mod setup;
@@ -64,8 +69,26 @@ fn each_way(without: &[&str], body: impl AsyncFn(&Driver) -> std::io::Result<()>
     assert_eq!(masked.shutdown(Duration::from_secs(5)).leaked, 0);
 }
 
+/// Hands one end of something to `driver`.
+fn adopt(driver: &Driver, end: impl Into<OwnedFd>) -> Fd {
+    Fd::adopt(driver, end.into(), Sharing::Private).unwrap()
+}
+
+/// Turns until the kernel has nothing of ours.
+fn settle(driver: &Driver) {
+    let end = Instant::now() + patience(Duration::from_secs(20));
+    while driver.counters().in_flight > 0 {
+        assert!(Instant::now() < end, "operations do not end: {:?}", driver.counters());
+        driver.turn(Wait::Until(Some(end)));
+    }
+}
+
 /// Polls once with a waker that counts.
-fn poll_once<F: Future + Unpin>(driver: &Driver, future: &mut F, wakes: &Arc<Wakes>) -> Poll<F::Output> {
+fn poll_once<F: Future + Unpin>(
+    driver: &Driver,
+    future: &mut F,
+    wakes: &Arc<Wakes>,
+) -> Poll<F::Output> {
     let _entered = driver.enter();
     let waker = Waker::from(wakes.clone());
     std::pin::Pin::new(future).poll(&mut Context::from_waker(&waker))
