@@ -13,6 +13,11 @@ use std::ptr;
 
 use crate::request::{Number, Request};
 
+/// One request in as many calls as it takes.
+mod attempt;
+
+pub(crate) use attempt::Attempt;
+
 /// Where a request may be carried out by a plain call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {

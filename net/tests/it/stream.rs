@@ -194,13 +194,15 @@ fn streams_come_from_std_and_go_back() {
         theirs.write_all(b"abc")?;
         sleep(Duration::from_millis(5)).await;
         ours.queue(b"queued")?;
-        let (mut back, bytes) = ours.into_std().await?;
-        assert_eq!(bytes, b"abc");
+        let (mut back, mut bytes) = ours.into_std().await?;
         back.set_read_timeout(Some(Duration::from_secs(10)))?;
         theirs.write_all(b"later")?;
-        let mut buf = [0; 5];
-        back.read_exact(&mut buf)?;
-        assert_eq!(&buf, b"later");
+        // How many had been received is the backend's affair, not how many there are.
+        assert!(b"abc".starts_with(&bytes), "{bytes:?}");
+        let taken = bytes.len();
+        bytes.resize(8, 0);
+        back.read_exact(&mut bytes[taken..])?;
+        assert_eq!(bytes, b"abclater");
         let mut buf = [0; 6];
         theirs.read_exact(&mut buf)?;
         assert_eq!(&buf, b"queued");

@@ -16,7 +16,7 @@ use std::time::Duration;
 use io_uring::squeue::{Entry, Flags};
 
 use crate::buffer::BufPool;
-use crate::call::{self, Class};
+use crate::call::{self, Attempt, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
@@ -116,7 +116,7 @@ impl Uring {
             return self.submit(request, user_data, Flags::empty());
         }
         match request.class() {
-            Class::Readiness(_) => self.try_call(*request, user_data, false),
+            Class::Readiness(_) => self.try_call(Attempt::new(*request), user_data, false),
             Class::Blocking => self.call_on_pool(*request, user_data),
             Class::None => self.complete_locally(user_data, call::call(request)),
         }
@@ -301,16 +301,18 @@ impl Uring {
 
     /// Drops what only this backend asked for, and carries out what has become ready.
     fn translate(&mut self, completion: Completion) -> Option<Completion> {
-        let Completion { user_data, outcome } = completion;
+        let Completion { user_data, mut outcome } = completion;
         if !self.awaiting_readiness.is_empty()
-            && let Some(Awaiting { request, cancelled }) =
+            && let Some(Awaiting { attempt, cancelled }) =
                 self.awaiting_readiness.remove(&user_data)
-            && outcome.result >= 0
         {
-            self.try_call(request, user_data, cancelled);
-            return None;
+            if outcome.result >= 0 {
+                self.try_call(attempt, user_data, cancelled);
+                return None;
+            }
+            outcome.result = attempt.ended_by(outcome.result);
         }
-        self.keep(completion)
+        self.keep(Completion { user_data, outcome })
     }
 
     fn keep(&mut self, completion: Completion) -> Option<Completion> {
@@ -327,19 +329,19 @@ impl Uring {
     /// Makes the system call of a request that the ring lacks, or waits until it would not block.
     /// No longer if somebody has asked for its end: at that moment the ring may have had nothing to
     /// cancel.
-    fn try_call(&mut self, request: Request, user_data: UserData, cancelled: bool) {
-        let result = call::call_without_blocking(&request);
-        if result != -libc::EAGAIN {
+    fn try_call(&mut self, mut attempt: Attempt, user_data: UserData, cancelled: bool) {
+        if let Some(result) = attempt.proceed() {
             self.counters.readiness_calls += 1;
             return self.complete_locally(user_data, result);
         }
         if cancelled {
-            return self.complete_locally(user_data, -libc::ECANCELED);
+            return self.complete_locally(user_data, attempt.ended_by(-libc::ECANCELED));
         }
+        let request = *attempt.request();
         let Class::Readiness(events) = request.class() else {
-            return self.complete_locally(user_data, result);
+            return self.complete_locally(user_data, attempt.ended_by(-libc::EAGAIN));
         };
-        self.awaiting_readiness.insert(user_data, Awaiting { request, cancelled: false });
+        self.awaiting_readiness.insert(user_data, Awaiting { attempt, cancelled: false });
         let poll = Request::Poll { fd: request.fd(), events };
         self.submit(&poll, user_data, Flags::empty());
     }
@@ -370,7 +372,7 @@ impl Uring {
 
 /// A request whose descriptor is not ready.
 struct Awaiting {
-    request: Request,
+    attempt: Attempt,
     /// Whether somebody has asked for its end.
     cancelled: bool,
 }
