@@ -36,41 +36,49 @@
 //!
 //! Each function says what dropping its future loses. **Strict**: nothing; dropping it and calling
 //! again is the same as not dropping it. **Weak**: something, which is named there.
+//!
+//! [`Source`]: crate::io::Source
+//! [`Sink`]: crate::io::Sink
+//! [`AsyncRead`]: crate::io::AsyncRead
+//! [`AsyncWrite`]: crate::io::AsyncWrite
+//! [`AsyncBufRead`]: crate::io::AsyncBufRead
+//! [`BufReader`]: crate::io::BufReader
+//! [`duplex`]: crate::io::duplex()
 
+/// The primitive of everything that can be read.
+mod source;
+/// The primitive of everything that can be written.
+mod sink;
+/// Reading into buffers of the caller.
+mod read;
+/// Writing from buffers of the caller.
+mod write;
 /// Looking into the reader's buffer: lines, records.
 mod buf_read;
+/// Where a record ends, whatever the chunks it comes in.
+mod cut;
+/// Records and lines, one after the other.
+mod records;
 /// A buffer in front of a reader.
 mod buf_reader;
 /// A buffer in front of a writer.
 mod buf_writer;
-/// Two readers as one.
-mod chain;
 /// From a reader to a writer until the end.
 mod copy;
-/// Where a record ends, whatever the chunks it comes in.
-mod cut;
-/// A writer that keeps nothing.
-mod discard;
+/// One stream as two halves.
+mod split;
 /// A stream in memory.
 mod duplex;
 /// A reader that has ended.
 mod empty;
-/// Reading into buffers of the caller.
-mod read;
-/// Records and lines, one after the other.
-mod records;
+/// A writer that keeps nothing.
+mod discard;
 /// A reader that never ends.
 mod repeat;
-/// The primitive of everything that can be written.
-mod sink;
-/// The primitive of everything that can be read.
-mod source;
-/// One stream as two halves.
-mod split;
 /// A reader that ends early.
 mod take;
-/// Writing from buffers of the caller.
-mod write;
+/// Two readers as one.
+mod chain;
 
 pub use buf_read::AsyncBufRead;
 pub use buf_reader::BufReader;

@@ -176,7 +176,8 @@ fn loom(run: &mut Run<'_>) -> Result<String, String> {
 }
 
 /// AddressSanitizer, for what user space does wrong. The compiler has it behind an unstable flag
-/// only, which RUSTC_BOOTSTRAP opens; std itself is not instrumented.
+/// only, which RUSTC_BOOTSTRAP opens; std itself is not instrumented. Leaks are not looked for, because
+/// tests forget futures on purpose.
 fn asan(run: &mut Run<'_>) -> Result<String, String> {
     let host = host()?;
     let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime", "-p", "wakering-net"];
@@ -189,6 +190,9 @@ fn asan(run: &mut Run<'_>) -> Result<String, String> {
     let env = [
         ("RUSTC_BOOTSTRAP", "1"),
         ("RUSTFLAGS", "-Zsanitizer=address"),
+        ("ASAN_OPTIONS", "detect_leaks=0"),
+        ("WAKERING_TEST_PATIENCE", "10"),
+        ("CARGO_PROFILE_DEV_OPT_LEVEL", "1"),
         ("CARGO_TARGET_DIR", target.as_str()),
     ];
     let finished = run.finish("asan", &args.concat(), &env)?;
