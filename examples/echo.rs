@@ -10,14 +10,15 @@ fn main() -> std::io::Result<()> {
         println!("listening on {}", listener.local_addr()?);
         loop {
             let (stream, _peer) = listener.accept().await?;
-            stream.set_nodelay(true)?;
             wakering::spawn(echo(stream));
         }
     })
 }
 
+/// Sends back what comes, until the peer closes; an error ends this connection alone.
 async fn echo(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut buf = Vec::with_capacity(32 * 1024);
+    stream.set_nodelay(true)?;
+    let mut buf = Vec::with_capacity(16 * 1024);
     loop {
         let (n, filled) = stream.read(buf).await?;
         if n == 0 {
