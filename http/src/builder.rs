@@ -49,8 +49,8 @@ pub struct Builder {
     pub(crate) on_error: Rc<OnError>,
 }
 
-/// Who is told of errors, and of whose connection they are.
-type OnError = dyn Fn(SocketAddr, &io::Error);
+/// Who is told of errors.
+type OnError = dyn Fn(&io::Error);
 
 impl Builder {
     /// Thirty seconds for the head of a request, errors said on standard error.
@@ -60,9 +60,7 @@ impl Builder {
     /// # let _ = builder;
     /// ```
     pub fn new() -> Builder {
-        let on_error = Rc::new(|peer, error: &io::Error| {
-            eprintln!("wakering: the connection with {peer} has failed: {error}");
-        });
+        let on_error = Rc::new(|error: &io::Error| eprintln!("wakering: {error}"));
         let head_timeout = Duration::from_secs(30);
         Builder { http1: http1::Builder::new(), head_timeout, on_error }
     }
@@ -82,8 +80,8 @@ impl Builder {
         self
     }
 
-    /// Who is told why a connection has failed, unless its client is to blame: what `accept`, the
-    /// service or a body failed with.
+    /// Who is told of errors: what `accept`, the service or a body failed with, a panic in one of
+    /// them, an accept that failed. Not what clients do.
     ///
     /// ```
     /// use std::{cell::Cell, io, rc::Rc};
@@ -97,7 +95,7 @@ impl Builder {
     ///     let failures = Rc::new(Cell::new(0));
     ///     let count = failures.clone();
     ///     let fail = async |_: Request<Incoming>| Err::<Response<String>, _>(io::Error::other("no"));
-    ///     let builder = Builder::new().on_error(move |_peer, _error| count.set(count.get() + 1));
+    ///     let builder = Builder::new().on_error(move |_error| count.set(count.get() + 1));
     ///     let _server = builder.serve(listener, service_fn(fail));
     ///
     ///     let mut client = TcpStream::connect(address).await?;
@@ -108,7 +106,7 @@ impl Builder {
     /// })
     /// # .unwrap();
     /// ```
-    pub fn on_error(mut self, on_error: impl Fn(SocketAddr, &io::Error) + 'static) -> Builder {
+    pub fn on_error(mut self, on_error: impl Fn(&io::Error) + 'static) -> Builder {
         self.on_error = Rc::new(on_error);
         self
     }

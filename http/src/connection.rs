@@ -75,7 +75,7 @@ enum State<I, S: HttpService<Incoming>> {
     /// Waits for a first byte until the deadline.
     Parked(Watched<I>, S, Instant),
     /// hyper has the stream.
-    Busy(http1::Connection<Watched<I>, S>),
+    Busy(Box<http1::Connection<Watched<I>, S>>),
     Done,
 }
 
@@ -121,7 +121,7 @@ where
     pub fn close(&mut self) {
         self.closing = true;
         if let State::Busy(connection) = &mut self.state {
-            Pin::new(connection).graceful_shutdown();
+            Pin::new(&mut **connection).graceful_shutdown();
         }
     }
 
@@ -165,7 +165,8 @@ where
     /// Gives the stream to hyper.
     fn engage(&mut self) {
         if let State::Parked(stream, service, _) = mem::replace(&mut self.state, State::Done) {
-            self.state = State::Busy(self.http1.serve_connection(stream, service));
+            let connection = self.http1.serve_connection(stream, service);
+            self.state = State::Busy(Box::new(connection));
         }
     }
 

@@ -205,17 +205,15 @@ where
 {
     let closing = Rc::new(Closing::default());
     let server = Rc::clone(&closing);
-    let accepting = wakering_net::serve(listener, async move |stream, peer| {
-        let outcome = async {
-            let (stream, service) = accept(stream, peer).await?;
-            serve_until(&server, builder.connection(stream, service)).await
-        };
-        match outcome.await {
-            Err(error) if !is_the_clients(error.kind()) => (builder.on_error)(peer, &error),
-            _ => {}
+    let on_error = Rc::clone(&builder.on_error);
+    let handler = async move |stream, peer| {
+        let (stream, service) = accept(stream, peer).await?;
+        match serve_until(&server, builder.connection(stream, service)).await {
+            Err(error) if is_the_clients(error.kind()) => Ok(()),
+            outcome => outcome,
         }
-        Ok(())
-    });
+    };
+    let accepting = wakering_net::serve_reporting(listener, handler, move |error| on_error(error));
     Server { accepting, closing }
 }
 
