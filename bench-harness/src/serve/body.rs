@@ -5,7 +5,8 @@
 //! that is when hyper flushes, and without it pieces that are due at the same time would arrive as
 //! one, the way drips commonly fail to drip.
 
-use std::io;
+use std::error::Error;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,9 +19,13 @@ use wakering::time::{Instant, Sleep, sleep_until};
 pub(super) struct Piece {
     /// When it leaves, counted from the first poll.
     pub(super) due: Duration,
-    /// Its bytes, or the error that breaks the connection off.
-    pub(super) data: io::Result<Bytes>,
+    /// Its bytes, or the end of the connection.
+    pub(super) data: Result<Bytes, Cut>,
 }
+
+/// A body ends here on purpose, before its length is reached.
+#[derive(Debug, PartialEq)]
+pub(super) struct Cut;
 
 impl Piece {
     /// A piece that leaves as soon as the one before it has left.
@@ -81,7 +86,7 @@ impl<T: Into<Bytes>> From<T> for Body {
 }
 
 impl Streamed {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         if self.held.is_none() {
             let Some(piece) = self.pieces.next() else {
                 return Poll::Ready(None);
@@ -116,12 +121,12 @@ impl Streamed {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = io::Error;
+    type Error = Cut;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self.get_mut() {
             Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Body::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
@@ -142,5 +147,20 @@ impl http_body::Body for Body {
             Body::Streamed(streamed) => streamed.length,
         };
         length.map_or_else(SizeHint::new, SizeHint::with_exact)
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body is cut off on purpose")
+    }
+}
+
+impl Error for Cut {}
+
+impl Cut {
+    /// Whether that is why a connection failed.
+    pub(super) fn is_behind(error: &(dyn Error + 'static)) -> bool {
+        error.is::<Cut>() || error.source().is_some_and(Cut::is_behind)
     }
 }

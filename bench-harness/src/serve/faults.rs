@@ -16,7 +16,7 @@ use http::{HeaderValue, StatusCode};
 use wakering::io::{Sink, Source};
 use wakering::net::TcpStream;
 
-use super::body::{Body, Piece};
+use super::body::{Body, Cut, Piece};
 use super::call::{Call, Peer};
 use super::reply::{PLAIN, Reply};
 
@@ -50,8 +50,8 @@ pub(super) fn garbage(_call: &Call<'_>) -> Reply {
 
 /// Closes after five of a hundred bytes.
 pub(super) fn truncate(_call: &Call<'_>) -> Reply {
-    let broken = Piece { due: Duration::ZERO, data: Err(io::ErrorKind::UnexpectedEof.into()) };
-    let pieces = [Piece::now(Bytes::from_static(b"short")), broken];
+    let cut = Piece { due: Duration::ZERO, data: Err(Cut) };
+    let pieces = [Piece::now(Bytes::from_static(b"short")), cut];
     Reply::new(StatusCode::OK, PLAIN, Body::of_length(100, pieces.into_iter()))
 }
 

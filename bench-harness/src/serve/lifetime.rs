@@ -19,6 +19,7 @@ use wakering::io::AsyncRead;
 use wakering::net::{TcpListener, TcpStream, UnixStream};
 use wakering::time::timeout;
 
+use super::body::Cut;
 use super::call::Peer;
 use super::faults::Stream;
 use super::service::respond;
@@ -67,8 +68,11 @@ async fn serve(addr: &str, signals: StdUnixStream) -> Result<(), String> {
     let local = listener.local_addr().map_err(describe)?;
     let mut signals = UnixStream::from_std(signals).map_err(|error| error.to_string())?;
 
-    // Connections fail here on purpose: that is no news.
-    let builder = http::Builder::new().on_error(|_peer, _error| {});
+    let builder = http::Builder::new().on_error(|error| {
+        if !Cut::is_behind(error) {
+            eprintln!("bench-harness serve: {error}");
+        }
+    });
     let server = builder.serve_each(listener, async move |tcp: TcpStream, from| {
         tcp.set_nodelay(true)?;
         let peer = Rc::new(Peer::new(from, local));
