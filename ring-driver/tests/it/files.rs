@@ -282,7 +282,10 @@ fn direct_reads_fill_aligned_memory() {
         let file = match op::open(None, &path, how).await {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                 let reason = "the file system has no O_DIRECT";
-                return wakering_ring_driver::testing::skip("direct_reads", reason);
+                return wakering_ring_driver::testing::skip(
+                    "direct_reads_fill_aligned_memory",
+                    reason,
+                );
             }
             file => file.unwrap(),
         };

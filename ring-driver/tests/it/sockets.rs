@@ -147,7 +147,7 @@ fn failures_have_their_kinds() {
 fn connections_outlive_the_multishot_that_brought_them() {
     let driver = crate::driver();
     if !driver.capabilities().multishot_accept {
-        return skip("connections_outlive", "no multishot_accept");
+        return skip("connections_outlive_the_multishot_that_brought_them", "no multishot_accept");
     }
     crate::block_on(&driver, async {
         let (listener, address) = listener().await?;
@@ -197,7 +197,7 @@ fn a_multishot_receive_yields_bytes_until_the_end() {
         let ours = adopt(&driver, ours)?;
         let mut stream = match op::recv_multi(&ours) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                skip("a_multishot_receive", "no multishot_recv");
+                skip("a_multishot_receive_yields_bytes_until_the_end", "no multishot_recv");
                 return Ok(());
             }
             stream => stream?,
@@ -220,7 +220,7 @@ fn a_multishot_receive_yields_bytes_until_the_end() {
 fn bytes_outlive_the_multishot_that_brought_them() {
     let driver = crate::driver();
     if !driver.capabilities().multishot_recv {
-        return skip("bytes_outlive", "no multishot_recv");
+        return skip("bytes_outlive_the_multishot_that_brought_them", "no multishot_recv");
     }
     crate::block_on(&driver, async {
         let (ours, mut theirs) = UnixStream::pair()?;
