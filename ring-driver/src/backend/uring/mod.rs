@@ -10,6 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,6 +113,13 @@ impl Uring {
     }
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        if let Request::AcceptMulti { fd } = *request
+            && !self.ring.capabilities.multishot_accept
+        {
+            // A series of one: whoever asked for it starts the next.
+            let (address, len) = (ptr::null_mut(), ptr::null_mut());
+            return self.push(&Request::Accept { fd, address, len }, user_data);
+        }
         if self.can(request) {
             return self.submit(request, user_data, Flags::empty());
         }
@@ -209,7 +217,6 @@ impl Uring {
     fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::AcceptMulti { .. } => capabilities.multishot_accept,
             Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
             Request::RecvPooled { .. } => self.buf_pool.is_some(),
             _ => true,
