@@ -2,9 +2,9 @@
 //!
 //! A *generation* is the tasks that are queued at its start; what they wake comes after. The
 //! driver, the inbox and the clock are looked at when nothing is ready, and otherwise after a
-//! *slice* of 64 polls or 100 µs, so that tasks which are always ready starve nothing. A look reaps
-//! completions first and fires timers second: a completion that is there when its timeout expires
-//! has won.
+//! *slice* of 64 polls or 100 µs, within a generation or across several, so that tasks which are
+//! always ready starve nothing. A look reaps completions first and fires timers second: a
+//! completion that is there when its timeout expires has won.
 
 use std::future::Future;
 use std::pin::pin;
@@ -34,22 +34,27 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
         }
         for _ in 0..executor.queued() {
             if slice.is_over {
-                break;
+                slice = look(executor, Wait::Now);
             }
             executor.run_next();
             slice.count(executor);
         }
-        let idle = executor.queued() == 0 && !woken.is_set();
-        if idle {
-            executor.driver().turn(Wait::Until(executor.timers().next()));
-        } else if !slice.is_over {
-            continue;
-        } else if executor.driver().needs_turn() {
-            executor.driver().turn(Wait::Now);
+        if executor.queued() == 0 && !woken.is_set() {
+            slice = look(executor, Wait::Until(executor.timers().next()));
+        } else if slice.is_over {
+            slice = look(executor, Wait::Now);
         }
-        slice = Slice::begin(executor);
-        executor.timers().fire(slice.begun);
     }
+}
+
+/// Takes in what has happened, after sleeping as long as nothing has and `wait` allows.
+fn look(executor: &Executor, wait: Wait) -> Slice {
+    if wait != Wait::Now || executor.driver().needs_turn() {
+        executor.driver().turn(wait);
+    }
+    let slice = Slice::begin(executor);
+    executor.timers().fire(slice.begun);
+    slice
 }
 
 /// How long tasks may run before the loop looks up.

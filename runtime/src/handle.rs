@@ -65,6 +65,22 @@ impl Handle {
 
     /// Makes `future` a task of that runtime.
     ///
+    /// It travels, so it has to be `Send`. One that is not (anything that sleeps or reads) can be made
+    /// over there: let the future that travels [`spawn`](crate::spawn) it.
+    ///
+    /// ```
+    /// use std::{thread, time::Duration};
+    /// use wakering_runtime::{Handle, run, spawn, time::sleep};
+    ///
+    /// run(async {
+    ///     let handle = Handle::current();
+    ///     let elsewhere = thread::spawn(move || {
+    ///         handle.spawn(async { spawn(sleep(Duration::from_millis(1))).await })
+    ///     });
+    ///     assert!(elsewhere.join().unwrap().await.is_ok());
+    /// });
+    /// ```
+    ///
     /// If the runtime has ended, or ends before the task gets there, `future` is dropped and the
     /// handle gives an error that [says so](JoinError::is_runtime_gone).
     ///

@@ -67,11 +67,16 @@ pub fn run<F: Future>(future: F) -> F::Output {
 /// error what would not end.
 ///
 /// ```
-/// use wakering_runtime::{Runtime, spawn};
+/// use wakering_runtime::{Runtime, task::yield_now};
 ///
 /// let runtime = Runtime::new()?;
-/// let handle = runtime.block_on(async { spawn(async { 42 }) });
-/// assert_eq!(runtime.block_on(handle).unwrap(), 42);
+/// let task = runtime.spawn(async {
+///     yield_now().await;
+///     42
+/// });
+/// runtime.block_on(yield_now());
+/// assert!(!task.is_finished(), "it has had one turn");
+/// assert_eq!(runtime.block_on(task).unwrap(), 42);
 /// # Ok::<(), wakering_runtime::SetupError>(())
 /// ```
 pub struct Runtime {

@@ -21,6 +21,9 @@ mod state;
 /// How it lets others go first.
 mod yield_now;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+
 pub use builder::{Builder, spawn};
 pub use current::{TaskInfo, current};
 pub use handle::{JoinError, JoinHandle};

@@ -1,0 +1,271 @@
+//! The races of a task, in all orders: wakes, cancellation, joining and the end.
+//!
+//! Home is played by the test: it holds the key and looks at its inbox when it pleases. Run by
+//! `RUSTFLAGS="--cfg loom" cargo test -p wakering-runtime --lib --release loom`.
+
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use loom::sync::Mutex;
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use loom::thread;
+use wakering_ring_driver::Deliver;
+
+use super::cell::{self, Joiner, Parcel, Progress, Task};
+use super::{JoinError, TaskInfo};
+use crate::home::{HomeKey, Inbox};
+use crate::primitive::UnsafeCell;
+
+/// Counts the messages that the home thread has not looked at.
+struct Letterbox(Mutex<usize>);
+
+impl Inbox for Letterbox {
+    fn push(&self, _message: Arc<dyn Deliver>) -> Result<(), Arc<dyn Deliver>> {
+        *self.0.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+struct Home {
+    key: HomeKey,
+    letters: Arc<Letterbox>,
+}
+
+impl Home {
+    fn new() -> Home {
+        let letters = Arc::new(Letterbox(Mutex::new(0)));
+        Home { key: HomeKey::new(letters.clone(), Arc::new(|_| {})), letters }
+    }
+
+    fn spawn<F: Future + 'static>(&self, future: F) -> (Arc<dyn Task>, Joiner<F::Output>) {
+        cell::new(&self.key, TaskInfo::new(None, Location::caller()), future)
+    }
+
+    /// What the executor does with a task that comes out of its queue.
+    fn turn(&self, task: &Arc<dyn Task>) -> bool {
+        let waker = task.clone().into_waker();
+        let progress = task.advance(&self.key, &mut Context::from_waker(&waker));
+        if progress == Progress::Ended {
+            task.complete(&self.key);
+        }
+        progress == Progress::Ended
+    }
+
+    /// Looks at the inbox; the task is over afterwards, or waits.
+    fn look(&self, task: &Arc<dyn Task>) -> (usize, bool) {
+        let letters = std::mem::take(&mut *self.letters.0.lock().unwrap());
+        let ended = (0..letters).fold(false, |ended, _| self.turn(task) | ended);
+        (letters, ended)
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// An output that counts how often it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn model(body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(4);
+    builder.check(body);
+}
+
+/// Polls until there is an output, giving the others their turn in between.
+fn join<T>(joiner: &mut Joiner<T>) -> Result<T, JoinError> {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut polls = 0;
+    loop {
+        match joiner.poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => polls += 1,
+        }
+        while woken.0.load(Ordering::SeqCst) < polls {
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn loom_a_wake_is_never_lost_and_publishes_what_was_written_before_it() {
+    model(|| {
+        let home = Home::new();
+        let is_ready = Arc::new(AtomicBool::new(false));
+        let seen = is_ready.clone();
+        let (task, joiner) = home.spawn(poll_fn(move |_| {
+            if seen.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        let waker = task.clone().into_waker();
+        let other = thread::spawn(move || {
+            is_ready.store(true, Ordering::Relaxed);
+            waker.wake();
+        });
+        let ended = home.turn(&task);
+        other.join().unwrap();
+        let (letters, ended_later) = home.look(&task);
+        assert!(ended ^ ended_later, "it ends once");
+        assert!(letters <= 1);
+        assert!(joiner.is_done());
+    });
+}
+
+#[test]
+fn loom_two_wakers_queue_a_task_once() {
+    model(|| {
+        let home = Home::new();
+        let (task, _joiner) = home.spawn(poll_fn(|_| Poll::<()>::Pending));
+        assert!(!home.turn(&task));
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let waker = task.clone().into_waker();
+                thread::spawn(move || waker.wake_by_ref())
+            })
+            .collect();
+        let (early, _) = home.look(&task);
+        for other in others {
+            other.join().unwrap();
+        }
+        let (late, _) = home.look(&task);
+        assert!((1..=2).contains(&(early + late)));
+        assert!(early <= 1 && late <= 1, "queued twice");
+    });
+}
+
+#[test]
+fn loom_a_cancellation_from_afar_takes_effect_or_comes_too_late() {
+    model(|| {
+        let home = Home::new();
+        let is_ready = Arc::new(AtomicBool::new(false));
+        let seen = is_ready.clone();
+        let (task, mut joiner) = home.spawn(poll_fn(move |_| {
+            if seen.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        let waker = task.clone().into_waker();
+        let canceller = thread::spawn(move || {
+            let first = joiner.cancel();
+            assert!(!joiner.cancel(), "only the first request counts");
+            (first, join(&mut joiner))
+        });
+        let waking = thread::spawn(move || {
+            is_ready.store(true, Ordering::Relaxed);
+            waker.wake();
+        });
+        let mut ended = home.turn(&task);
+        while !ended {
+            thread::yield_now();
+            ended |= home.look(&task).1;
+        }
+        let (was_first, output) = canceller.join().unwrap();
+        waking.join().unwrap();
+        assert!(!home.look(&task).1, "it ends once");
+        match output {
+            Ok(()) => {}
+            Err(error) => assert!(error.is_cancelled() && was_first),
+        }
+    });
+}
+
+#[test]
+fn loom_whoever_joins_is_woken_or_finds_the_output() {
+    model(|| {
+        let home = Home::new();
+        let (task, mut joiner) = home.spawn(async { 42 });
+        let other = thread::spawn(move || {
+            let first = Arc::new(Woken::default());
+            let waker = Waker::from(first.clone());
+            match joiner.poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => output,
+                // Another waker takes the place of the first, which may or may not be woken.
+                Poll::Pending => join(&mut joiner),
+            }
+        });
+        assert!(home.turn(&task));
+        assert_eq!(other.join().unwrap().unwrap(), 42);
+    });
+}
+
+#[test]
+fn loom_an_output_is_dropped_once_whoever_goes_first() {
+    model(|| {
+        let home = Home::new();
+        let drops = Arc::new(AtomicUsize::new(0));
+        let output = Counted(drops.clone());
+        let (task, mut joiner) = home.spawn(async move { output });
+        let other = thread::spawn(move || {
+            let waker = Waker::from(Arc::new(Woken::default()));
+            if let Poll::Ready(output) = joiner.poll(&mut Context::from_waker(&waker)) {
+                drop(output);
+            }
+            drop(joiner);
+        });
+        assert!(home.turn(&task));
+        other.join().unwrap();
+        drop(task);
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn loom_a_parcel_is_taken_in_or_refused() {
+    model(|| {
+        let home = Home::new();
+        let drops = Arc::new(AtomicUsize::new(0));
+        let captured = Counted(drops.clone());
+        let info = TaskInfo::new(None, Location::caller());
+        let (task, mut joiner) = cell::new_parcel(home.key.home(), info, async move {
+            drop(captured);
+        });
+        let parcel = Parcel(task.clone());
+        let other = thread::spawn(move || drop(parcel));
+        let is_ours = task.header().claim_parcel();
+        if is_ours {
+            assert!(home.turn(&task));
+        }
+        other.join().unwrap();
+        let output = joiner.poll(&mut Context::from_waker(Waker::noop()));
+        match output {
+            Poll::Ready(Ok(())) => assert!(is_ours),
+            Poll::Ready(Err(error)) => assert!(error.is_runtime_gone() && !is_ours),
+            Poll::Pending => panic!("nobody has decided its fate"),
+        }
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn loom_detects_what_these_tests_are_about() {
+    /// Shared as if somebody had seen to it that nobody touches it at the same time.
+    struct Racy(UnsafeCell<u32>);
+    #[allow(unsafe_code)]
+    // SAFETY: none; loom is asked to notice.
+    unsafe impl Sync for Racy {}
+    #[allow(unsafe_code)]
+    // SAFETY: as above.
+    unsafe impl Send for Racy {}
+
+    model(|| {
+        let racy = Arc::new(Racy(UnsafeCell::new(0)));
+        let other = {
+            let racy = racy.clone();
+            thread::spawn(move || racy.0.with_mut(|_| {}))
+        };
+        racy.0.with_mut(|_| {});
+        other.join().unwrap();
+    });
+}

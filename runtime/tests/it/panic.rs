@@ -1,0 +1,136 @@
+//! What a panic takes down, and what not.
+
+use std::future::pending;
+use std::panic::panic_any;
+use std::sync::{Arc, Mutex};
+
+use wakering_runtime::task::{Builder as TaskBuilder, yield_now};
+use wakering_runtime::{Builder, Runtime, spawn};
+
+use crate::{Witness, runtime, within_bounds};
+
+type Reports = Arc<Mutex<Vec<String>>>;
+
+/// A runtime that writes down which panics it was told of.
+fn reporting() -> (Runtime, Reports) {
+    let reports = Reports::default();
+    let told = reports.clone();
+    let hook = move |error: &wakering_runtime::task::JoinError| {
+        told.lock().unwrap().push(error.to_string());
+    };
+    (Builder::new().on_unhandled(hook).build().unwrap(), reports)
+}
+
+/// Given a task that panics, when it is joined, then the error has its payload and names the task,
+/// and the runtime and the other tasks live on.
+#[test]
+fn case_t04_a_panic_ends_its_task_alone_and_comes_out_of_the_handle() {
+    within_bounds(async {
+        let bystander = spawn(async {
+            yield_now().await;
+            "alive"
+        });
+        let careless = TaskBuilder::new().name("careless").spawn(async {
+            yield_now().await;
+            panic_any(7u8)
+        });
+        let error = careless.await.unwrap_err();
+        assert!(error.is_panic() && !error.is_cancelled() && !error.is_runtime_gone());
+        assert_eq!(error.task().name(), Some("careless"));
+        assert!(error.to_string().contains("`careless`"));
+        assert_eq!(*error.into_panic().unwrap().downcast::<u8>().unwrap(), 7);
+        assert_eq!(bystander.await.unwrap(), "alive");
+    });
+}
+
+#[test]
+fn a_panic_drops_the_future_and_what_it_captured() {
+    let witness = Witness::default();
+    let (guard, other) = (witness.guard(), witness.guard());
+    within_bounds(async {
+        let task = spawn(async move {
+            let _guard = guard;
+            let _captured = &other;
+            yield_now().await;
+            panic!("out");
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(witness.drops(), 2);
+    });
+}
+
+#[test]
+fn a_panic_of_a_detached_task_is_reported_once_and_one_that_was_joined_never() {
+    let (runtime, reports) = reporting();
+    runtime.block_on(async {
+        drop(TaskBuilder::new().name("unseen").spawn(async { panic!("first") }));
+        yield_now().await;
+        assert!(spawn(async { panic!("joined") }).await.is_err());
+        let ignored = spawn(async { panic!("never asked for") });
+        yield_now().await;
+        assert!(ignored.is_finished());
+        drop(ignored);
+        let cancelled = spawn(pending::<()>());
+        cancelled.cancel();
+        drop(cancelled);
+        yield_now().await;
+    });
+    drop(runtime);
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(reports[0].contains("`unseen`") && reports[0].contains(file!()));
+    assert!(reports[0].ends_with("panicked: first"));
+    assert!(reports[1].ends_with("panicked: never asked for"));
+}
+
+#[test]
+fn an_output_that_panics_while_it_is_dropped_is_reported_too() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("unwanted");
+        }
+    }
+    let (runtime, reports) = reporting();
+    runtime.block_on(async {
+        drop(spawn(async { Fails }));
+        yield_now().await;
+        let finished = spawn(async { Fails });
+        yield_now().await;
+        drop(finished);
+    });
+    assert_eq!(reports.lock().unwrap().len(), 2);
+    assert_eq!(runtime.block_on(async { 42 }), 42);
+}
+
+#[test]
+fn a_hook_that_panics_itself_does_no_harm() {
+    let runtime = Builder::new().on_unhandled(|_| panic!("the hook too")).build().unwrap();
+    runtime.block_on(async {
+        drop(spawn(async { panic!("first") }));
+        yield_now().await;
+    });
+    assert_eq!(runtime.block_on(async { spawn(async { 42 }).await.unwrap() }), 42);
+}
+
+#[test]
+fn a_panic_while_a_cancelled_future_is_dropped_comes_out_of_the_handle() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("cleanup failed");
+        }
+    }
+    let runtime = runtime();
+    let error = runtime.block_on(async {
+        let task = spawn(async {
+            let _fails = Fails;
+            pending::<()>().await
+        });
+        yield_now().await;
+        assert!(task.cancel());
+        task.await.unwrap_err()
+    });
+    assert!(error.is_panic());
+    assert!(error.to_string().ends_with("panicked: cleanup failed"));
+}

@@ -1,0 +1,394 @@
+//! Sleeping, ticking, and not waiting longer.
+
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use wakering_ring_driver::testing::{CheckingBuf, patience};
+use wakering_ring_driver::{Driver, Fd, Sharing, op};
+use wakering_runtime::task::yield_now;
+use wakering_runtime::time::{
+    Elapsed, Instant, Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until, timeout,
+    timeout_at,
+};
+use wakering_runtime::{Builder, spawn};
+
+use crate::{Witness, alloc, bounded, runtime, within_bounds};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Given sleeps of 30, 10, 20, 20 and 20 ms, when they run, then they end in the order of their
+/// deadlines, equal ones in the order in which they began, and none early.
+#[test]
+fn case_z01_sleeps_end_by_deadline_and_never_early() {
+    let order = Rc::new(RefCell::new(Vec::new()));
+    within_bounds(async {
+        let start = Instant::now();
+        let twenty = start + 20 * MS;
+        let deadlines = [
+            ("30", start + 30 * MS),
+            ("10", start + 10 * MS),
+            ("a", twenty),
+            ("b", twenty),
+            ("c", twenty),
+        ];
+        let tasks = deadlines.map(|(name, deadline)| {
+            let order = order.clone();
+            spawn(async move {
+                sleep_until(deadline).await;
+                assert!(Instant::now() >= deadline, "{name} is early");
+                order.borrow_mut().push(name);
+            })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert_eq!(*order.borrow(), ["10", "a", "b", "c", "30"]);
+}
+
+#[test]
+fn a_hundred_thousand_sleeps_wake_in_the_order_of_their_deadlines() {
+    // They are to sleep all before the first one ends, which takes a slow machine longer.
+    let leads = [200, 800, 3200, 12_800].map(Duration::from_millis);
+    assert!(leads.into_iter().any(sleep_a_hundred_thousand_times), "this machine is too slow");
+}
+
+/// False if some had not begun after `lead`.
+fn sleep_a_hundred_thousand_times(lead: Duration) -> bool {
+    const COUNT: usize = 100_000;
+    let runtime = runtime();
+    let before = alloc::bytes();
+    let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+    let mut woken = Vec::new();
+    let mut in_time = false;
+    runtime.block_on(async {
+        let base = Instant::now() + lead;
+        let order = Rc::new(RefCell::new(Vec::with_capacity(COUNT)));
+        let tasks: Vec<_> = (0..COUNT)
+            .map(|_| {
+                // xorshift
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                let deadline = base + Duration::from_micros(1000 + seed % 99_000);
+                let order = order.clone();
+                spawn(async move {
+                    sleep_until(deadline).await;
+                    assert!(Instant::now() >= deadline, "early");
+                    order.borrow_mut().push(deadline);
+                })
+            })
+            .collect();
+        spawn(yield_now()).await.unwrap();
+        in_time = Instant::now() < base;
+        if in_time {
+            for task in tasks {
+                task.await.unwrap();
+            }
+            woken = order.take();
+        }
+    });
+    if in_time {
+        assert_eq!(woken.len(), COUNT);
+        assert!(woken.is_sorted());
+    }
+    drop(woken);
+    drop(runtime);
+    let kept = alloc::bytes() - before;
+    assert!(kept <= 0, "{kept} bytes are lost");
+    in_time
+}
+
+/// Given a million timers of which 99 of 100 are cancelled, when the rest is still pending, then the
+/// memory of the others is back.
+#[test]
+fn case_z04_cancelled_timers_give_their_memory_back() {
+    const COUNT: usize = 1_000_000;
+    let runtime = runtime();
+    let before = alloc::bytes();
+    runtime.block_on(poll_fn(|cx| {
+        let mut sleeps: Vec<Option<Sleep>> = (0..COUNT)
+            .map(|at| Some(sleep(Duration::from_secs(3600) + Duration::from_micros(at as u64))))
+            .collect();
+        let of_the_futures = alloc::bytes() - before;
+        for sleep in sleeps.iter_mut().flatten() {
+            assert!(Pin::new(sleep).poll(cx).is_pending());
+        }
+        let full = alloc::bytes() - before - of_the_futures;
+        assert_eq!(runtime.metrics().timers, COUNT);
+        for (at, sleep) in sleeps.iter_mut().enumerate() {
+            if at % 100 != 0 {
+                *sleep = None;
+            }
+        }
+        let kept = alloc::bytes() - before - of_the_futures;
+        assert_eq!(runtime.metrics().timers, COUNT / 100);
+        println!("{full} bytes for {COUNT} timers, {kept} for the {} left", COUNT / 100);
+        assert!(kept * 5 < full, "{kept} of {full} bytes are kept for a hundredth of the timers");
+        drop(sleeps);
+        assert!(alloc::bytes() - before < 64 * 1024);
+        Poll::Ready(())
+    }));
+}
+
+#[test]
+fn a_sleep_for_ever_is_cancelled_like_any_other() {
+    within_bounds(async {
+        let endless = spawn(sleep(Duration::MAX));
+        let far = spawn(sleep(Duration::from_secs(u64::MAX / 4)));
+        sleep(MS).await;
+        assert!(!endless.is_finished() && !far.is_finished());
+        assert!(endless.cancel() && far.cancel());
+        assert!(endless.await.unwrap_err().is_cancelled());
+        assert!(far.await.unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
+fn a_sleep_that_is_over_before_it_begins_does_not_wait() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        assert!(futures_util::poll!(pin!(sleep(Duration::ZERO))).is_ready());
+        assert!(futures_util::poll!(pin!(sleep_until(Instant::now() - MS))).is_ready());
+    });
+    assert_eq!(runtime.metrics().timers, 0);
+}
+
+#[test]
+fn a_dropped_sleep_is_forgotten() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let mut pending = pin!(sleep(Duration::from_secs(60)));
+        assert!(futures_util::poll!(pending.as_mut()).is_pending());
+        assert_eq!(runtime.metrics().timers, 1);
+        pending.set(sleep(Duration::ZERO));
+        assert_eq!(runtime.metrics().timers, 0);
+    });
+}
+
+#[test]
+fn a_sleep_polled_by_another_runtime_wakes_there() {
+    let (first, second) = (runtime(), runtime());
+    let mut sleep = sleep(20 * MS);
+    first.block_on(async { assert!(futures_util::poll!(&mut sleep).is_pending()) });
+    assert_eq!(first.metrics().timers, 1);
+    second.block_on(async {
+        assert!(futures_util::poll!(&mut sleep).is_pending());
+        assert_eq!((first.metrics().timers, second.metrics().timers), (0, 1));
+        bounded(sleep).await;
+    });
+}
+
+#[test]
+fn a_sleep_that_is_reset_follows_its_new_deadline() {
+    within_bounds(async {
+        let mut watchdog = sleep(Duration::from_secs(60));
+        assert!(futures_util::poll!(&mut watchdog).is_pending());
+        let deadline = Instant::now() + 2 * MS;
+        watchdog.reset(deadline);
+        (&mut watchdog).await;
+        assert!(Instant::now() >= deadline);
+        watchdog.reset(Instant::now() + 2 * MS);
+        assert!(futures_util::poll!(&mut watchdog).is_pending(), "it runs again");
+    });
+}
+
+#[test]
+fn sleeps_of_any_length_cost_few_turns() {
+    let runtime = runtime();
+    let start = runtime.metrics().driver.waits;
+    runtime.block_on(async {
+        for length in [10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1] {
+            sleep(Duration::from_nanos(length)).await;
+        }
+    });
+    let waits = runtime.metrics().driver.waits - start;
+    assert!(waits <= 20, "{waits} waits for 8 sleeps");
+}
+
+#[test]
+fn a_value_that_is_ready_in_the_poll_that_finds_the_time_over_wins() {
+    within_bounds(async {
+        assert_eq!(timeout(Duration::ZERO, async { 42 }).await, Ok(42));
+        let past = Instant::now() - MS;
+        assert_eq!(timeout_at(past, async { 42 }).await, Ok(42));
+        let polls = Cell::new(0);
+        let never = poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            Poll::<()>::Pending
+        });
+        assert!(timeout(Duration::ZERO, never).await.is_err());
+        assert_eq!(polls.get(), 1, "a zero timeout polls once");
+    });
+}
+
+/// Given a receive under a timeout, when its bytes have come and its time is over before the loop
+/// looks, then the bytes win.
+#[test]
+fn case_o11_a_completion_that_is_there_wins_against_its_timeout() {
+    within_bounds(async {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let driver = Driver::current().unwrap();
+        let fd = Fd::adopt(&driver, near.into(), Sharing::Private).unwrap();
+        for _ in 0..20 {
+            let reader = fd.clone();
+            let task = spawn(async move {
+                let received = timeout(2 * MS, op::recv(&reader, vec![0; 8])).await;
+                received.map(|received| received.unwrap().0)
+            });
+            yield_now().await;
+            driver.turn(wakering_ring_driver::Wait::Now);
+            far.write_all(b"in time").unwrap();
+            thread::sleep(4 * MS);
+            assert_eq!(task.await.unwrap(), Ok(7));
+        }
+    });
+}
+
+/// The kernel, played by the test, does not give the operation back for a while.
+#[test]
+fn an_expired_timeout_drops_its_body_and_waits_for_what_that_left_behind() {
+    let (driver, memory) = Driver::memory().unwrap();
+    memory.set_cancel_wins(false);
+    let runtime = Builder::new().build_on(driver.clone());
+    let fd = memory.descriptor(&driver);
+    let witness = Witness::default();
+    let guard = witness.guard();
+    let (buf, lent) = CheckingBuf::new(8);
+    let kernel = memory.clone();
+    runtime.block_on(async {
+        let body = async move {
+            let _guard = guard;
+            let _ = op::read_at(&fd, buf, 0).await;
+        };
+        let mut limited = pin!(timeout(MS, body));
+        assert!(futures_util::poll!(limited.as_mut()).is_pending());
+        sleep(5 * MS).await;
+        assert!(futures_util::poll!(limited.as_mut()).is_pending(), "the kernel has the buffer");
+        assert_eq!(witness.drops(), 1, "the body is gone");
+        assert!(!lent.is_dropped());
+        kernel.next_request().unwrap().receive(b"late");
+        assert!(limited.await.is_err());
+        assert!(lent.is_dropped());
+    });
+}
+
+#[test]
+fn a_timeout_that_is_dropped_leaves_its_orphans_to_its_task() {
+    let (driver, memory) = Driver::memory().unwrap();
+    memory.set_cancel_wins(false);
+    let runtime = Builder::new().build_on(driver.clone());
+    let fd = memory.descriptor(&driver);
+    let kernel = memory.clone();
+    runtime.block_on(async {
+        let task = spawn(async move {
+            let mut limited = Box::pin(timeout(60_000 * MS, op::read_at(&fd, vec![0; 8], 0)));
+            assert!(futures_util::poll!(limited.as_mut()).is_pending());
+            drop(limited);
+        });
+        sleep(2 * MS).await;
+        assert!(!task.is_finished(), "the task waits for what the timeout left behind");
+        kernel.next_request().unwrap().receive(b"late");
+        task.await.unwrap();
+    });
+}
+
+#[test]
+fn the_shorter_of_two_nested_timeouts_ends_the_body() {
+    within_bounds(async {
+        let inner = timeout(MS, timeout(60_000 * MS, pending::<()>())).await;
+        assert!(inner.is_err());
+        let outer = timeout(60_000 * MS, timeout(MS, pending::<()>())).await;
+        assert!(matches!(outer, Ok(Err(Elapsed { .. }))));
+    });
+}
+
+/// The times from the start at which an interval of 20 ms ticks, if nobody asks in time for the tick
+/// that follows the first one.
+async fn ticks_after_a_pause(behavior: MissedTickBehavior) -> (Interval, [Duration; 4]) {
+    let mut interval = interval(20 * MS);
+    interval.set_missed_tick_behavior(behavior);
+    let start = interval.tick().await;
+    thread::sleep(50 * MS);
+    let mut ticks = [Duration::ZERO; 4];
+    for tick in &mut ticks {
+        *tick = interval.tick().await - start;
+        assert!(start.elapsed() >= *tick, "early");
+    }
+    (interval, ticks)
+}
+
+#[test]
+fn missed_ticks_come_late_or_not_at_all() {
+    within_bounds(async {
+        let (_, burst) = ticks_after_a_pause(MissedTickBehavior::Burst).await;
+        assert_eq!(burst, [20 * MS, 40 * MS, 60 * MS, 80 * MS]);
+
+        let (_, delay) = ticks_after_a_pause(MissedTickBehavior::Delay).await;
+        assert_eq!(delay[0], 20 * MS);
+        assert!(delay[1] >= 70 * MS && delay[2] >= delay[1] + 20 * MS);
+
+        let (_, skip) = ticks_after_a_pause(MissedTickBehavior::Skip).await;
+        assert_eq!(skip[0], 20 * MS);
+        assert!(skip[1] >= 60 * MS, "those that were missed do not come");
+        assert!(skip.iter().all(|tick| tick.as_nanos() % (20 * MS).as_nanos() == 0), "{skip:?}");
+    });
+}
+
+#[test]
+fn a_tick_that_was_not_awaited_to_its_end_is_the_next_one() {
+    within_bounds(async {
+        let mut interval = interval(4 * MS);
+        let first = interval.tick().await;
+        assert!(timeout(MS, interval.tick()).await.is_err());
+        assert_eq!(interval.tick().await, first + 4 * MS);
+    });
+}
+
+#[test]
+fn a_blocked_loop_makes_sleeps_late_but_not_lost() {
+    within_bounds(async {
+        let start = Instant::now();
+        let tasks: Vec<_> = (1..=10).map(|n| spawn(sleep(n * MS))).collect();
+        yield_now().await;
+        thread::sleep(20 * MS);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(start.elapsed() < patience(Duration::from_secs(5)));
+    });
+}
+
+#[test]
+fn a_driver_that_sleeps_past_writes_still_keeps_deadlines() {
+    // A byte that comes while the loop sleeps must not disturb the timer that it sleeps for.
+    within_bounds(async {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let driver = Driver::current().unwrap();
+        let fd = Fd::adopt(&driver, near.into(), Sharing::Private).unwrap();
+        let reader = spawn(async move {
+            let mut sum = 0;
+            while sum < 10 {
+                sum += op::recv(&fd, vec![0; 1]).await.unwrap().0;
+            }
+        });
+        let writer = thread::spawn(move || {
+            for _ in 0..10 {
+                thread::sleep(MS);
+                far.write_all(b"x").unwrap();
+            }
+        });
+        let deadline = Instant::now() + 15 * MS;
+        sleep_until(deadline).await;
+        assert!(Instant::now() >= deadline);
+        reader.await.unwrap();
+        writer.join().unwrap();
+    });
+}
