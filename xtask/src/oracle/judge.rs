@@ -35,7 +35,7 @@ pub(super) fn judge(
     if expected.status != got.status {
         wrong.push(format!("status {} instead of {}", got.status, expected.status));
     }
-    let own_words = is_for_people(expected) && is_for_people(got);
+    let own_words = is_for_people(request, expected) && is_for_people(request, got);
     let ignored = |name: &str| {
         let length = name == "content-length" && (own_words || request.answer == Body::Packed);
         NOT_COMPARED.contains(&name) || length
@@ -60,11 +60,13 @@ pub(super) fn judge(
 }
 
 /// Whether the body is a text that people read: a page about a redirect or an error, a sample
-/// document, the teapot.
-fn is_for_people(response: &Response) -> bool {
+/// document, the teapot. Of the answer to a HEAD, only its type tells.
+fn is_for_people(request: &Request, response: &Response) -> bool {
     let has_type = |wanted| response.values("content-type").any(|kind| kind.starts_with(wanted));
-    let page = has_type("text/html") && response.body.starts_with(b"<!");
-    !response.body.is_empty() && (page || has_type("application/xml") || response.status == 418)
+    let unseen = request.method == "HEAD";
+    let page = has_type("text/html") && (unseen || response.body.starts_with(b"<!"));
+    (unseen || !response.body.is_empty())
+        && (page || has_type("application/xml") || response.status == 418)
 }
 
 /// The headers that are compared, sorted, with what is random in them replaced.
