@@ -50,6 +50,20 @@ impl File {
 
     /// Moves the cursor to the start.
     ///
+    /// ```
+    /// use wakering_fs::File;
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut exe = File::open("/proc/self/exe").await?;
+    ///     let (_, first) = exe.read(vec![0; 4]).await?;
+    ///     exe.rewind().await?;
+    ///     assert_eq!(exe.read(vec![0; 4]).await?.1, first);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
     /// As in [`seek`](File::seek).
@@ -62,6 +76,19 @@ impl File {
     }
 
     /// Where the cursor is, in bytes from the start.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut exe = File::open("/proc/self/exe").await?;
+    ///     exe.read_exact(vec![0; 4]).await?;
+    ///     assert_eq!(exe.stream_position().await?, 4);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     ///

@@ -128,6 +128,17 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
 /// Removes the directory `path` with all that is in it; a symbolic link is removed, not followed,
 /// also if somebody puts one there in between.
 ///
+/// ```
+/// wakering_runtime::run(async {
+///     let dir = std::env::temp_dir().join(format!("wakering-tree-{}", std::process::id()));
+///     wakering_fs::create_dir_all(dir.join("a/b")).await?;
+///     wakering_fs::remove_dir_all(&dir).await?;
+///     assert!(!wakering_fs::try_exists(&dir).await?);
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
+///
 /// # Errors
 ///
 /// `NotFound`, `PermissionDenied` for anything in it, …; a part may have been removed then.

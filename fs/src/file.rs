@@ -156,6 +156,17 @@ impl File {
     }
 
     /// The same as [`OpenOptions::new`].
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let null = File::options().read(true).write(true).open("/dev/null").await?;
+    ///     assert_eq!(null.write_at("gone", 0).await?.0, 4);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
@@ -195,6 +206,19 @@ impl File {
 
     /// As [`sync_all`](File::sync_all), but without metadata that reading the content back does not
     /// need, such as times.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-data-{}", std::process::id()));
+    ///     let file = File::create(&path).await?;
+    ///     file.write_all_at("safe", 0).await?;
+    ///     file.sync_data().await?;
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     ///
@@ -274,6 +298,17 @@ impl File {
     }
 
     /// Asks about the file.
+    ///
+    /// ```
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let null = File::open("/dev/null").await?;
+    ///     assert!(null.metadata().await?.file_type().is_char_device());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     ///
@@ -394,6 +429,25 @@ impl File {
 
     /// Gives the file back as std's, at the position of the cursor, with what a dropped read took
     /// out of a pipe or terminal and nobody has read since; nothing, for other files.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use wakering_fs::File;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let file = File::open("/proc/self/exe").await?;
+    ///     let clone = file.try_clone()?;
+    ///     let file = file.into_std().await.expect_err("a clone is left");
+    ///     drop(clone);
+    ///
+    ///     let (mut file, unread) = file.into_std().await.expect("no clone is left");
+    ///     let mut magic = [0; 4];
+    ///     file.read_exact(&mut magic)?;
+    ///     assert_eq!((&magic, unread.len()), (b"\x7fELF", 0));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     ///

@@ -14,11 +14,23 @@ use crate::off_loop::off_loop;
 /// What the file system told about a file, as [`std::fs::Metadata`] has it.
 ///
 /// ```
+/// use std::time::SystemTime;
+///
 /// wakering_runtime::run(async {
-///     let root = wakering_fs::metadata("/").await?;
-///     assert!(root.is_dir());
-///     assert!(root.permissions().readonly() == (root.mode() & 0o222 == 0));
-///     Ok::<_, std::io::Error>(())
+///     let path = std::env::temp_dir().join(format!("wakering-stat-{}", std::process::id()));
+///     wakering_fs::write(&path, vec![1; 5000]).await?;
+///     let found = wakering_fs::metadata(&path).await?;
+///
+///     assert!(found.is_file() && !found.is_dir() && !found.is_symlink());
+///     assert_eq!((found.len(), found.nlink(), found.rdev()), (5000, 1, 0));
+///     assert!(found.modified()? <= SystemTime::now() && found.changed() <= SystemTime::now());
+///     assert_eq!(found.permissions().readonly(), found.mode() & 0o222 == 0);
+///
+///     // Two names of one file have file system and number in common, and all the rest.
+///     let own = wakering_fs::metadata("/proc/self").await?;
+///     assert_eq!(found.uid(), own.uid());
+///     assert_ne!((found.dev(), found.ino()), (own.dev(), own.ino()));
+///     wakering_fs::remove_file(&path).await
 /// })
 /// # .unwrap();
 /// ```
@@ -147,7 +159,10 @@ impl Metadata {
 /// ```
 /// wakering_runtime::run(async {
 ///     let null = wakering_fs::metadata("/dev/null").await?.file_type();
-///     assert!(null.is_char_device() && !null.is_file());
+///     assert!(null.is_char_device() && !null.is_block_device());
+///     assert!(!null.is_fifo() && !null.is_socket() && !null.is_symlink());
+///     let root = wakering_fs::metadata("/").await?.file_type();
+///     assert!(root.is_dir() && !root.is_file());
 ///     Ok::<_, std::io::Error>(())
 /// })
 /// # .unwrap();

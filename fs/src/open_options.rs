@@ -77,18 +77,57 @@ impl OpenOptions {
 
     /// Whether every write goes to the end of the file, also if others append to it at the same
     /// time. Implies write access.
+    ///
+    /// ```
+    /// use wakering_fs::{OpenOptions, read, write};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-append-{}", std::process::id()));
+    ///     write(&path, "content").await?;
+    ///     let file = OpenOptions::new().append(true).open(&path).await?;
+    ///     file.write_at("!", 0).await?;
+    ///     assert_eq!(read(&path).await?, b"content!");
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn append(&mut self, append: bool) -> &mut OpenOptions {
         self.0.append = append;
         self
     }
 
     /// Whether a file that is there is emptied. Needs write access.
+    ///
+    /// ```
+    /// use wakering_fs::{OpenOptions, read, write};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-cut-{}", std::process::id()));
+    ///     write(&path, "content").await?;
+    ///     OpenOptions::new().write(true).truncate(true).open(&path).await?;
+    ///     assert_eq!(read(&path).await?, b"");
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn truncate(&mut self, truncate: bool) -> &mut OpenOptions {
         self.0.truncate = truncate;
         self
     }
 
     /// Whether a file that is not there is created. Needs write or append access.
+    ///
+    /// ```
+    /// use wakering_fs::OpenOptions;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let path = std::env::temp_dir().join(format!("wakering-made-{}", std::process::id()));
+    ///     OpenOptions::new().write(true).create(true).open(&path).await?;
+    ///     assert!(wakering_fs::try_exists(&path).await?);
+    ///     wakering_fs::remove_file(&path).await
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn create(&mut self, create: bool) -> &mut OpenOptions {
         self.0.create = create;
         self
@@ -96,6 +135,16 @@ impl OpenOptions {
 
     /// Whether the file must be created, so that one that is there is an error (`AlreadyExists`).
     /// `create` and `truncate` then count for nothing.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use wakering_fs::OpenOptions;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let opened = OpenOptions::new().write(true).create_new(true).open("/dev/null").await;
+    ///     assert_eq!(opened.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    /// });
+    /// ```
     pub fn create_new(&mut self, create_new: bool) -> &mut OpenOptions {
         self.0.create_new = create_new;
         self
@@ -121,6 +170,19 @@ impl OpenOptions {
     }
 
     /// Further flags of open(2), as the system numbers them; bits of the access mode are ignored.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use wakering_fs::OpenOptions;
+    ///
+    /// # #[cfg(target_arch = "x86_64")]
+    /// wakering_runtime::run(async {
+    ///     const O_DIRECTORY: i32 = 0o200_000;
+    ///     let mut options = OpenOptions::new();
+    ///     let opened = options.read(true).custom_flags(O_DIRECTORY).open("/dev/null").await;
+    ///     assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotADirectory);
+    /// });
+    /// ```
     pub fn custom_flags(&mut self, flags: i32) -> &mut OpenOptions {
         self.0.custom_flags = flags;
         self
@@ -147,6 +209,16 @@ impl OpenOptions {
     }
 
     /// Opens the file at `path`.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use wakering_fs::OpenOptions;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let nonsense = OpenOptions::new().read(true).truncate(true).open("/dev/null").await;
+    ///     assert_eq!(nonsense.unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// });
+    /// ```
     ///
     /// # Errors
     ///

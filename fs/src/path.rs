@@ -135,6 +135,15 @@ pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::
 
 /// The path that the symbolic link at `path` holds, as it stands there.
 ///
+/// ```
+/// wakering_runtime::run(async {
+///     let exe = wakering_fs::read_link("/proc/self/exe").await?;
+///     assert_eq!(exe, std::env::current_exe()?);
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
+///
 /// # Errors
 ///
 /// `NotFound`; `InvalidInput` if it is no symbolic link.

@@ -105,6 +105,16 @@ fn batch(mut rest: std::fs::ReadDir) -> io::Result<Batch> {
 impl ReadDir {
     /// The next entry; `None` when there are no more.
     ///
+    /// ```
+    /// wakering_runtime::run(async {
+    ///     let mut tasks = wakering_fs::read_dir("/proc/self/task").await?;
+    ///     let first = tasks.next_entry().await?.expect("a process has a thread");
+    ///     assert!(first.metadata().await?.is_dir());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
     /// What getdents64(2) says; the entries behind may still come.
@@ -157,22 +167,63 @@ pub struct DirEntry {
 
 impl DirEntry {
     /// The path that was listed, with the name of the entry.
+    ///
+    /// ```
+    /// wakering_runtime::run(async {
+    ///     let entry = wakering_fs::read_dir("/proc/self/task").await?.next_entry().await?;
+    ///     let entry = entry.expect("a process has a thread");
+    ///     assert!(entry.path().starts_with("/proc/self/task"));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn path(&self) -> PathBuf {
         self.dir.join(&self.found.name)
     }
 
     /// The name of the entry alone.
+    ///
+    /// ```
+    /// wakering_runtime::run(async {
+    ///     let entry = wakering_fs::read_dir("/proc/self/task").await?.next_entry().await?;
+    ///     let entry = entry.expect("a process has a thread");
+    ///     let name = entry.file_name().to_str().expect("a number");
+    ///     assert!(name.parse::<u32>().is_ok());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn file_name(&self) -> &OsStr {
         &self.found.name
     }
 
     /// The number of the file in its file system.
+    ///
+    /// ```
+    /// wakering_runtime::run(async {
+    ///     let entry = wakering_fs::read_dir("/proc/self/task").await?.next_entry().await?;
+    ///     let entry = entry.expect("a process has a thread");
+    ///     assert_eq!(entry.ino(), entry.metadata().await?.ino());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn ino(&self) -> u64 {
         self.found.ino
     }
 
     /// What kind of file it is; a symbolic link is one. Most file systems tell that with the
     /// listing.
+    ///
+    /// ```
+    /// wakering_runtime::run(async {
+    ///     let entry = wakering_fs::read_dir("/proc/self/task").await?.next_entry().await?;
+    ///     let entry = entry.expect("a process has a thread");
+    ///     assert!(entry.file_type().await?.is_dir());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     ///
@@ -189,6 +240,16 @@ impl DirEntry {
     }
 
     /// Asks about the file, and about a symbolic link itself.
+    ///
+    /// ```
+    /// wakering_runtime::run(async {
+    ///     let entry = wakering_fs::read_dir("/proc/self/task").await?.next_entry().await?;
+    ///     let entry = entry.expect("a process has a thread");
+    ///     assert_eq!(entry.metadata().await?.mode() & 0o222, 0);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,10 +1,11 @@
 use std::fs as std_fs;
 use std::path::Path;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use wakering_fs::{self as fs, AlignedBuf, File, OpenOptions};
-use wakering_ring_driver::{IoBuf, IoBufMut};
+use wakering_ring_driver::{Driver, IoBuf, IoBufMut};
 use wakering_runtime::io::{AsyncRead, AsyncWrite};
 use wakering_runtime::testing::{CheckingBuf, in_child, open_descriptors, patience, skip};
 use wakering_runtime::time::{sleep, timeout};
@@ -200,33 +201,32 @@ fn a_dropped_read_has_not_happened() {
 }
 
 #[test]
-fn a_dropped_write_never_comes_after_the_next_one() {
+fn a_write_waits_for_the_one_that_was_dropped_before_it() {
     let dir = temp_dir();
     let path = dir.path().join("file");
-    const LEN: usize = 1 << 16;
+    let in_flight = || Driver::current().unwrap().counters().in_flight;
     run(async {
         let mut file = OpenOptions::new().write(true).create(true).open(&path).await.unwrap();
-        file.write_all("first use finds out that it is a file").await.unwrap();
-        let mut overtaken = 0;
-        for round in 0..200u32 {
+        assert!(file.metadata().await.unwrap().is_file());
+        for round in 0..20u32 {
             file.rewind().await.unwrap();
-            // Large and then small, so that the second would be done first if it did not wait.
-            let dropped = polled(1, file.write(vec![b'-'; LEN])).await.is_none();
-            overtaken += u32::from(dropped);
-            if !dropped {
-                file.rewind().await.unwrap();
+            let before = in_flight();
+            assert!(polled(1, file.write(vec![b'-'; 1 << 16])).await.is_none());
+            assert_eq!(in_flight(), before + 1, "it was dropped in flight");
+            assert_eq!(file.stream_position().await.unwrap(), 0, "the cursor has not moved");
+            {
+                let marker = format!("{round:08}");
+                let mut next = pin!(file.write_vectored(vec![marker.clone(), marker]));
+                assert!(polled(1, next.as_mut()).await.is_none());
+                assert_eq!(in_flight(), before + 1, "the next one is not in flight yet");
+                assert_eq!(next.await.unwrap().0, 16);
             }
-            let marker = format!("{round:08}");
-            file.write_all(marker.clone()).await.unwrap();
-            assert_eq!(file.stream_position().await.unwrap(), 8, "the cursor did not move twice");
+            assert_eq!(file.stream_position().await.unwrap(), 16, "it has moved once");
             let found = std_fs::read(&path).unwrap();
-            assert_eq!(found[..8], *marker.as_bytes());
+            assert_eq!(found[..16], *format!("{round:08}{round:08}").as_bytes());
+            assert_eq!(found.len(), 1 << 16);
+            file.write_all("plain").await.unwrap();
         }
-        println!("{overtaken} of 200 writes were dropped in flight");
-        assert!(overtaken >= 2);
-        // Nothing is late.
-        sleep(Duration::from_millis(50)).await;
-        assert_eq!(std_fs::read(&path).unwrap()[..8], *b"00000199");
     });
 }
 

@@ -181,23 +181,30 @@ fn a_dropped_wait_for_an_entry_loses_none() {
         std_fs::write(dir.path().join(n.to_string()), "").unwrap();
     }
     run(async {
-        let mut entries = read_dir(dir.path()).await.unwrap();
-        let (mut found, mut dropped) = (BTreeSet::new(), 0);
-        loop {
-            let entry = match polled(1, entries.next_entry()).await {
-                Some(entry) => entry,
-                None => {
-                    dropped += 1;
-                    entries.next_entry().await
+        // The pool is sometimes so quick that there is nothing to drop.
+        let mut dropped = 0;
+        for _ in 0..200 {
+            let mut entries = read_dir(dir.path()).await.unwrap();
+            let mut found = BTreeSet::new();
+            loop {
+                let entry = match polled(1, entries.next_entry()).await {
+                    Some(entry) => entry,
+                    None => {
+                        dropped += 1;
+                        entries.next_entry().await
+                    }
+                };
+                match entry.unwrap() {
+                    Some(entry) => assert!(found.insert(entry.file_name().to_owned())),
+                    None => break,
                 }
-            };
-            match entry.unwrap() {
-                Some(entry) => assert!(found.insert(entry.file_name().to_owned())),
-                None => break,
+            }
+            assert_eq!(found.len(), 600);
+            if dropped >= 10 {
+                return;
             }
         }
-        assert_eq!(found.len(), 600);
-        assert!(dropped >= 3, "a wait was dropped for every batch but the first: {dropped}");
+        panic!("only {dropped} waits could be dropped");
     });
 }
 

@@ -36,7 +36,7 @@ fn a_missing_file_is_named_by_every_function() {
             (fs::write(missing.join("x"), "").await, "open"),
             (fs::metadata(&missing).await.map(drop), "stat"),
             (fs::symlink_metadata(&missing).await.map(drop), "stat"),
-            (fs::set_permissions(&missing, fs::Permissions::from_mode(0)).await, "chmod"),
+            (fs::set_permissions(&missing, fs::Permissions::from_mode(0o0)).await, "chmod"),
             (fs::remove_file(&missing).await, "unlink"),
             (fs::remove_dir(&missing).await, "rmdir"),
             (fs::remove_dir_all(&missing).await, "rm -r"),

@@ -13,6 +13,8 @@ mod errors;
 mod file;
 /// Options, against std's.
 mod open;
+/// A kernel that does less than it was asked for.
+mod short;
 /// Whole files, also those that change under the reader.
 mod whole;
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use wakering_fs::OpenOptions;
-use wakering_runtime::testing::open_descriptors;
+use wakering_runtime::testing::{open_descriptors, skip};
 
 use crate::{run, temp_dir};
 
@@ -77,6 +77,25 @@ fn custom_flags_reach_the_kernel() {
         let _file = options.read(true).custom_flags(NONBLOCK | ACCESS).open(&path).await.unwrap();
         let flags = open_flags(&path);
         assert_eq!(flags & (NONBLOCK | ACCESS), NONBLOCK, "{flags:o}");
+    });
+}
+
+#[test]
+fn direct_is_one_flag_more() {
+    let dir = temp_dir();
+    let path = dir.path().join("file");
+    std_fs::write(&path, "").unwrap();
+    run(async {
+        let file = OpenOptions::new().read(true).open(&path).await.unwrap();
+        let plain = open_flags(&path);
+        file.close().await.unwrap();
+        let file = OpenOptions::new().read(true).direct(true).open(&path).await;
+        if file.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidInput) {
+            return skip("direct_is_one_flag_more", "open with O_DIRECT: the file system has none");
+        }
+        file.as_ref().unwrap();
+        let direct = open_flags(&path);
+        assert_eq!((direct & plain, (direct & !plain).count_ones()), (plain, 1), "{direct:o}");
     });
 }
 

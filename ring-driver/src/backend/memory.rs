@@ -119,6 +119,31 @@ impl Submitted {
         }
     }
 
+    /// Where in the file a read or write begins, in bytes; `None` for a stream, and for all else.
+    pub fn offset(&self) -> Option<u64> {
+        match self.request {
+            Request::Read { offset, .. } | Request::Write { offset, .. } => offset,
+            _ => None,
+        }
+    }
+
+    /// Completes a question about a file with its kind and permission bits, as `st_mode` has them,
+    /// and its length in bytes.
+    pub fn describe(self, mode: u16, len: u64) {
+        self.assert_lent();
+        let Request::Statx { out, .. } = self.request else {
+            panic!("{} asks nothing", self.name())
+        };
+        // SAFETY: plain integers, for which zero is a value; `out` is lent for writing until the
+        // final completion, which only this test gives.
+        unsafe {
+            out.write(std::mem::zeroed());
+            (*out).stx_mode = mode;
+            (*out).stx_size = len;
+        }
+        self.finish(Outcome::plain(0));
+    }
+
     /// Completes it with `result`, finally.
     ///
     /// # Panics

@@ -69,14 +69,8 @@ impl AlignedBuf {
             .expect("alignment is a power of two and the capacity at most isize::MAX");
         // SAFETY: The size of the layout is not zero.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else {
-            handle_alloc_error(layout)
-        };
-        AlignedBuf {
-            start,
-            len: 0,
-            layout,
-        }
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        AlignedBuf { start, len: 0, layout }
     }
 
     /// Sets the length to `len`, filling what is new with `value`.
@@ -94,11 +88,7 @@ impl AlignedBuf {
     ///
     /// If `len` exceeds the capacity.
     pub fn resize(&mut self, len: usize, value: u8) {
-        assert!(
-            len <= self.capacity(),
-            "length {len} exceeds the capacity {}",
-            self.capacity()
-        );
+        assert!(len <= self.capacity(), "length {len} exceeds the capacity {}", self.capacity());
         let old = self.len.min(len);
         self.len = len;
         self[old..].fill(value);

@@ -132,26 +132,11 @@ impl BufPool {
 
     /// A pool without a ring, which keeps up to `entries` idle vectors of `size` bytes.
     pub(crate) fn plain(entries: u16, size: usize) -> BufPool {
-        BufPool::new(
-            0,
-            entries,
-            size,
-            Form::Plain {
-                idle: RefCell::default(),
-            },
-        )
+        BufPool::new(0, entries, size, Form::Plain { idle: RefCell::default() })
     }
 
     fn new(group: u16, entries: u16, size: usize, form: Form) -> BufPool {
-        BufPool {
-            shared: Rc::new(Shared {
-                group,
-                entries,
-                size,
-                form,
-                stats: Cell::default(),
-            }),
-        }
+        BufPool { shared: Rc::new(Shared { group, entries, size, form, stats: Cell::default() }) }
     }
 
     /// Whether there is a ring to register.
@@ -170,11 +155,6 @@ impl BufPool {
     /// How many buffers the pool has, or at most keeps idle.
     pub(crate) fn entries(&self) -> u16 {
         self.shared.entries
-    }
-
-    /// How many bytes a buffer holds.
-    pub(crate) fn buffer_size(&self) -> usize {
-        self.shared.size
     }
 
     /// The number under which the ring is to be registered.
@@ -207,11 +187,7 @@ impl BufPool {
         let Form::Ring(ring) = &self.shared.form else {
             panic!("completion with buffer {id}, but there is no ring")
         };
-        assert!(
-            id < self.shared.entries,
-            "completion with buffer {id} of {}",
-            self.shared.entries
-        );
+        assert!(id < self.shared.entries, "completion with buffer {id} of {}", self.shared.entries);
         assert!(
             !ring.taken[usize::from(id)].replace(true),
             "completion with buffer {id}, which is already taken"
@@ -272,17 +248,13 @@ impl BufPool {
 impl Shared {
     /// The bytes of a taken buffer.
     pub(super) fn address(&self, id: u16) -> *mut u8 {
-        let Form::Ring(ring) = &self.form else {
-            unreachable!("only a ring provides buffers")
-        };
+        let Form::Ring(ring) = &self.form else { unreachable!("only a ring provides buffers") };
         ring.address(id, self.size)
     }
 
     /// Posts a taken buffer again.
     pub(super) fn give_back(&self, id: u16) {
-        let Form::Ring(ring) = &self.form else {
-            unreachable!("only a ring provides buffers")
-        };
+        let Form::Ring(ring) = &self.form else { unreachable!("only a ring provides buffers") };
         let was_taken = ring.taken[usize::from(id)].replace(false);
         debug_assert!(was_taken, "a `PooledBuf` is the only owner of its buffer");
         ring.post(id, self.size);
@@ -331,10 +303,7 @@ impl Ring {
 
     fn entry(&self, index: u16) -> *mut Entry {
         let mask = self.taken.len() - 1;
-        self.entries
-            .start()
-            .cast::<Entry>()
-            .wrapping_add(usize::from(index) & mask)
+        self.entries.start().cast::<Entry>().wrapping_add(usize::from(index) & mask)
     }
 
     fn address(&self, id: u16, size: usize) -> *mut u8 {
@@ -342,11 +311,7 @@ impl Ring {
     }
 
     fn shared_tail(&self) -> &AtomicU16 {
-        let tail = self
-            .entries
-            .start()
-            .wrapping_add(offset_of!(Entry, reserved))
-            .cast();
+        let tail = self.entries.start().wrapping_add(offset_of!(Entry, reserved)).cast();
         // SAFETY: Two aligned bytes inside the mapping, which outlives `self` and which we access
         // only atomically.
         unsafe { AtomicU16::from_ptr(tail) }

@@ -48,19 +48,11 @@ enum Home {
 impl PooledBuf {
     /// A buffer that the caller has marked as taken.
     pub(super) fn provided(pool: Rc<Shared>, id: u16, len: usize) -> PooledBuf {
-        PooledBuf {
-            start: 0,
-            end: len as u32,
-            home: Home::Provided { pool, id },
-        }
+        PooledBuf { start: 0, end: len as u32, home: Home::Provided { pool, id } }
     }
 
     pub(super) fn lent(pool: Rc<Shared>, bytes: Vec<u8>) -> PooledBuf {
-        PooledBuf {
-            start: 0,
-            end: len_of(&bytes),
-            home: Home::Lent { pool, bytes },
-        }
+        PooledBuf { start: 0, end: len_of(&bytes), home: Home::Lent { pool, bytes } }
     }
 
     /// Drops the first `n` bytes, which have been consumed.
@@ -77,11 +69,7 @@ impl PooledBuf {
     ///
     /// If there are fewer than `n`.
     pub fn advance(&mut self, n: usize) {
-        assert!(
-            n <= self.len(),
-            "cannot consume {n} of {} bytes",
-            self.len()
-        );
+        assert!(n <= self.len(), "cannot consume {n} of {} bytes", self.len());
         self.start += n as u32;
     }
 
@@ -160,11 +148,7 @@ unsafe impl IoBuf for PooledBuf {
 /// Takes the vector as it is, without any pool. Only the first 4 GiB of it are kept.
 impl From<Vec<u8>> for PooledBuf {
     fn from(bytes: Vec<u8>) -> PooledBuf {
-        PooledBuf {
-            start: 0,
-            end: len_of(&bytes),
-            home: Home::Owned(bytes),
-        }
+        PooledBuf { start: 0, end: len_of(&bytes), home: Home::Owned(bytes) }
     }
 }
 
@@ -177,8 +161,6 @@ impl Default for PooledBuf {
 
 impl fmt::Debug for PooledBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PooledBuf")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("PooledBuf").field("len", &self.len()).finish_non_exhaustive()
     }
 }

@@ -64,19 +64,14 @@ impl<B> BufError<B> {
     /// assert_eq!(part.map_buf(Slice::into_inner).buf, [1, 2, 3]);
     /// ```
     pub fn map_buf<C>(self, change: impl FnOnce(B) -> C) -> BufError<C> {
-        BufError {
-            error: self.error,
-            buf: change(self.buf),
-        }
+        BufError { error: self.error, buf: change(self.buf) }
     }
 }
 
 /// Leaves the buffer out: it may be large, secret, or no `Debug`.
 impl<B> fmt::Debug for BufError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BufError")
-            .field("error", &self.error)
-            .finish_non_exhaustive()
+        f.debug_struct("BufError").field("error", &self.error).finish_non_exhaustive()
     }
 }
 

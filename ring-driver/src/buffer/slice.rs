@@ -54,12 +54,7 @@ impl<B: IoBuf> Slice<B> {
             end <= buf_capacity,
             "range end {end} is out of range for a buffer of capacity {buf_capacity}"
         );
-        Slice {
-            buf,
-            start,
-            len: end.min(buf_len) - start,
-            capacity: end - start,
-        }
+        Slice { buf, start, len: end.min(buf_len) - start, capacity: end - start }
     }
 }
 
@@ -184,12 +179,7 @@ mod tests {
     impl Model {
         fn of(buf: &Vec<u8>) -> Model {
             let bytes = (0..buf.capacity()).map(|at| buf.get(at).copied()).collect();
-            Model {
-                bytes,
-                start: 0,
-                len: buf.len(),
-                capacity: buf.capacity(),
-            }
+            Model { bytes, start: 0, len: buf.len(), capacity: buf.capacity() }
         }
 
         /// Narrows the window, or says that it cannot be narrowed so.
@@ -230,10 +220,7 @@ mod tests {
 
         fn whole(&self) -> Vec<u8> {
             let written = self.bytes.iter().take_while(|byte| byte.is_some()).count();
-            assert!(
-                self.bytes[written..].iter().all(Option::is_none),
-                "there is a hole"
-            );
+            assert!(self.bytes[written..].iter().all(Option::is_none), "there is a hole");
             self.bytes[..written].iter().flatten().copied().collect()
         }
     }

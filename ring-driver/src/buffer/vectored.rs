@@ -15,23 +15,21 @@ const SEGMENTS_MAX: usize = 1024;
 pub(crate) fn sources<B: IoBuf>(bufs: &[B], segments: &mut Vec<libc::iovec>) {
     segments.clear();
     let some = bufs.iter().filter(|buf| !buf.is_empty()).take(SEGMENTS_MAX);
-    segments.extend(some.map(|buf| libc::iovec {
-        iov_base: buf.as_ptr().cast_mut().cast(),
-        iov_len: buf.len(),
-    }));
+    segments.extend(
+        some.map(|buf| libc::iovec {
+            iov_base: buf.as_ptr().cast_mut().cast(),
+            iov_len: buf.len(),
+        }),
+    );
 }
 
 /// Replaces `segments` by the capacity that `bufs` have to fill, without the empty ones.
 pub(crate) fn targets<B: IoBufMut>(bufs: &mut [B], segments: &mut Vec<libc::iovec>) {
     segments.clear();
-    let some = bufs
-        .iter_mut()
-        .filter(|buf| buf.capacity() > 0)
-        .take(SEGMENTS_MAX);
-    segments.extend(some.map(|buf| libc::iovec {
-        iov_len: buf.capacity(),
-        iov_base: buf.as_mut_ptr().cast(),
-    }));
+    let some = bufs.iter_mut().filter(|buf| buf.capacity() > 0).take(SEGMENTS_MAX);
+    segments.extend(
+        some.map(|buf| libc::iovec { iov_len: buf.capacity(), iov_base: buf.as_mut_ptr().cast() }),
+    );
 }
 
 /// Sets the lengths of `bufs` after a read of `count` bytes: full ones in front, empty ones behind.
@@ -64,10 +62,7 @@ mod tests {
         assert_eq!(lens(&segments), [2, 3]);
         sources::<Vec<u8>>(&[], &mut segments);
         assert_eq!(lens(&segments), []);
-        targets(
-            &mut [Vec::with_capacity(3), Vec::new(), vec![0; 2]],
-            &mut segments,
-        );
+        targets(&mut [Vec::with_capacity(3), Vec::new(), vec![0; 2]], &mut segments);
         assert_eq!(lens(&segments), [3, 2]);
     }
 

@@ -14,6 +14,7 @@ mod checking;
 mod child;
 mod sandbox;
 
+pub use crate::backend::memory::{Memory, Submitted};
 pub use checking::{CheckingBuf, Witness};
 pub use child::{in_child, in_child_with};
 pub use sandbox::{Limit, cpu_time, drop_privileges, forbid_io_uring, limit};

@@ -17,9 +17,7 @@ fn receive(pool: &BufPool, bytes: &[u8]) -> Option<(u16, PooledBuf)> {
 }
 
 fn published_tail(pool: &BufPool) -> u16 {
-    let Form::Ring(ring) = &pool.shared.form else {
-        panic!("no ring")
-    };
+    let Form::Ring(ring) = &pool.shared.form else { panic!("no ring") };
     ring.shared_tail().load(Ordering::Acquire)
 }
 
@@ -114,11 +112,7 @@ fn the_ring_is_laid_out_as_the_kernel_reads_it() {
         let [address, rest] = [words[usize::from(id) * 2], words[usize::from(id) * 2 + 1]];
         assert_eq!(address, pool.shared.address(id) as u64);
         assert_eq!((rest as u32, (rest >> 32) as u16), (32, id));
-        assert_eq!(
-            (rest >> 48) as u16,
-            if id == 0 { 4 } else { 0 },
-            "the tail, and only there"
-        );
+        assert_eq!((rest >> 48) as u16, if id == 0 { 4 } else { 0 }, "the tail, and only there");
     }
 }
 
@@ -145,10 +139,7 @@ fn more_bytes_than_fit_are_refused() {
 #[test]
 fn the_plain_form_reuses_up_to_its_bound() {
     let pool = BufPool::plain(2, 8);
-    assert_eq!(
-        (pool.has_ring(), pool.available(), pool.ring_address()),
-        (false, 0, 0)
-    );
+    assert_eq!((pool.has_ring(), pool.available(), pool.ring_address()), (false, 0, 0));
     assert_eq!(pool.select(), None);
     let lent: Vec<_> = (0..3).map(|_| pool.lend()).collect();
     let addresses: Vec<_> = lent.iter().map(Vec::as_ptr).collect();
@@ -160,20 +151,9 @@ fn the_plain_form_reuses_up_to_its_bound() {
         assert_eq!(*buf, *b"bc");
     }
     let again = [pool.lend(), pool.lend()];
-    assert!(
-        again
-            .iter()
-            .all(|bytes| bytes.is_empty() && addresses[..2].contains(&bytes.as_ptr()))
-    );
+    assert!(again.iter().all(|bytes| bytes.is_empty() && addresses[..2].contains(&bytes.as_ptr())));
     assert_eq!(pool.lend().capacity(), 8);
-    assert_eq!(
-        pool.stats(),
-        PoolStats {
-            reused: 2,
-            allocated: 4,
-            ..PoolStats::default()
-        }
-    );
+    assert_eq!(pool.stats(), PoolStats { reused: 2, allocated: 4, ..PoolStats::default() });
 }
 
 #[test]
