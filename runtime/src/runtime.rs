@@ -85,6 +85,11 @@ pub struct Runtime {
     is_shut_down: bool,
 }
 
+/// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
+const LAST_WAIT: Duration = Duration::from_millis(100);
+/// A grace that the clock cannot count to is longer than this, and nobody will tell the difference.
+const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+
 impl Runtime {
     /// A runtime with the settings that [`Builder`] starts from.
     ///
@@ -218,9 +223,9 @@ impl Runtime {
                 Poll::Pending => Pin::new(&mut deadline).poll(cx),
             }),
         );
-        let left = deadline.deadline().map(|at| at.duration_since(Instant::now()));
+        let left = deadline.deadline().map_or(FOR_EVER, |at| at.duration_since(Instant::now()));
         let abandoned = executor.abandon_all();
-        let drained = executor.driver().shutdown(left.unwrap_or(Duration::MAX));
+        let drained = executor.driver().shutdown(left.max(LAST_WAIT));
         ShutdownReport { abandoned, leaked_operations: drained.leaked }
     }
 }

@@ -5,6 +5,7 @@ use std::future::{Future, pending};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -60,28 +61,40 @@ fn case_r02_a_runtime_inside_a_runtime_is_refused_and_the_outer_one_goes_on() {
 /// returns, then both are dropped and the kernel is done with the buffer before `run` returns.
 #[test]
 fn case_r03_left_over_tasks_are_cancelled_and_awaited() {
-    let witness = Witness::default();
-    let (guard, other_guard) = (witness.guard(), witness.guard());
-    let (near, mut far) = UnixStream::pair().unwrap();
-    let (buf, lent) = CheckingBuf::new(64);
-    within_bounds(async {
-        spawn(async move {
-            let _guard = guard;
-            sleep(Duration::MAX).await;
-        });
-        spawn(async move {
-            let _guard = other_guard;
-            let driver = Driver::current().unwrap();
-            let fd = Fd::adopt(&driver, near.into(), Sharing::Private).unwrap();
-            let _ = op::recv(&fd, buf).await;
-            unreachable!("nothing was sent");
-        });
-        sleep(Duration::from_millis(1)).await;
-    });
-    assert_eq!(witness.drops(), 2, "run returned before its tasks were over");
-    assert!(lent.is_dropped(), "run returned before the kernel had given the buffer back");
-    let _ = far.write_all(b"too late");
-    lent.assert_untouched();
+    type RunAll = fn(Pin<Box<dyn Future<Output = ()>>>);
+    let run_all: [RunAll; 2] = [
+        |future| within_bounds(future),
+        |future| {
+            let runtime = runtime();
+            runtime.block_on(future);
+            let report = runtime.shutdown();
+            assert!(report.is_clean(), "{report}");
+        },
+    ];
+    for run in run_all {
+        let witness = Witness::default();
+        let (guard, other_guard) = (witness.guard(), witness.guard());
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let (buf, lent) = CheckingBuf::new(64);
+        run(Box::pin(async move {
+            spawn(async move {
+                let _guard = guard;
+                sleep(Duration::MAX).await;
+            });
+            spawn(async move {
+                let _guard = other_guard;
+                let driver = Driver::current().unwrap();
+                let fd = Fd::adopt(&driver, near.into(), Sharing::Private).unwrap();
+                let _ = op::recv(&fd, buf).await;
+                unreachable!("nothing was sent");
+            });
+            sleep(Duration::from_millis(1)).await;
+        }));
+        assert_eq!(witness.drops(), 2, "run returned before its tasks were over");
+        assert!(lent.is_dropped(), "run returned before the kernel had given the buffer back");
+        let _ = far.write_all(b"too late");
+        lent.assert_untouched();
+    }
 }
 
 /// Given a left-over task whose cleanup panics, when the main future returns, then its value is
@@ -190,6 +203,26 @@ fn a_panic_of_the_main_future_leaves_no_task_behind() {
     }));
     assert_eq!(message(panic.unwrap_err()), "main is out");
     assert_eq!(witness.drops(), 1);
+}
+
+#[test]
+fn tasks_that_panic_while_their_runtime_is_dropped_by_a_panic_do_not_abort() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("cleanup failed");
+        }
+    }
+    let panic = catch_unwind(|| {
+        let runtime = Builder::new().on_unhandled(|_| {}).build().unwrap();
+        runtime.spawn(async {
+            let _fails = Fails;
+            pending::<()>().await
+        });
+        runtime.block_on(yield_now());
+        panic!("out of here")
+    });
+    assert_eq!(message(panic.map(|never: ()| never).unwrap_err()), "out of here");
 }
 
 #[test]

@@ -273,3 +273,25 @@ fn a_handle_that_has_given_its_output_refuses_to_give_it_again() {
     });
     assert!(message(panic.unwrap_err()).contains("polled after it had completed"));
 }
+
+/// Names the types that may cross threads, and those that must not.
+#[test]
+fn only_what_may_travel_is_send() {
+    /// With two ways to be one, a type that is `Send` is ambiguous below and does not compile.
+    trait Stays<A> {
+        fn at_home() {}
+    }
+    impl<T: ?Sized> Stays<()> for T {}
+    impl<T: ?Sized + Send> Stays<u8> for T {}
+    <JoinHandle<Rc<()>> as Stays<_>>::at_home();
+    <wakering_runtime::Runtime as Stays<_>>::at_home();
+    <wakering_runtime::time::Sleep as Stays<_>>::at_home();
+
+    fn travels<T: Send + Sync>() {}
+    travels::<JoinHandle<Cell<u32>>>();
+    travels::<task::JoinError>();
+    travels::<task::TaskInfo>();
+    travels::<wakering_runtime::Builder>();
+    travels::<wakering_runtime::Handle>();
+    travels::<wakering_runtime::ShutdownReport>();
+}

@@ -1,17 +1,17 @@
 //! Sleeping, ticking, and not waiting longer.
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use wakering_ring_driver::testing::{CheckingBuf, patience};
-use wakering_ring_driver::{Driver, Fd, Sharing, op};
+use wakering_ring_driver::{Driver, Fd, Sharing, Wait, op};
 use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{
     Elapsed, Instant, Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until, timeout,
@@ -230,7 +230,7 @@ fn a_value_that_is_ready_in_the_poll_that_finds_the_time_over_wins() {
 }
 
 /// Given a receive under a timeout, when its bytes have come and its time is over before the loop
-/// looks, then the bytes win.
+/// looks, then the bytes win, also if the task is polled for another reason before that.
 #[test]
 fn case_o11_a_completion_that_is_there_wins_against_its_timeout() {
     within_bounds(async {
@@ -238,15 +238,21 @@ fn case_o11_a_completion_that_is_there_wins_against_its_timeout() {
         let driver = Driver::current().unwrap();
         let fd = Fd::adopt(&driver, near.into(), Sharing::Private).unwrap();
         for _ in 0..20 {
-            let reader = fd.clone();
+            let waker: Rc<Cell<Option<Waker>>> = Rc::default();
+            let (reader, own) = (fd.clone(), waker.clone());
             let task = spawn(async move {
-                let received = timeout(2 * MS, op::recv(&reader, vec![0; 8])).await;
-                received.map(|received| received.unwrap().0)
+                let mut limited = pin!(timeout(2 * MS, op::recv(&reader, vec![0; 8])));
+                let received = poll_fn(|cx| {
+                    own.set(Some(cx.waker().clone()));
+                    limited.as_mut().poll(cx)
+                });
+                received.await.map(|received| received.unwrap().0)
             });
             yield_now().await;
-            driver.turn(wakering_ring_driver::Wait::Now);
+            driver.turn(Wait::Now);
             far.write_all(b"in time").unwrap();
             thread::sleep(4 * MS);
+            waker.take().unwrap().wake();
             assert_eq!(task.await.unwrap(), Ok(7));
         }
     });

@@ -1,0 +1,148 @@
+//! What the small things cost on this machine: `cargo run --release -p wakering-runtime --example measure`.
+//!
+//! Each figure is the median of several runs. On a machine that does other work at the same time
+//! they say little; lateness of a sleep includes the time the kernel takes to run the thread again.
+
+use std::future::poll_fn;
+use std::hint;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use wakering_runtime::task::yield_now;
+use wakering_runtime::time::{Instant, sleep, timeout};
+use wakering_runtime::{Runtime, SetupError, spawn};
+
+fn main() -> Result<(), SetupError> {
+    let runtime = Runtime::new()?;
+    let per_op = |name: &str, count: u32, took: &mut dyn FnMut() -> Duration| {
+        let mut runs: Vec<_> = (0..11).map(|_| took()).collect();
+        runs.sort();
+        println!(
+            "{name:<44} {:>8.0} ns",
+            runs[runs.len() / 2].as_nanos() as f64 / f64::from(count)
+        );
+    };
+
+    const MANY: u32 = 100_000;
+    per_op("spawn and join, 1000 tasks at a time", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 1000 {
+                let tasks: Vec<_> = (0..1000).map(|_| spawn(async {})).collect();
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            }
+        })
+    });
+    per_op("yield_now, one task", MANY, &mut || {
+        timed(&runtime, async {
+            let task = spawn(async {
+                for _ in 0..MANY {
+                    yield_now().await;
+                }
+            });
+            task.await.unwrap();
+        })
+    });
+    per_op("yield_now, 1000 tasks", MANY, &mut || {
+        timed(&runtime, async {
+            let task = || async {
+                for _ in 0..MANY / 1000 {
+                    yield_now().await;
+                }
+            };
+            let tasks: Vec<_> = (0..1000).map(|_| spawn(task())).collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        })
+    });
+    per_op("a timeout that does not expire", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY {
+                timeout(Duration::from_secs(5), yield_now()).await.unwrap();
+            }
+        })
+    });
+    for running in [100, 100_000] {
+        let name = format!("start and drop a sleep among {running}");
+        per_op(&name, MANY, &mut || runtime.block_on(start_and_drop(running, MANY)));
+    }
+    per_op("a wake from another thread and back", 10_000, &mut || ping_pong(&runtime, 10_000));
+
+    let mut late: Vec<_> = (0..300)
+        .map(|_| {
+            runtime.block_on(async {
+                let deadline = Instant::now() + Duration::from_millis(1);
+                sleep(Duration::from_millis(1)).await;
+                deadline.elapsed()
+            })
+        })
+        .collect();
+    late.sort();
+    let (median, p90) = (late[late.len() / 2], late[late.len() * 9 / 10]);
+    println!("{:<44} {median:>8.1?}, p90 {p90:.1?}", "lateness of a lone sleep of 1 ms");
+    Ok(())
+}
+
+fn timed(runtime: &Runtime, work: impl Future<Output = ()>) -> Duration {
+    let start = Instant::now();
+    runtime.block_on(work);
+    start.elapsed()
+}
+
+/// Starts and drops `count` sleeps while `running` others run.
+async fn start_and_drop(running: u32, count: u32) -> Duration {
+    poll_fn(|cx| {
+        let mut start = |micros: u32| {
+            let mut sleep = sleep(Duration::from_secs(60) + Duration::from_micros(micros.into()));
+            assert!(Pin::new(&mut sleep).poll(cx).is_pending());
+            sleep
+        };
+        let _others: Vec<_> =
+            (0..running).map(|at| start(at.wrapping_mul(7919) % 1_000_000)).collect();
+        let begun = Instant::now();
+        for at in 0..count {
+            drop(start(at.wrapping_mul(104_729) % 1_000_000));
+        }
+        Poll::Ready(begun.elapsed())
+    })
+    .await
+}
+
+/// A task and a thread wake each other in turn; the thread spins, the loop sleeps.
+fn ping_pong(runtime: &Runtime, rounds: usize) -> Duration {
+    let flag = Arc::new(AtomicBool::new(false));
+    let theirs = flag.clone();
+    let (sender, receiver) = mpsc::channel::<Waker>();
+    let other = thread::spawn(move || {
+        let waker = receiver.recv().unwrap();
+        for _ in 0..rounds {
+            while !theirs.load(Ordering::Acquire) {
+                hint::spin_loop();
+            }
+            theirs.store(false, Ordering::Release);
+            waker.wake_by_ref();
+        }
+    });
+    let took = timed(runtime, async move {
+        let task = spawn(async move {
+            let own = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            sender.send(own).unwrap();
+            for _ in 0..rounds {
+                flag.store(true, Ordering::Release);
+                poll_fn(
+                    |_| if flag.load(Ordering::Acquire) { Poll::Pending } else { Poll::Ready(()) },
+                )
+                .await;
+            }
+        });
+        task.await.unwrap();
+    });
+    other.join().unwrap();
+    took
+}
