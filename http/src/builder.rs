@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::HttpService;
 use wakering_net::{TcpListener, TcpStream};
 use wakering_runtime::io::{Sink, Source};
@@ -44,7 +43,6 @@ const HEAD_TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Clone)]
 #[must_use = "a builder serves nothing until it is told to"]
 pub struct Builder {
-    http1: http1::Builder,
     head_timeout: Duration,
     pub(crate) on_error: Rc<OnError>,
 }
@@ -62,7 +60,7 @@ impl Builder {
     pub fn new() -> Builder {
         let on_error = Rc::new(|error: &io::Error| eprintln!("wakering: {error}"));
         let head_timeout = Duration::from_secs(30);
-        Builder { http1: http1::Builder::new(), head_timeout, on_error }
+        Builder { head_timeout, on_error }
     }
 
     /// How long a client may take until the head of its next request is complete, counted from the
@@ -196,7 +194,7 @@ impl Builder {
         S::ResBody: 'static,
         <S::ResBody as Body>::Error: Into<BoxError>,
     {
-        Connection::new(self.http1.clone(), self.head_timeout, stream, service)
+        Connection::new(self.head_timeout, stream, service)
     }
 }
 
@@ -208,10 +206,7 @@ impl Default for Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Builder { http1, head_timeout, on_error: _ } = self;
-        f.debug_struct("Builder")
-            .field("http1", http1)
-            .field("head_timeout", head_timeout)
-            .finish_non_exhaustive()
+        let Builder { head_timeout, on_error: _ } = self;
+        f.debug_struct("Builder").field("head_timeout", head_timeout).finish_non_exhaustive()
     }
 }

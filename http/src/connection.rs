@@ -62,7 +62,6 @@ const PARKED_AFTER: Duration = Duration::from_secs(1);
 #[must_use = "a connection is served while this future is polled"]
 pub struct Connection<I, S: HttpService<Incoming>> {
     state: State<I, S>,
-    http1: http1::Builder,
     head_timeout: Duration,
     watch: Arc<Watch>,
     /// Goes off when the state has to be looked at again, or earlier.
@@ -87,18 +86,12 @@ where
     S::ResBody: 'static,
     <S::ResBody as Body>::Error: Into<BoxError>,
 {
-    pub(crate) fn new(
-        mut http1: http1::Builder,
-        head_timeout: Duration,
-        stream: I,
-        service: S,
-    ) -> Connection<I, S> {
+    pub(crate) fn new(head_timeout: Duration, stream: I, service: S) -> Connection<I, S> {
         let watch = Watch::new();
-        http1.timer(HeadTimer(Arc::clone(&watch))).header_read_timeout(head_timeout);
         let stream = Watched::new(stream, Arc::clone(&watch));
         let state = State::Parked(stream, service, Instant::now() + head_timeout);
         let alarm = sleep(Duration::MAX);
-        Connection { state, http1, head_timeout, watch, alarm, may_park: true, closing: false }
+        Connection { state, head_timeout, watch, alarm, may_park: true, closing: false }
     }
 
     /// Asks the connection to end: at once if it is idle, otherwise after the response to the
@@ -165,7 +158,10 @@ where
     /// Gives the stream to hyper.
     fn engage(&mut self) {
         if let State::Parked(stream, service, _) = mem::replace(&mut self.state, State::Done) {
-            let connection = self.http1.serve_connection(stream, service);
+            let connection = http1::Builder::new()
+                .timer(HeadTimer(Arc::clone(&self.watch)))
+                .header_read_timeout(self.head_timeout)
+                .serve_connection(stream, service);
             self.state = State::Busy(Box::new(connection));
         }
     }
