@@ -7,7 +7,6 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET};
@@ -17,11 +16,38 @@ use crate::fd::Fd;
 use crate::op::Domain;
 use crate::request::Request;
 
+/// Membership of groups.
+mod multicast;
+
+pub use multicast::{
+    join_multicast_v4, join_multicast_v6, leave_multicast_v4, leave_multicast_v6,
+    set_multicast_interface_v4, set_multicast_interface_v6,
+};
+
 /// Defines getter and setter of options that are an integer to the kernel.
 macro_rules! options {
-    ($($(#[$doc:meta])* $get:ident, $set:ident: $type:ty = $level:ident $name:ident;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $get:ident, $set:ident: $type:ty = $level:ident $name:ident,
+        $sample:literal on $domain:ident $kind:ident reads $read:literal;
+    )*) => {
         $(
             $(#[$doc])*
+            ///
+            /// ```
+            /// use wakering_ring_driver::op::{self, Domain, SocketKind};
+            /// use wakering_ring_driver::option;
+            ///
+            /// # wakering_ring_driver::testing::block_on(async {
+            #[doc = concat!(
+                "let socket = op::socket(Domain::", stringify!($domain), ", SocketKind::",
+                stringify!($kind), ").await?;"
+            )]
+            #[doc = concat!("option::", stringify!($set), "(&socket, ", $sample, ")?;")]
+            #[doc = concat!("assert_eq!(option::", stringify!($get), "(&socket)?, ", $read, ");")]
+            /// # Ok::<_, std::io::Error>(())
+            /// # }).unwrap();
+            /// ```
             pub fn $set(fd: &Fd, value: $type) -> io::Result<()> {
                 set(fd, $level, libc::$name, &integer(value.into()))
             }
@@ -37,41 +63,69 @@ macro_rules! options {
 
 options! {
     /// Sends small pieces at once instead of waiting for acknowledgements to gather more (TCP).
-    nodelay, set_nodelay: bool = IPPROTO_TCP TCP_NODELAY;
+    nodelay, set_nodelay: bool = IPPROTO_TCP TCP_NODELAY,
+        true on V4 Stream reads true;
     /// How many routers an IPv4 packet may pass, 1 to 255.
-    ttl, set_ttl: u32 = IPPROTO_IP IP_TTL;
+    ttl, set_ttl: u32 = IPPROTO_IP IP_TTL,
+        9 on V4 Stream reads 9;
     /// How many routers an IPv6 packet may pass, 1 to 255.
-    hop_limit, set_hop_limit: u32 = IPPROTO_IPV6 IPV6_UNICAST_HOPS;
+    hop_limit, set_hop_limit: u32 = IPPROTO_IPV6 IPV6_UNICAST_HOPS,
+        9 on V6 Stream reads 9;
     /// Lets an address be bound of which old connections are still winding down.
-    reuse_address, set_reuse_address: bool = SOL_SOCKET SO_REUSEADDR;
+    reuse_address, set_reuse_address: bool = SOL_SOCKET SO_REUSEADDR,
+        true on V4 Stream reads true;
     /// Lets several sockets of one user be bound to the same address and share what comes.
-    reuse_port, set_reuse_port: bool = SOL_SOCKET SO_REUSEPORT;
+    reuse_port, set_reuse_port: bool = SOL_SOCKET SO_REUSEPORT,
+        true on V4 Stream reads true;
     /// Whether an idle connection is probed.
-    keepalive, set_keepalive: bool = SOL_SOCKET SO_KEEPALIVE;
+    keepalive, set_keepalive: bool = SOL_SOCKET SO_KEEPALIVE,
+        true on V4 Stream reads true;
     /// After how many unanswered probes the connection is given up, 1 to 127.
-    keepalive_retries, set_keepalive_retries: u32 = IPPROTO_TCP TCP_KEEPCNT;
+    keepalive_retries, set_keepalive_retries: u32 = IPPROTO_TCP TCP_KEEPCNT,
+        5 on V4 Stream reads 5;
     /// The size in bytes of the receive buffer. The system doubles what is set, and has a limit
     /// (`net.core.rmem_max`).
-    recv_buffer_size, set_recv_buffer_size: u32 = SOL_SOCKET SO_RCVBUF;
+    recv_buffer_size, set_recv_buffer_size: u32 = SOL_SOCKET SO_RCVBUF,
+        20_000 on V4 Stream reads 40_000;
     /// The size in bytes of the send buffer. The system doubles what is set, and has a limit
     /// (`net.core.wmem_max`).
-    send_buffer_size, set_send_buffer_size: u32 = SOL_SOCKET SO_SNDBUF;
+    send_buffer_size, set_send_buffer_size: u32 = SOL_SOCKET SO_SNDBUF,
+        20_000 on V4 Stream reads 40_000;
     /// Whether datagrams may be sent to broadcast addresses.
-    broadcast, set_broadcast: bool = SOL_SOCKET SO_BROADCAST;
+    broadcast, set_broadcast: bool = SOL_SOCKET SO_BROADCAST,
+        true on V4 Datagram reads true;
     /// Whether an IPv6 socket leaves IPv4 alone.
-    only_v6, set_only_v6: bool = IPPROTO_IPV6 IPV6_V6ONLY;
+    only_v6, set_only_v6: bool = IPPROTO_IPV6 IPV6_V6ONLY,
+        true on V6 Stream reads true;
     /// Whether this machine gets the IPv4 multicasts that it sends.
-    multicast_loop_v4, set_multicast_loop_v4: bool = IPPROTO_IP IP_MULTICAST_LOOP;
+    multicast_loop_v4, set_multicast_loop_v4: bool = IPPROTO_IP IP_MULTICAST_LOOP,
+        false on V4 Datagram reads false;
     /// Whether this machine gets the IPv6 multicasts that it sends.
-    multicast_loop_v6, set_multicast_loop_v6: bool = IPPROTO_IPV6 IPV6_MULTICAST_LOOP;
+    multicast_loop_v6, set_multicast_loop_v6: bool = IPPROTO_IPV6 IPV6_MULTICAST_LOOP,
+        false on V6 Datagram reads false;
     /// How many routers an IPv4 multicast may pass, 0 to 255.
-    multicast_ttl_v4, set_multicast_ttl_v4: u32 = IPPROTO_IP IP_MULTICAST_TTL;
+    multicast_ttl_v4, set_multicast_ttl_v4: u32 = IPPROTO_IP IP_MULTICAST_TTL,
+        3 on V4 Datagram reads 3;
     /// How many routers an IPv6 multicast may pass, 0 to 255.
-    multicast_hops_v6, set_multicast_hops_v6: u32 = IPPROTO_IPV6 IPV6_MULTICAST_HOPS;
+    multicast_hops_v6, set_multicast_hops_v6: u32 = IPPROTO_IPV6 IPV6_MULTICAST_HOPS,
+        3 on V6 Datagram reads 3;
 }
 
 /// How long a connection is idle before it is probed, in whole seconds, 1 to 32,767; fractions are
 /// rounded up.
+///
+/// ```
+/// use std::time::Duration;
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// option::set_keepalive_idle(&socket, Duration::from_millis(29_500))?;
+/// assert_eq!(option::keepalive_idle(&socket)?, Duration::from_secs(30));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn set_keepalive_idle(fd: &Fd, idle: Duration) -> io::Result<()> {
     set(fd, IPPROTO_TCP, libc::TCP_KEEPIDLE, &seconds(idle))
 }
@@ -82,6 +136,19 @@ pub fn keepalive_idle(fd: &Fd) -> io::Result<Duration> {
 }
 
 /// The time between two probes, in whole seconds, 1 to 32,767; fractions are rounded up.
+///
+/// ```
+/// use std::time::Duration;
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// option::set_keepalive_interval(&socket, Duration::from_secs(5))?;
+/// assert_eq!(option::keepalive_interval(&socket)?, Duration::from_secs(5));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn set_keepalive_interval(fd: &Fd, interval: Duration) -> io::Result<()> {
     set(fd, IPPROTO_TCP, libc::TCP_KEEPINTVL, &seconds(interval))
 }
@@ -93,6 +160,19 @@ pub fn keepalive_interval(fd: &Fd) -> io::Result<Duration> {
 
 /// What close(2) does with bytes that are not sent yet: `None` sends them in the background, zero
 /// throws them away and resets the connection, more waits so long (in whole seconds, rounded up).
+///
+/// ```
+/// use std::time::Duration;
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// option::set_linger(&socket, Some(Duration::ZERO))?;
+/// assert_eq!(option::linger(&socket)?, Some(Duration::ZERO));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn set_linger(fd: &Fd, linger: Option<Duration>) -> io::Result<()> {
     let l_linger = linger.map_or(0, seconds);
     let value = libc::linger { l_onoff: i32::from(linger.is_some()), l_linger };
@@ -105,63 +185,85 @@ pub fn linger(fd: &Fd) -> io::Result<Option<Duration>> {
     Ok((value.l_onoff != 0).then(|| from_seconds(value.l_linger)))
 }
 
-/// Joins the IPv4 multicast group on the interface that has the address, or on one that the system
-/// picks (`UNSPECIFIED`).
-pub fn join_multicast_v4(fd: &Fd, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-    set(fd, IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &membership_v4(group, interface))
-}
-
-/// Leaves what [`join_multicast_v4`] has joined.
-pub fn leave_multicast_v4(fd: &Fd, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-    set(fd, IPPROTO_IP, libc::IP_DROP_MEMBERSHIP, &membership_v4(group, interface))
-}
-
-/// Joins the IPv6 multicast group on the interface with this index, 0 for one that the system
-/// picks.
-pub fn join_multicast_v6(fd: &Fd, group: Ipv6Addr, interface: u32) -> io::Result<()> {
-    set(fd, IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, &membership_v6(group, interface))
-}
-
-/// Leaves what [`join_multicast_v6`] has joined.
-pub fn leave_multicast_v6(fd: &Fd, group: Ipv6Addr, interface: u32) -> io::Result<()> {
-    set(fd, IPPROTO_IPV6, libc::IPV6_DROP_MEMBERSHIP, &membership_v6(group, interface))
-}
-
-/// Sends IPv4 multicasts out of the interface that has this address, or of one that the system
-/// picks (`UNSPECIFIED`).
-pub fn set_multicast_interface_v4(fd: &Fd, interface: Ipv4Addr) -> io::Result<()> {
-    set(fd, IPPROTO_IP, libc::IP_MULTICAST_IF, &in_addr(interface))
-}
-
-/// Sends IPv6 multicasts out of the interface with this index, 0 for one that the system picks.
-pub fn set_multicast_interface_v6(fd: &Fd, interface: u32) -> io::Result<()> {
-    set(fd, IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, &interface)
-}
-
 /// Whether each datagram brings [`PacketInfo`](crate::op::ControlMessage::PacketInfo): where it was
 /// sent to.
+///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Datagram).await?;
+/// option::set_recv_packet_info(&socket, true)?;
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn set_recv_packet_info(fd: &Fd, on: bool) -> io::Result<()> {
     by_domain(fd, (libc::IP_PKTINFO, libc::IPV6_RECVPKTINFO), on)
 }
 
 /// Whether each datagram brings its [`TrafficClass`](crate::op::ControlMessage::TrafficClass).
+///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Datagram).await?;
+/// option::set_recv_traffic_class(&socket, true)?;
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn set_recv_traffic_class(fd: &Fd, on: bool) -> io::Result<()> {
     by_domain(fd, (libc::IP_RECVTOS, libc::IPV6_RECVTCLASS), on)
 }
 
 /// Whether datagrams of one sender may arrive joined, with their
 /// [`SegmentSize`](crate::op::ControlMessage::SegmentSize) (UDP).
+///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Datagram).await?;
+/// option::set_recv_segments(&socket, true)?;
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn set_recv_segments(fd: &Fd, on: bool) -> io::Result<()> {
     set(fd, libc::SOL_UDP, libc::UDP_GRO, &i32::from(on))
 }
 
 /// Takes the error that the socket has met and told nobody yet.
+///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// assert!(option::take_error(&socket)?.is_none());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn take_error(fd: &Fd) -> io::Result<Option<io::Error>> {
     let errno: i32 = get(fd, SOL_SOCKET, libc::SO_ERROR)?;
     Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
 }
 
 /// Which addresses the socket uses.
+///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V6, SocketKind::Stream).await?;
+/// assert_eq!(option::domain(&socket)?, Domain::V6);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// ENOTSOCK if it is none; `Unsupported` for other kinds of addresses than [`Domain`] names.
@@ -190,6 +292,18 @@ pub struct PeerCredentials {
 }
 
 /// Who is at the other end of a connected Unix socket.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, option};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, _theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// assert_eq!(option::peer_credentials(&ours)?.pid, Some(std::process::id()));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn peer_credentials(fd: &Fd) -> io::Result<PeerCredentials> {
     let ucred: libc::ucred = get(fd, SOL_SOCKET, libc::SO_PEERCRED)?;
     let pid = u32::try_from(ucred.pid).ok().filter(|&pid| pid != 0);
@@ -197,6 +311,19 @@ pub fn peer_credentials(fd: &Fd) -> io::Result<PeerCredentials> {
 }
 
 /// The address that the socket is bound to.
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, option};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, _theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// let address = option::local_address(&ours)?.to_unix().expect("a Unix socket");
+/// assert!(address.is_unnamed());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn local_address(fd: &Fd) -> io::Result<SocketAddress> {
     let mut cell = SocketAddress::empty();
     let (address, len) = cell.as_out_ptrs();
@@ -205,6 +332,17 @@ pub fn local_address(fd: &Fd) -> io::Result<SocketAddress> {
 }
 
 /// The address that the socket is connected to.
+///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// assert!(option::peer_address(&socket).is_err(), "it is not connected");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// `NotConnected` also when the connection is over.
@@ -266,17 +404,4 @@ fn seconds(duration: Duration) -> i32 {
 
 fn from_seconds(seconds: i32) -> Duration {
     Duration::from_secs(seconds.try_into().unwrap_or(0))
-}
-
-fn in_addr(address: Ipv4Addr) -> libc::in_addr {
-    libc::in_addr { s_addr: u32::from(address).to_be() }
-}
-
-fn membership_v4(group: Ipv4Addr, interface: Ipv4Addr) -> libc::ip_mreq {
-    libc::ip_mreq { imr_multiaddr: in_addr(group), imr_interface: in_addr(interface) }
-}
-
-fn membership_v6(group: Ipv6Addr, interface: u32) -> libc::ipv6_mreq {
-    let ipv6mr_multiaddr = libc::in6_addr { s6_addr: group.octets() };
-    libc::ipv6_mreq { ipv6mr_multiaddr, ipv6mr_interface: interface }
 }

@@ -92,7 +92,8 @@ impl UnixStream {
         Ok((UnixStream::from_std(one)?, UnixStream::from_std(two)?))
     }
 
-    /// A stream over a descriptor of the driver, which is taken at its word that it is one.
+    /// The stream on a connected descriptor of a driver; the inverse of
+    /// [`as_fd`](UnixStream::as_fd).
     pub fn from_fd(fd: Fd) -> UnixStream {
         let (read, write) = sides(fd);
         UnixStream { read, write }

@@ -163,7 +163,7 @@ fn every_address_is_tried() {
         let unusable = "[::ffff:0:0:0]:1".parse().unwrap();
         let stream = TcpStream::connect(&[refused, unusable, good][..]).await?;
         assert_eq!(stream.peer_addr()?, good);
-        let error = TcpStream::connect(&[good.into(), refused][1..]).await.unwrap_err();
+        let error = TcpStream::connect(&[good, refused][1..]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         let none: &[std::net::SocketAddr] = &[];
         let error = TcpStream::connect(none).await.unwrap_err();

@@ -93,7 +93,7 @@ fn segments(message: &libc::msghdr) -> &[libc::iovec] {
         return &[];
     }
     // SAFETY: whoever made the request vouches for as many segments as the header says.
-    unsafe { std::slice::from_raw_parts(message.msg_iov, message.msg_iovlen as usize) }
+    unsafe { std::slice::from_raw_parts(message.msg_iov, message.msg_iovlen as _) }
 }
 
 /// The segments behind the first `done` bytes.

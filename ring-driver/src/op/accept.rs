@@ -22,6 +22,24 @@ pub struct Accept {
 
 /// Accepts one connection, with the address of the other side.
 ///
+/// ```
+/// use std::net::SocketAddr;
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let listener = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// op::bind(&listener, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+/// op::listen(&listener, 16).await?;
+/// let address = option::local_address(&listener)?;
+/// let client = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// op::connect(&client, address).await?;
+/// let (_server, peer) = op::accept(&listener).await?;
+/// assert_eq!(peer.to_inet(), option::local_address(&client)?.to_inet());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// EMFILE at the limit of open descriptors: the connection then waits on, so trying again at once
 /// is a spin. What accept(2) says.
@@ -80,6 +98,25 @@ pub struct AcceptMulti(());
 
 /// Accepts connections as they come, without their addresses: ask [`option::peer_address`] where
 /// one is wanted.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let listener = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// op::bind(&listener, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+/// op::listen(&listener, 16).await?;
+/// let address = option::local_address(&listener)?;
+/// let client = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// op::connect(&client, address).await?;
+/// let mut series = op::accept_multi(&listener);
+/// let server = series.next().await.expect("a client has connected")?;
+/// assert_eq!(option::local_address(&server)?.to_inet(), address.to_inet());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// As [`accept`]; an error ends the series.

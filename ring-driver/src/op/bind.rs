@@ -19,6 +19,20 @@ pub struct Bind {
 
 /// Binds a socket to `address`.
 ///
+/// ```
+/// use std::net::SocketAddr;
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::V4, SocketKind::Datagram).await?;
+/// op::bind(&socket, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+/// let own = option::local_address(&socket)?.to_inet().expect("an IPv4 socket");
+/// assert_ne!(own.port(), 0);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`; what bind(2) says.
 ///

@@ -22,6 +22,16 @@ pub struct Close {
 
 /// Closes `fd` without blocking the loop and gives the result.
 ///
+/// ```
+/// use wakering_ring_driver::op;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let file = std::fs::File::open("/dev/null")?;
+/// op::close(file.into()).await?;
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// What close(2) says. The descriptor is gone all the same.
 ///

@@ -19,6 +19,20 @@ pub struct Connect {
 
 /// Connects a socket to `address`; one for datagrams takes and sends no others from then on.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let client = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// op::connect(&client, listener.local_addr()?).await?;
+/// let peer = option::peer_address(&client)?.to_inet();
+/// assert_eq!(peer, Some(listener.local_addr()?));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `ConnectionRefused`, `TimedOut`, `NetworkUnreachable`; what connect(2) says. A socket that has
 /// failed to connect is good for nothing but being closed.

@@ -10,6 +10,24 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// One piece of control data. Unknown kinds are left out of what was received.
+///
+/// ```
+/// use std::os::unix::net::UnixDatagram;
+/// use wakering_ring_driver::op::{self, ControlMessage, DatagramBuffer};
+/// use wakering_ring_driver::{Driver, Fd, Sharing};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, theirs) = UnixDatagram::pair()?;
+/// let driver = Driver::current()?;
+/// let ours = Fd::adopt(&driver, ours.into(), Sharing::Private)?;
+/// let theirs = Fd::adopt(&driver, theirs.into(), Sharing::Private)?;
+/// let rights = ControlMessage::Rights(vec![std::fs::File::open("/dev/null")?.into()]);
+/// op::send_msg(&ours, "take this", None, vec![rights]).await?;
+/// let datagram = op::recv_msg(&theirs, DatagramBuffer::new()).await?;
+/// assert!(matches!(&datagram.control[..], [ControlMessage::Rights(fds)] if fds.len() == 1));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ControlMessage {

@@ -46,6 +46,20 @@ pub struct Fallocate {
 
 /// Reserves, punches or zeroes the `len` bytes from `offset` on.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, Allocation, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// op::fallocate(&file, 0, 8192, Allocation::Extend).await?;
+/// assert_eq!(op::stat(&file).await?.len, 8192);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if `len` is 0; `Unsupported` where the file system cannot do it; what
 /// fallocate(2) says.

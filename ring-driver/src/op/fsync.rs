@@ -21,6 +21,20 @@ pub struct Fsync {
 /// Only writes that have *completed* before are covered: operations in flight are not ordered. An
 /// error is told once, and what it concerned may be lost.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// op::write_at(&file, "precious", 0).await?;
+/// op::fsync(&file).await?;
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancellation
 /// **Weak**: a submitted sync runs to its end, and an error that it meets is told to nobody.
 ///
@@ -31,6 +45,20 @@ pub fn fsync(fd: &Fd) -> Op<Fsync> {
 }
 
 /// As [`fsync`], but without metadata that reading the content back does not need, such as times.
+///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// op::write_at(&file, "precious", 0).await?;
+/// op::fdatasync(&file).await?;
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn fdatasync(fd: &Fd) -> Op<Fsync> {
     Op::on(fd, Fsync { data_only: true })
 }

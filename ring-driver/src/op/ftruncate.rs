@@ -19,6 +19,20 @@ pub struct Ftruncate {
 /// Cuts the file off after `len` bytes, or extends it to `len` bytes with a hole that reads as
 /// zeros.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// op::ftruncate(&file, 4096).await?;
+/// assert_eq!(op::stat(&file).await?.len, 4096);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancellation
 /// **Weak**: a submitted change is made all the same.
 ///

@@ -19,6 +19,18 @@ pub struct Listen {
 /// Lets up to `backlog` connections wait to be accepted; the system has a limit of its own
 /// (`net.core.somaxconn`).
 ///
+/// ```
+/// use std::net::SocketAddr;
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let listener = op::socket(Domain::V4, SocketKind::Stream).await?;
+/// op::bind(&listener, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+/// op::listen(&listener, 128).await?;
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancellation
 /// **Weak**: the socket may be listening all the same.
 ///

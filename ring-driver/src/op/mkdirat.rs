@@ -23,6 +23,18 @@ pub struct MkdirAt {
 /// Makes the directory `path`, seen from `dir` or from the working directory, with the permission
 /// bits `mode` (0o777 is usual) before the umask.
 ///
+/// ```
+/// use wakering_ring_driver::op;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// op::mkdir(None, &path, 0o700).await?;
+/// assert!(path.is_dir());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if the path has a zero byte in it; what mkdirat(2) says.
 ///

@@ -107,6 +107,21 @@ pub struct OpenAt {
 /// Opens the file at `path`, seen from `dir` or from the working directory. Programs that are
 /// started do not inherit it.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { write: true, create_new: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// assert_eq!(op::stat(&file).await?.len, 0);
+/// let again = op::open(None, &path, how).await.unwrap_err();
+/// assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if the options contradict each other or the path has a zero byte in it; what
 /// openat(2) says.

@@ -25,6 +25,21 @@ pub struct ReadAt<B> {
 /// Reads from `offset` (bytes from the start of the file) into `buf`, overwriting it from 0 up to
 /// its capacity.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// op::write_at(&file, "0123456789", 0).await?;
+/// let (n, buf) = op::read_at(&file, Vec::with_capacity(64), 7).await?;
+/// assert_eq!((n, buf.as_slice()), (3, b"789".as_slice()));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if `buf` has no capacity; what pread(2) says.
 ///
@@ -71,6 +86,22 @@ pub struct Read<B>(B);
 /// of it.
 ///
 /// On a regular file it reads at the position that all handles of the open file share.
+///
+/// ```
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (reader, writer) = std::io::pipe()?;
+/// let driver = Driver::current()?;
+/// let reader = Fd::adopt(&driver, reader.into(), Sharing::Private)?;
+/// let writer = Fd::adopt(&driver, writer.into(), Sharing::Private)?;
+/// op::write(&writer, "hello").await?;
+/// assert_eq!(op::read(&reader, vec![0; 64]).await?.1, b"hello");
+/// drop(writer);
+/// assert_eq!(op::read(&reader, vec![0; 64]).await?.0, 0);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// `InvalidInput` if `buf` has no capacity; what read(2) says.

@@ -24,6 +24,22 @@ pub struct ReadVectoredAt<B> {
 /// Reads from `offset` (bytes from the start of the file) into `bufs`, each overwritten from 0 up
 /// to its capacity before the next. The first 1,024 that have capacity are used.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// op::write_at(&file, "hello", 0).await?;
+/// let bufs = vec![vec![0; 2], vec![0; 8]];
+/// let (n, bufs) = op::read_vectored_at(&file, bufs, 1).await?;
+/// assert_eq!((n, bufs), (4, vec![b"el".to_vec(), b"lo".to_vec()]));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if no buffer has capacity; what preadv(2) says.
 ///
@@ -74,6 +90,22 @@ pub struct ReadVectored<B> {
 /// Reads what comes next in a stream (also a socket) into `bufs`, each overwritten from 0 up to its
 /// capacity before the next. The first 1,024 that have capacity are used; 0 bytes are the end of
 /// the stream.
+///
+/// ```
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (reader, writer) = std::io::pipe()?;
+/// let driver = Driver::current()?;
+/// let reader = Fd::adopt(&driver, reader.into(), Sharing::Private)?;
+/// let writer = Fd::adopt(&driver, writer.into(), Sharing::Private)?;
+/// op::write(&writer, "hello").await?;
+/// let bufs = vec![vec![0; 2], vec![0; 8]];
+/// let (n, bufs) = op::read_vectored(&reader, bufs).await?;
+/// assert_eq!((n, bufs), (5, vec![b"he".to_vec(), b"llo".to_vec()]));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// `InvalidInput` if no buffer has capacity; what readv(2) says.

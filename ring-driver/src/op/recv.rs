@@ -23,6 +23,21 @@ pub struct Recv<B>(B);
 ///
 /// For sockets that carry streams; datagrams are received by [`recv_msg`](super::recv_msg()).
 ///
+/// ```
+/// use std::io::Write;
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// theirs.write_all(b"hello")?;
+/// let (n, buf) = op::recv(&ours, Vec::with_capacity(64)).await?;
+/// assert_eq!((n, buf.as_slice()), (5, b"hello".as_slice()));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if `buf` has no capacity; `ConnectionReset`; what recv(2) says.
 ///
@@ -77,6 +92,21 @@ pub struct Peek<B>(B);
 
 /// Waits until something can be received and copies it to `buf` without taking it; the next receive
 /// gets the same bytes.
+///
+/// ```
+/// use std::io::Write;
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// theirs.write_all(b"hello")?;
+/// assert_eq!(op::peek(&ours, vec![0; 2]).await?.1, b"he");
+/// assert_eq!(op::recv(&ours, vec![0; 8]).await?.1, b"hello");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// As [`recv`].

@@ -25,6 +25,24 @@ pub struct RecvMulti {
 /// The kernel reads ahead as long as the pool has buffers, whether or not anybody takes the items:
 /// this is for peers that are trusted not to flood. [`Fd::poll_fill`] reads one buffer ahead.
 ///
+/// ```
+/// use std::io::Write;
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// theirs.write_all(b"hello")?;
+/// drop(theirs);
+/// if let Ok(mut stream) = op::recv_multi(&ours) {
+///     assert_eq!(*stream.next().await.expect("bytes")?, *b"hello");
+///     assert!(stream.next().await.expect("the end")?.is_empty());
+/// }
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// ENOBUFS when all buffers of the pool are taken: drop some, and start again. `Unsupported` where
 /// the kernel has no multishot receive.

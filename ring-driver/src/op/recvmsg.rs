@@ -28,6 +28,24 @@ pub struct RecvMsg {
 
 /// Receives one message into `buffer`, which comes back with it for the next.
 ///
+/// ```
+/// use std::os::unix::net::UnixDatagram;
+/// use wakering_ring_driver::op::{self, DatagramBuffer};
+/// use wakering_ring_driver::{Driver, Fd, Sharing};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, theirs) = UnixDatagram::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// theirs.send(b"one")?;
+/// theirs.send(b"two")?;
+/// let datagram = op::recv_msg(&ours, DatagramBuffer::new()).await?;
+/// assert_eq!(datagram.data(), b"one");
+/// let datagram = op::recv_msg(&ours, datagram.into_buffer()).await?;
+/// assert_eq!(datagram.data(), b"two");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `ConnectionRefused` where an earlier datagram met a closed port; what recvmsg(2) says.
 ///
@@ -49,7 +67,7 @@ impl RecvMsg {
         let count = (outcome.result as usize).min(buffer.data.capacity());
         // SAFETY: the kernel has written that many bytes, no more than the segment had room for.
         unsafe { buffer.data.set_len(count) };
-        let control_len = self.header.msg_controllen as usize;
+        let control_len: usize = self.header.msg_controllen as _;
         let control_len = control_len.min(size_of_val(&*buffer.control));
         let control = (&raw const *buffer.control).cast();
         // SAFETY: all of the control memory is initialised.

@@ -23,6 +23,20 @@ pub struct RenameAt {
 /// Renames `old` to `new`, both seen from `dir` or from the working directory. A file that has the
 /// new name is replaced in one step.
 ///
+/// ```
+/// use wakering_ring_driver::op;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// std::fs::write(&path, "")?;
+/// let new = path.with_extension("new");
+/// op::rename(None, &path, &new).await?;
+/// assert!(new.exists() && !path.exists());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if a path has a zero byte in it; `CrossesDevices` between file systems; what
 /// renameat2(2) says.

@@ -19,6 +19,22 @@ pub struct Send<B>(B);
 /// Sends `buf` on a connected socket. On a stream it waits until the system has taken all of it;
 /// the count is less only after a signal, an error on the way, or on old kernels.
 ///
+/// ```
+/// use std::io::Read;
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// assert_eq!(op::send(&ours, "hello").await?.0, 5);
+/// let mut buf = [0; 5];
+/// theirs.read_exact(&mut buf)?;
+/// assert_eq!(&buf, b"hello");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `BrokenPipe` and `ConnectionReset` once the other side has gone; no signal is raised. What
 /// send(2) says.

@@ -29,6 +29,21 @@ pub struct SendMsg<B> {
 /// Sends `buf` as one message to `to`, or to where the socket is connected, with `control` beside
 /// it.
 ///
+/// ```
+/// use std::os::unix::net::UnixDatagram;
+/// use wakering_ring_driver::op;
+/// use wakering_ring_driver::{Driver, Fd, Sharing};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, theirs) = UnixDatagram::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// op::send_msg(&ours, "hello", None, vec![]).await?;
+/// let mut buf = [0; 8];
+/// assert_eq!(theirs.recv(&mut buf)?, 5);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// EMSGSIZE if it is longer than the protocol carries; `ConnectionRefused` where an earlier
 /// datagram met a closed port; what sendmsg(2) says. No signal is raised.
@@ -98,6 +113,22 @@ pub struct SendVectored<B> {
 /// Sends `bufs` one after the other on a connected socket. On a stream it waits until the system
 /// has taken all of them; the count is less only after a signal, an error on the way, on old
 /// kernels, or behind the first 1,024 that are not empty.
+///
+/// ```
+/// use std::io::Read;
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// assert_eq!(op::send_vectored(&ours, vec!["he", "llo"]).await?.0, 5);
+/// let mut buf = [0; 5];
+/// theirs.read_exact(&mut buf)?;
+/// assert_eq!(&buf, b"hello");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// `BrokenPipe` and `ConnectionReset` once the other side has gone; no signal is raised. What

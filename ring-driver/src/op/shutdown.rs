@@ -22,6 +22,20 @@ pub struct Shutdown {
 ///
 /// It does not wait for what is queued or in flight on the write side.
 ///
+/// ```
+/// use std::io::Read;
+/// use std::os::unix::net::UnixStream;
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// let ours = Fd::adopt(&Driver::current()?, ours.into(), Sharing::Private)?;
+/// op::shutdown(&ours, std::net::Shutdown::Write).await?;
+/// assert_eq!(theirs.read(&mut [0])?, 0);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `NotConnected`; what shutdown(2) says.
 ///

@@ -25,6 +25,15 @@ pub enum Domain {
 
 impl Domain {
     /// The domain of an internet address.
+    ///
+    /// ```
+    /// use wakering_ring_driver::op::Domain;
+    ///
+    /// # wakering_ring_driver::testing::block_on(async {
+    /// assert_eq!(Domain::of(&"[::1]:80".parse().unwrap()), Domain::V6);
+    /// # Ok::<_, std::io::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn of(address: &SocketAddr) -> Domain {
         if address.is_ipv4() { Domain::V4 } else { Domain::V6 }
     }
@@ -48,6 +57,17 @@ pub struct Socket {
 }
 
 /// Makes a socket that programs started from here do not inherit.
+///
+/// ```
+/// use wakering_ring_driver::op::{self, Domain, SocketKind};
+/// use wakering_ring_driver::option;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let socket = op::socket(Domain::Unix, SocketKind::Datagram).await?;
+/// assert_eq!(option::domain(&socket)?, Domain::Unix);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// What socket(2) says, such as EMFILE at the limit of open descriptors.

@@ -83,6 +83,19 @@ pub struct Statx {
 
 /// Asks about the open file itself.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, FileKind, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// assert_eq!(op::stat(&file).await?.kind, FileKind::Regular);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancellation
 /// **Strict**: nothing changes.
 ///
@@ -95,6 +108,16 @@ pub fn stat(fd: &Fd) -> Op<Statx> {
 
 /// Asks about the file at `path`, seen from `dir` or from the working directory; about a symbolic
 /// link itself unless `follow`.
+///
+/// ```
+/// use wakering_ring_driver::op::{self, FileKind};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let null = op::statx(None, "/dev/null", true).await?;
+/// assert_eq!(null.kind, FileKind::CharDevice);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// `InvalidInput` if the path has a zero byte in it; what statx(2) says.

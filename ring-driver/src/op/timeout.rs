@@ -21,6 +21,18 @@ pub struct Timeout {
 
 /// Completes once `duration` is over, on the monotonic clock and never early.
 ///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use wakering_ring_driver::op;
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let start = Instant::now();
+/// op::timeout(Duration::from_millis(2)).await?;
+/// assert!(start.elapsed() >= Duration::from_millis(2));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancellation
 /// **Strict**: there is nothing to lose.
 ///

@@ -23,6 +23,19 @@ pub struct UnlinkAt {
 /// Removes the name `path`, seen from `dir` or from the working directory, of anything but a
 /// directory.
 ///
+/// ```
+/// use wakering_ring_driver::op;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// std::fs::write(&path, "")?;
+/// op::unlink(None, &path).await?;
+/// assert!(!path.exists());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// `InvalidInput` if the path has a zero byte in it; what unlinkat(2) says.
 ///
@@ -36,6 +49,19 @@ pub fn unlink(dir: Option<&Fd>, path: impl AsRef<Path>) -> Op<UnlinkAt> {
 }
 
 /// As [`unlink`], of an empty directory.
+///
+/// ```
+/// use wakering_ring_driver::op;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// std::fs::create_dir(&path)?;
+/// op::rmdir(None, &path).await?;
+/// assert!(!path.exists());
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn rmdir(dir: Option<&Fd>, path: impl AsRef<Path>) -> Op<UnlinkAt> {
     at(dir, UnlinkAt { path: at::path(path), flags: libc::AT_REMOVEDIR })
 }

@@ -26,6 +26,20 @@ pub struct WriteAt<B> {
 ///
 /// A file opened for appending takes the bytes at its end, whatever the offset.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// assert_eq!(op::write_at(&file, "hello", 100).await?.0, 5);
+/// assert_eq!(op::stat(&file).await?.len, 105);
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancellation
 /// **Weak**: what was submitted may be written all the same; disk writes cannot be recalled.
 ///
@@ -71,6 +85,20 @@ pub struct Write<B>(B);
 /// Writes `buf` to a pipe, a terminal or any other stream. The count may be less than its length.
 ///
 /// On a regular file it writes at the position that all handles of the open file share.
+///
+/// ```
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (reader, writer) = std::io::pipe()?;
+/// let driver = Driver::current()?;
+/// let reader = Fd::adopt(&driver, reader.into(), Sharing::Private)?;
+/// let writer = Fd::adopt(&driver, writer.into(), Sharing::Private)?;
+/// assert_eq!(op::write(&writer, "hello").await?.0, 5);
+/// assert_eq!(op::read(&reader, vec![0; 64]).await?.1, b"hello");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Cancellation
 /// **Strict**: a submitted write belongs to the descriptor and finishes; the next one waits for it.

@@ -26,6 +26,20 @@ pub struct WriteVectoredAt<B> {
 /// Writes `bufs` one after the other from `offset` on (bytes from the start of the file). The count
 /// may be less than they hold; at most the first 1,024 that are not empty are taken.
 ///
+/// ```
+/// use wakering_ring_driver::op::{self, OpenHow};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("file");
+/// # wakering_ring_driver::testing::block_on(async {
+/// let how = OpenHow { read: true, write: true, create: true, ..OpenHow::default() };
+/// let file = op::open(None, &path, how).await?;
+/// assert_eq!(op::write_vectored_at(&file, vec!["he", "llo"], 0).await?.0, 5);
+/// assert_eq!(op::read_at(&file, vec![0; 8], 0).await?.1, b"hello");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancellation
 /// **Weak**: what was submitted may be written all the same; disk writes cannot be recalled.
 ///
@@ -79,6 +93,20 @@ pub struct WriteVectored<B> {
 
 /// Writes `bufs` one after the other to a pipe, a terminal or any other stream. The count may be
 /// less than they hold; at most the first 1,024 that are not empty are taken.
+///
+/// ```
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let (reader, writer) = std::io::pipe()?;
+/// let driver = Driver::current()?;
+/// let reader = Fd::adopt(&driver, reader.into(), Sharing::Private)?;
+/// let writer = Fd::adopt(&driver, writer.into(), Sharing::Private)?;
+/// assert_eq!(op::write_vectored(&writer, vec!["he", "llo"]).await?.0, 5);
+/// assert_eq!(op::read(&reader, vec![0; 64]).await?.1, b"hello");
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Cancellation
 /// **Strict**: a submitted write belongs to the descriptor and finishes; the next one waits for it.

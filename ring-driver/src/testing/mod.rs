@@ -10,11 +10,13 @@ use std::fs;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+mod block_on;
 mod checking;
 mod child;
 mod sandbox;
 
 pub use crate::backend::memory::{Memory, Submitted};
+pub use block_on::block_on;
 pub use checking::{CheckingBuf, Witness};
 pub use child::{in_child, in_child_with};
 pub use sandbox::{Limit, cpu_time, drop_privileges, forbid_io_uring, limit};
