@@ -133,8 +133,10 @@ async fn drive(
         while worker.under_way.get() > 0 && Instant::now() < end {
             sleep(Duration::from_millis(1)).await;
         }
-        for task in tasks {
+        for task in &tasks {
             task.cancel();
+        }
+        for task in tasks {
             // Its error says that it was cancelled, unless it had just ended.
             let _ = task.await;
         }
@@ -143,9 +145,12 @@ async fn drive(
     Ok(worker.tally.replace(Tally::new(false)))
 }
 
-async fn all(tasks: &mut [JoinHandle<()>]) -> Result<(), String> {
-    for task in tasks {
-        task.await.map_err(|error| format!("a connection's task: {error}"))?;
+/// Waits for all tasks; those whose end has been seen are gone from the list.
+async fn all(tasks: &mut Vec<JoinHandle<()>>) -> Result<(), String> {
+    while let Some(task) = tasks.last_mut() {
+        let result = task.await;
+        tasks.pop();
+        result.map_err(|error| format!("a connection's task: {error}"))?;
     }
     Ok(())
 }

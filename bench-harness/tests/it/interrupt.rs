@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::program::{command, finish, patience};
+use crate::program::{command, complaint, finish, patience};
 use crate::server::{self, OK, Server};
 
 fn interrupt(child: &Child) {
@@ -32,7 +32,7 @@ fn the_report_so_far_is_printed_and_the_status_is_130() {
     thread::sleep(Duration::from_millis(1_000));
     interrupt(&child);
     let output = finish(child);
-    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(output.status.code(), Some(130), "{}", complaint(&output));
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert!(report["ok"].as_u64() > Some(0), "{report}");
     let measured = report["duration_ns"].as_u64().expect("a number");
@@ -50,7 +50,7 @@ fn what_is_under_way_gets_a_moment_and_is_then_counted_as_cancelled() {
     interrupt(&child);
     let output = finish(child);
     assert!(asked.elapsed() < patience(Duration::from_secs(5)), "{:?}", asked.elapsed());
-    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(output.status.code(), Some(130), "{}", complaint(&output));
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert_eq!(report["errors"][0]["class"], "cancelled-at-end", "{report}");
     assert_eq!((&report["sent"], &report["failed"]), (&3.into(), &3.into()));
@@ -65,7 +65,7 @@ fn idle_connections_of_a_slow_schedule_do_not_delay_the_end() {
     interrupt(&child);
     let output = finish(child);
     assert!(asked.elapsed() < patience(Duration::from_secs(5)), "{:?}", asked.elapsed());
-    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(output.status.code(), Some(130), "{}", complaint(&output));
     let text = String::from_utf8(output.stdout).expect("the report is text");
     assert!(text.contains("interrupted after"), "{text}");
 }

@@ -20,7 +20,7 @@ fn a_stall_of_a_second_shows_in_the_intended_latency_as_computed() {
     let load = format!("{} -c 16 --warmup 500ms", server.url());
     let (_status, calm) = program::report(&format!("{load} -d 1s"));
     let capacity = calm["requests_per_s"].as_f64().expect("a number");
-    if capacity < 2.0 * RATE {
+    if capacity < 1.2 * RATE {
         println!("SKIP stall: {capacity} requests/s are too few to work off a backlog");
         return;
     }
