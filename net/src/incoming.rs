@@ -43,6 +43,19 @@ impl<'a, L> Incoming<'a, L> {
 impl<L: Listen> Incoming<'_, L> {
     /// The next connection.
     ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let mut incoming = listener.incoming();
+    ///     assert_eq!(incoming.accept().await?.peer_addr()?, client.local_addr()?);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As [`TcpListener::accept`].
     ///

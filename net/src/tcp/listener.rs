@@ -39,6 +39,19 @@ impl TcpListener {
     /// Listens on the first of the addresses that can be bound. The address may be bound again at
     /// once after the end of the program (`SO_REUSEADDR`), as with std.
     ///
+    /// ```
+    /// use wakering_net::TcpListener;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("localhost:0").await?;
+    ///     assert!(listener.local_addr()?.ip().is_loopback());
+    ///     let taken = TcpListener::bind(listener.local_addr()?).await.unwrap_err();
+    ///     assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// That of the last address, with the address: `AddrInUse`, `PermissionDenied`.
     ///
@@ -68,6 +81,19 @@ impl TcpListener {
 
     /// The next connection, and the address of its other side: unspecified (`0.0.0.0:0`) if that
     /// had gone before it was accepted.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_server, peer) = listener.accept().await?;
+    ///     assert_eq!(peer, client.local_addr()?);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// EMFILE and ENFILE at the limit of descriptors: the connection waits on, so wait before
@@ -107,6 +133,17 @@ impl TcpListener {
 
     /// The address it listens on.
     ///
+    /// ```
+    /// use wakering_net::TcpListener;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     assert_ne!(listener.local_addr()?.port(), 0, "the system has chosen one");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What getsockname(2) says.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -114,6 +151,19 @@ impl TcpListener {
     }
 
     /// Takes over a listener of std's.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let std = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     let listener = TcpListener::from_std(std)?;
+    ///     let _client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     listener.accept().await?;
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// Outside of a runtime; where its mode cannot be changed.
@@ -124,6 +174,19 @@ impl TcpListener {
 
     /// Stops listening: accepts that are parked end with an error, and when this completes the
     /// address is free.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let address = listener.local_addr()?;
+    ///     listener.close().await?;
+    ///     assert!(TcpStream::connect(address).await.is_err());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// What close(2) says.

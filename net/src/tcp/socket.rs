@@ -33,6 +33,17 @@ pub struct TcpSocket {
 impl TcpSocket {
     /// A socket for IPv4.
     ///
+    /// ```
+    /// use wakering_net::TcpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = TcpSocket::new_v4()?;
+    ///     assert!(socket.local_addr()?.ip().is_unspecified());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Outside of a runtime; at the limit of descriptors.
     pub fn new_v4() -> io::Result<TcpSocket> {
@@ -58,6 +69,18 @@ impl TcpSocket {
 
     /// Binds it to an address of this machine.
     ///
+    /// ```
+    /// use wakering_net::TcpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = TcpSocket::new_v4()?;
+    ///     socket.bind(([127, 0, 0, 1], 0).into())?;
+    ///     assert!(socket.local_addr()?.ip().is_loopback());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`, with the address.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
@@ -67,6 +90,18 @@ impl TcpSocket {
     }
 
     /// Connects it.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpSocket};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let stream = TcpSocket::new_v4()?.connect(listener.local_addr()?).await?;
+    ///     assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// `ConnectionRefused`, `TimedOut`, `NetworkUnreachable`, with the address.
@@ -85,6 +120,20 @@ impl TcpSocket {
 
     /// Listens, with room for `backlog` connections that nobody has accepted yet.
     ///
+    /// ```
+    /// use wakering_net::{TcpSocket, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = TcpSocket::new_v4()?;
+    ///     socket.bind(([127, 0, 0, 1], 0).into())?;
+    ///     let listener = socket.listen(16)?;
+    ///     let _client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     listener.accept().await?;
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What listen(2) says.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
@@ -102,6 +151,22 @@ impl TcpSocket {
     }
 
     /// Lets several sockets listen on one address and share its connections (`SO_REUSEPORT`).
+    ///
+    /// ```
+    /// use wakering_net::TcpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (one, two) = (TcpSocket::new_v4()?, TcpSocket::new_v4()?);
+    ///     for socket in [&one, &two] {
+    ///         socket.set_reuse_port(true)?;
+    ///     }
+    ///     one.bind(([127, 0, 0, 1], 0).into())?;
+    ///     two.bind(one.local_addr()?)?;
+    ///     let _both = (one.listen(16)?, two.listen(16)?);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// What setsockopt(2) says.

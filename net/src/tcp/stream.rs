@@ -59,6 +59,19 @@ impl Split for TcpStream {
 impl TcpStream {
     /// Connects to the first of the addresses that answers.
     ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let port = listener.local_addr()?.port();
+    ///     let stream = TcpStream::connect(("localhost", port)).await?;
+    ///     assert_eq!(stream.peer_addr()?.port(), port);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// That of the last address, with the address: `ConnectionRefused`, `TimedOut`.
     ///
@@ -76,18 +89,53 @@ impl TcpStream {
         Err(last.expect("resolving gives at least one address"))
     }
 
-    /// The stream on a connected descriptor of a driver; the inverse of [`as_fd`](TcpStream::as_fd).
+    /// The stream on a connected descriptor of a driver; the inverse of
+    /// [`as_fd`](TcpStream::as_fd).
     pub fn from_fd(fd: Fd) -> TcpStream {
         let (read, write) = sides(fd);
         TcpStream { read, write }
     }
 
     /// Takes the stream apart into halves that two tasks may own.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     let (mut read, mut write) = ours.into_split();
+    ///     write.write_all("ping").await?;
+    ///     theirs.write_all("pong").await?;
+    ///     assert_eq!(theirs.read(vec![0; 8]).await?.1, b"ping");
+    ///     assert_eq!(read.read(vec![0; 8]).await?.1, b"pong");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split(self)
     }
 
     /// Copies what comes next without taking it.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     ours.write_all("hello").await?;
+    ///     assert_eq!(theirs.peek(vec![0; 2]).await?.1, b"he");
+    ///     assert_eq!(theirs.read(vec![0; 9]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` if `buf` has no capacity; what recv(2) says.
@@ -101,6 +149,22 @@ impl TcpStream {
     /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
     /// method of `AsyncWrite` of this name flushes first.
     ///
+    /// ```
+    /// use std::net::Shutdown;
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     ours.shutdown_now(Shutdown::Write)?;
+    ///     assert_eq!(theirs.read(vec![0; 1]).await?.0, 0);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NotConnected`.
     pub fn shutdown_now(&self, how: Shutdown) -> io::Result<()> {
@@ -109,6 +173,22 @@ impl TcpStream {
 
     /// Sends what is queued (for up to 5 s), ends parked operations and closes the connection. When
     /// this completes it is closed.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, Sink};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     ours.queue(b"the last words")?;
+    ///     ours.close().await?;
+    ///     assert_eq!(theirs.read_to_end(Vec::new()).await?.1, b"the last words");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// What a queued send came to.
@@ -122,6 +202,22 @@ impl TcpStream {
     }
 
     /// Closes the connection at once: what is queued is thrown away and the peer sees a reset.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     ours.abort();
+    ///     let failed = theirs.read(vec![0; 1]).await.unwrap_err();
+    ///     assert_eq!(failed.error.kind(), std::io::ErrorKind::ConnectionReset);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn abort(self) {
         self.write.fd.abort();
     }
@@ -144,6 +240,20 @@ impl TcpStream {
 
     /// Sends small pieces at once instead of gathering them (`TCP_NODELAY`).
     ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_theirs, _) = listener.accept().await?;
+    ///     ours.set_nodelay(true)?;
+    ///     assert!(ours.nodelay()?);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What setsockopt(2) says.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
@@ -159,6 +269,20 @@ impl TcpStream {
     }
 
     /// How many routers a packet may pass, 1 to 255.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_theirs, _) = listener.accept().await?;
+    ///     ours.set_ttl(9)?;
+    ///     assert_eq!(ours.ttl()?, 9);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// What setsockopt(2) says.
@@ -176,6 +300,21 @@ impl TcpStream {
 
     /// How long closing may wait for unsent data; `Some(ZERO)` resets the connection (`SO_LINGER`).
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_theirs, _) = listener.accept().await?;
+    ///     ours.set_linger(Some(Duration::ZERO))?;
+    ///     assert_eq!(ours.linger()?, Some(Duration::ZERO));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What setsockopt(2) says.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
@@ -192,6 +331,19 @@ impl TcpStream {
 
     /// The error that the socket holds, which is thereby cleared (`SO_ERROR`).
     ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_theirs, _) = listener.accept().await?;
+    ///     assert!(ours.take_error()?.is_none());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What getsockopt(2) says.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
@@ -199,6 +351,20 @@ impl TcpStream {
     }
 
     /// Takes over a connection of std's.
+    ///
+    /// ```
+    /// use wakering_net::TcpStream;
+    /// use wakering_runtime::io::AsyncWrite;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     let std = std::net::TcpStream::connect(listener.local_addr()?)?;
+    ///     let mut stream = TcpStream::from_std(std)?;
+    ///     stream.write_all("hello").await?;
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// Outside of a runtime; where its mode cannot be changed.
@@ -209,6 +375,25 @@ impl TcpStream {
 
     /// Gives the connection to std, with the bytes that were received and that nobody has read.
     /// What is queued is sent first.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::AsyncWrite;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (theirs, _) = listener.accept().await?;
+    ///     ours.write_all("hello").await?;
+    ///     let (std, received) = theirs.into_std().await?;
+    ///     // What had not been received yet is still in the socket.
+    ///     let mut buf = [0; 8];
+    ///     let left = if received.is_empty() { std.peek(&mut buf)? } else { 0 };
+    ///     assert_eq!(received.len() + left, 5);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.

@@ -38,6 +38,18 @@ impl UdpSocket {
 
     /// How many routers an IPv4 packet may pass, 1 to 255.
     ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     socket.set_ttl(9)?;
+    ///     assert_eq!(socket.ttl()?, 9);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What setsockopt(2) says.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
@@ -103,6 +115,18 @@ impl UdpSocket {
 
     /// Whether this machine gets the IPv4 multicasts that it sends.
     ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     socket.set_multicast_loop_v4(false)?;
+    ///     assert!(!socket.multicast_loop_v4()?);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What setsockopt(2) says.
     pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
@@ -134,6 +158,18 @@ impl UdpSocket {
     }
 
     /// How many routers an IPv4 multicast may pass, 0 to 255.
+    ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     socket.set_multicast_ttl_v4(3)?;
+    ///     assert_eq!(socket.multicast_ttl_v4()?, 3);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// What setsockopt(2) says.
@@ -175,6 +211,21 @@ impl UdpSocket {
     }
 
     /// Has each datagram bring its traffic class.
+    ///
+    /// ```
+    /// use wakering_net::{SendMeta, UdpSocket};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     socket.set_recv_traffic_class(true)?;
+    ///     let meta = SendMeta::new().to(socket.local_addr()?).traffic_class(2);
+    ///     socket.send_msg("!", meta).await?;
+    ///     let (meta, _) = socket.recv_msg(vec![0; 8]).await?;
+    ///     assert_eq!(meta.traffic_class, Some(2));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// What setsockopt(2) says.

@@ -44,6 +44,17 @@ pub struct UdpSocket {
 impl UdpSocket {
     /// A socket that is bound to the first of the addresses that can be bound.
     ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let socket = UdpSocket::bind("localhost:0").await?;
+    ///     assert!(socket.local_addr()?.ip().is_loopback());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// That of the last address, with the address: `AddrInUse`, `AddrNotAvailable`.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
@@ -106,6 +117,20 @@ impl UdpSocket {
 
     /// Sends `buf` as one datagram to the first of the addresses.
     ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let server = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     let client = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     let to = server.local_addr()?;
+    ///     assert_eq!(client.send_to("hello", to).await?.0, 5);
+    ///     assert_eq!(server.recv(vec![0; 16]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// With the address: `NetworkUnreachable`, EMSGSIZE above 65,507 bytes (65,527 over IPv6).
     ///
@@ -154,6 +179,20 @@ impl UdpSocket {
     }
 
     /// Receives one datagram and tells who sent it; what does not fit into `buf` is lost.
+    ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let server = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     let client = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     client.send_to("hello", server.local_addr()?).await?;
+    ///     let ((n, from), _) = server.recv_from(vec![0; 16]).await?;
+    ///     assert_eq!((n, from), (5, client.local_addr()?));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// As [`recv`](UdpSocket::recv).
@@ -217,6 +256,19 @@ impl UdpSocket {
     }
 
     /// Takes over a socket of std's.
+    ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let std = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///     let socket = UdpSocket::from_std(std)?;
+    ///     socket.send_to("hello", socket.local_addr()?).await?;
+    ///     assert_eq!(socket.recv(vec![0; 16]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// Outside of a runtime; where its mode cannot be changed.

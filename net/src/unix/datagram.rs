@@ -68,6 +68,22 @@ impl UnixDatagram {
 
     /// A socket that is bound to an address, which may be an abstract name.
     ///
+    /// ```
+    /// use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr};
+    /// use wakering_net::UnixDatagram;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let name = format!("wakering bind {}", std::process::id());
+    ///     let address = SocketAddr::from_abstract_name(name)?;
+    ///     let server = UnixDatagram::bind_addr(&address)?;
+    ///     let client = UnixDatagram::unbound()?;
+    ///     client.send_to_addr("hello", &address).await?;
+    ///     assert_eq!(server.recv(vec![0; 9]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As [`bind`](UnixDatagram::bind).
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
@@ -86,6 +102,18 @@ impl UnixDatagram {
     }
 
     /// Two sockets that are connected to each other.
+    ///
+    /// ```
+    /// use wakering_net::UnixDatagram;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, theirs) = UnixDatagram::pair()?;
+    ///     ours.send("hello").await?;
+    ///     assert_eq!(theirs.recv(vec![0; 9]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// Outside of a runtime; at the limit of descriptors.
@@ -107,6 +135,23 @@ impl UnixDatagram {
     }
 
     /// As [`connect`](UnixDatagram::connect), to an address, which may be an abstract name.
+    ///
+    /// ```
+    /// use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr};
+    /// use wakering_net::UnixDatagram;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let name = format!("wakering connect {}", std::process::id());
+    ///     let address = SocketAddr::from_abstract_name(name)?;
+    ///     let server = UnixDatagram::bind_addr(&address)?;
+    ///     let client = UnixDatagram::unbound()?;
+    ///     client.connect_addr(&address).await?;
+    ///     client.send("hello").await?;
+    ///     assert_eq!(server.recv(vec![0; 9]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// As [`connect`](UnixDatagram::connect).
@@ -175,6 +220,19 @@ impl UnixDatagram {
 
     /// Receives one datagram and tells who sent it; what does not fit into `buf` is lost.
     ///
+    /// ```
+    /// use wakering_net::UnixDatagram;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, theirs) = UnixDatagram::pair()?;
+    ///     ours.send("hello").await?;
+    ///     let ((n, from), _) = theirs.recv_from(vec![0; 9]).await?;
+    ///     assert!(n == 5 && from.is_unnamed());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As [`recv`](UnixDatagram::recv).
     ///
@@ -217,6 +275,19 @@ impl UnixDatagram {
     }
 
     /// Takes over a socket of std's.
+    ///
+    /// ```
+    /// use std::os::unix::net;
+    /// use wakering_net::UnixDatagram;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, theirs) = net::UnixDatagram::pair()?;
+    ///     UnixDatagram::from_std(ours)?.send("hello").await?;
+    ///     assert_eq!(theirs.recv(&mut [0; 9])?, 5);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// Outside of a runtime; where its mode cannot be changed.

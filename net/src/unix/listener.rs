@@ -128,6 +128,22 @@ impl UnixListener {
 
     /// Takes over a listener of std's.
     ///
+    /// ```
+    /// use std::os::linux::net::SocketAddrExt;
+    /// use wakering_net::{UnixListener, UnixStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let name = format!("wakering std {}", std::process::id());
+    ///     let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+    ///     let std = std::os::unix::net::UnixListener::bind_addr(&address)?;
+    ///     let listener = UnixListener::from_std(std)?;
+    ///     let _client = UnixStream::connect_addr(&address).await?;
+    ///     listener.accept().await?;
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Outside of a runtime; where its mode cannot be changed.
     pub fn from_std(listener: net::UnixListener) -> io::Result<UnixListener> {

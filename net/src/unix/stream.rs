@@ -57,6 +57,18 @@ impl Split for UnixStream {
 impl UnixStream {
     /// Connects to the listener at `path`.
     ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let error = UnixStream::connect("/nowhere").await.unwrap_err();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    ///     assert!(error.to_string().starts_with("connect /nowhere: "));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NotFound`; `ConnectionRefused` if nobody listens there any more; `InvalidInput` if the path
     /// is longer than 107 bytes. All name the path.
@@ -85,6 +97,19 @@ impl UnixStream {
 
     /// Two streams that are connected to each other.
     ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, mut theirs) = UnixStream::pair()?;
+    ///     ours.write_all("hello").await?;
+    ///     assert_eq!(theirs.read(vec![0; 9]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Outside of a runtime; at the limit of descriptors.
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
@@ -100,6 +125,22 @@ impl UnixStream {
     }
 
     /// Takes the stream apart into halves that two tasks may own.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, mut theirs) = UnixStream::pair()?;
+    ///     let (mut read, mut write) = ours.into_split();
+    ///     write.write_all("ping").await?;
+    ///     theirs.write_all("pong").await?;
+    ///     assert_eq!(theirs.read(vec![0; 8]).await?.1, b"ping");
+    ///     assert_eq!(read.read(vec![0; 8]).await?.1, b"pong");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn into_split(self) -> (OwnedReadHalf<UnixStream>, OwnedWriteHalf<UnixStream>) {
         split(self)
     }
@@ -151,6 +192,20 @@ impl UnixStream {
     /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
     /// method of `AsyncWrite` of this name flushes first.
     ///
+    /// ```
+    /// use std::net::Shutdown;
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, mut theirs) = UnixStream::pair()?;
+    ///     ours.shutdown_now(Shutdown::Write)?;
+    ///     assert_eq!(theirs.read(vec![0; 1]).await?.0, 0);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What shutdown(2) says.
     pub fn shutdown_now(&self, how: Shutdown) -> io::Result<()> {
@@ -159,6 +214,20 @@ impl UnixStream {
 
     /// Sends what is queued (for up to 5 s), ends parked operations and closes the connection. When
     /// this completes it is closed.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, Sink};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, mut theirs) = UnixStream::pair()?;
+    ///     ours.queue(b"the last words")?;
+    ///     ours.close().await?;
+    ///     assert_eq!(theirs.read_to_end(Vec::new()).await?.1, b"the last words");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// What a queued send came to.
@@ -172,6 +241,19 @@ impl UnixStream {
     }
 
     /// Closes the connection at once and throws away what is queued.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, mut theirs) = UnixStream::pair()?;
+    ///     ours.abort();
+    ///     assert_eq!(theirs.read(vec![0; 1]).await?.0, 0);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn abort(self) {
         self.write.fd.abort();
     }
@@ -202,6 +284,19 @@ impl UnixStream {
 
     /// Takes over a connection of std's.
     ///
+    /// ```
+    /// use std::os::unix::net;
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::AsyncWrite;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, _theirs) = net::UnixStream::pair()?;
+    ///     UnixStream::from_std(ours)?.write_all("hello").await?;
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Outside of a runtime; where its mode cannot be changed.
     pub fn from_std(stream: net::UnixStream) -> io::Result<UnixStream> {
@@ -211,6 +306,22 @@ impl UnixStream {
 
     /// Gives the connection to std, with the bytes that were received and that nobody has read.
     /// What is queued is sent first.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, mut theirs) = UnixStream::pair()?;
+    ///     let (mut std, received) = ours.into_std().await?;
+    ///     assert!(received.is_empty());
+    ///     std.write_all(b"hello")?;
+    ///     assert_eq!(theirs.read(vec![0; 9]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     ///
     /// # Errors
     /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UnixStream::as_fd)
