@@ -35,6 +35,7 @@ const ARROWS: &[Arrow] = &[
         from: "bench-harness",
         ours: &["wakering"],
         others: &[
+            "base64",
             "bytes",
             "clap",
             "flate2",
@@ -44,6 +45,7 @@ const ARROWS: &[Arrow] = &[
             "http-body",
             "http-body-util",
             "httparse",
+            "httpdate",
             "hyper",
             "indicatif",
             "rustix",
