@@ -79,6 +79,19 @@ impl Tally {
     }
 }
 
+/// What the test runner says of the tests that failed, without all the others.
+pub(super) fn failures(output: &str) -> String {
+    const LINES: usize = 400;
+    let mut inside = false;
+    let lines = output.lines().filter(|line| {
+        inside |= *line == "failures:";
+        let shown = inside;
+        inside &= !line.starts_with("test result: ");
+        shown
+    });
+    lines.take(LINES).collect::<Vec<_>>().join("\n")
+}
+
 /// The number in front of `what` in `ok. 3 passed; 0 failed; …`.
 fn count(counts: &str, what: &str) -> usize {
     let words: Vec<&str> = counts.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
@@ -129,6 +142,15 @@ test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out
         assert_eq!((tally.passed, tally.failed, tally.ignored, tally.ran()), (43, 2, 1, 42));
         let skip = ("b".to_string(), "the ring has no multishot_recv".to_string());
         assert_eq!(tally.skips, BTreeSet::from([skip]));
+    }
+
+    #[test]
+    fn failures_are_shown_without_the_rest() {
+        let output = "running 2 tests\n\nsuccesses:\nfine\nfailures:\n\n---- b stdout ----\nwhy\n\n\
+                      failures:\n    b\n\ntest result: FAILED. 1 passed; 1 failed\nrunning 1 test\n";
+        let failures = failures(output);
+        assert!(failures.starts_with("failures:") && failures.contains("why"));
+        assert!(!failures.contains("fine") && !failures.contains("running"));
     }
 
     #[test]

@@ -100,11 +100,13 @@ impl Run<'_> {
         let default = self.lanes.get(lanes::DEFAULT).filter(|_| whole_suite);
         let checked = tally.check(&allowed, default);
         self.lanes.insert(lane, tally);
-        match (self.good(finished), checked) {
-            (Ok(_), checked) => checked,
-            (Err(text), Ok(note)) => Err(format!("{note}\n{text}")),
-            (Err(text), Err(wrong)) => Err(format!("{wrong}\n{text}")),
-        }
+        let ended = match (self.good(finished), lanes::failures(&finished.stdout())) {
+            (Ok(_), _) => return checked,
+            (Err(text), failures) if failures.is_empty() => text,
+            (Err(_), failures) => failures,
+        };
+        let (Ok(note) | Err(note)) = checked;
+        Err(format!("{note}\n{ended}"))
     }
 }
 

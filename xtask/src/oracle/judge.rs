@@ -188,6 +188,12 @@ mod tests {
         assert!(
             judge(&request, &page(404, "<!doctype html>"), &page(405, "<!doctype html>")).is_err()
         );
+        let of = |length| {
+            response(200, &[("content-type", "text/html"), ("content-length", length)], "")
+        };
+        let head = Request { method: "HEAD", ..Request::get("/html") };
+        assert!(judge(&head, &of("9"), &of("10")).is_ok());
+        assert!(judge(&request, &of("9"), &of("10")).is_err());
         assert!(judge(&request, &page(302, "<!doctype html>"), &page(302, "")).is_err());
         assert!(judge(&request, &page(200, "text"), &page(200, "test")).is_err());
         assert!(judge(&request, &page(500, "Oops"), &page(400, "no number")).is_ok());
