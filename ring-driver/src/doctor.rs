@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::backend::uring::setup::{Ring, Size};
 use crate::capabilities::{self, Capabilities, Mask};
-use crate::driver::Config;
+use crate::config::Config;
 use crate::error::{Evidence, SetupError};
 
 /// Looks at this machine as a driver of this thread would, with the mask of `WAKERING_CAPS`.

@@ -54,6 +54,8 @@ mod completion;
 mod counters;
 /// The picture of this machine for people.
 mod doctor;
+/// What a driver is made from.
+mod config;
 /// 6. Puts the parts together: submits, waits, reaps, wakes.
 mod driver;
 /// Why there is no ring, which operation failed on what, and what mends it.
@@ -86,9 +88,10 @@ pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
 };
 pub use capabilities::{Capabilities, Mask, MaskError};
+pub use config::{BackendChoice, Config};
 pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
-pub use driver::{BackendChoice, Config, Drained, Driver, Entered, Wait};
+pub use driver::{Drained, Driver, Entered, Wait};
 pub use error::{Failure, RuntimeError, SetupCause, SetupError};
 pub use fd::{Fd, Sharing};
 pub use op::Op;

@@ -12,8 +12,9 @@ use crate::buffer::BufPool;
 use crate::call;
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
+use crate::config::{BackendChoice, Config};
 use crate::counters::Counters;
-use crate::driver::{BackendChoice, Config};
+
 use crate::error::SetupError;
 use crate::pool::Pool;
 use crate::remote::Remote;

@@ -20,8 +20,9 @@ use crate::buffer::BufPool;
 use crate::call::{self, Attempt, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
+use crate::config::Config;
 use crate::counters::Counters;
-use crate::driver::Config;
+
 use crate::error::SetupError;
 use crate::pool::{self, Pool};
 use crate::remote::{Message, Remote};

@@ -1,0 +1,45 @@
+//! What a driver is made from: its sizes, its backend, and what it has to do without.
+
+use crate::capabilities::Mask;
+
+/// Which backend carries the operations out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BackendChoice {
+    /// What `WAKERING_BACKEND` asks for, else the best that this machine offers.
+    #[default]
+    Auto,
+    /// An io_uring, or an error that says why there is none.
+    Uring,
+}
+
+/// What a [`Driver`] is made from.
+///
+/// ```
+/// use wakering_ring_driver::{Config, Driver};
+///
+/// let mut config = Config::default();
+/// config.entries = 64;
+/// let driver = Driver::new(&config)?;
+/// assert!(driver.capabilities().ext_arg);
+/// # Ok::<(), wakering_ring_driver::SetupError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Entries of the submission queue, 1 to 32,768; rounded up to a power of two. Default 256.
+    pub entries: u32,
+    /// Entries of the completion queue, at least as many; default 4,096. Multishots and bursts fan
+    /// out.
+    pub completions: u32,
+    /// Which backend to use.
+    pub backend: BackendChoice,
+    /// Capabilities to do without; `None` means what `WAKERING_CAPS` says.
+    pub mask: Option<Mask>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { entries: 256, completions: 4096, backend: BackendChoice::Auto, mask: None }
+    }
+}
