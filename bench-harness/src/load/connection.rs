@@ -20,6 +20,8 @@ use crate::quantity;
 
 /// Bytes of a long request given to the runtime at a time.
 const PIECE: usize = 64 * 1024;
+/// Bytes of a malformed response that are shown.
+const SHOWN: usize = 32;
 
 /// An established connection, free for a request.
 pub struct Connection {
@@ -133,7 +135,8 @@ impl Connection {
             let (lent, taken) = match self.parser.feed(bytes) {
                 Ok(taken) => (bytes.len(), taken),
                 Err(Malformed(what)) => {
-                    let words = format!("the peer sent {what}");
+                    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
+                    let words = format!("the peer sent {what}: {shown:?}");
                     return Poll::Ready(Err(Failure::new(Class::Parse, words)));
                 }
             };

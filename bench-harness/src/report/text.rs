@@ -123,17 +123,20 @@ impl Report<'_> {
             .into_iter()
             .filter_map(|(side, usage)| usage.map(|usage| (side, usage)))
             .collect();
-        if done > 0 && !sides.is_empty() {
+        // The kernel counts in ticks of 10 ms: what is shorter is not measured.
+        let measured = sides.iter().all(|(_, usage)| !usage.cpu().is_zero());
+        if done > 0 && measured && !sides.is_empty() {
             write!(f, "  cpu/req ")?;
-            let mut sum = 0;
+            let each = |usage: &Usage| ns(usage.cpu()) / done;
             for (side, usage) in &sides {
-                let each = ns(usage.cpu()) / done;
-                write!(f, "   {side} {}", time(each))?;
-                sum += each;
+                write!(f, "   {side} {}", time(each(usage)))?;
             }
             match sides.len() {
                 1 => writeln!(f)?,
-                _ => writeln!(f, "   sum {}", time(sum))?,
+                _ => {
+                    let sum = sides.iter().map(|(_, usage)| each(usage)).sum();
+                    writeln!(f, "   sum {}", time(sum))?;
+                }
             }
         }
         if !sides.is_empty() {

@@ -82,7 +82,7 @@ fn json_and_hgrm_files_hold_the_same_run() {
     let report: serde_json::Value =
         serde_json::from_reader(File::open(json).expect("it was written")).expect("JSON");
     let text = std::fs::read_to_string(hgrm).expect("it was written");
-    let last = text.lines().filter(|line| !line.starts_with('#')).next_back().expect("rows");
+    let last = text.lines().rfind(|line| !line.starts_with('#')).expect("rows");
     let fields: Vec<&str> = last.split_whitespace().collect();
     assert_eq!(fields[1..], ["1.000000000000", "300"]);
     let max_ms: f64 = fields[0].parse().expect("a number");
