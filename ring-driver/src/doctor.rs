@@ -127,6 +127,8 @@ fn memlock(evidence: &Evidence) -> String {
     let meaning = match (evidence.charges_rings(), evidence.may_lock) {
         (false, _) => "this kernel does not count rings",
         (true, true) => "this process is exempt",
+        // 5.10.162 does not, but its release does not tell.
+        (true, false) if evidence.version() < Some((5, 12)) => "this kernel may count rings",
         (true, false) => "for all rings of the user",
     };
     format!("{limit}; {meaning}")
