@@ -155,7 +155,7 @@ impl Capabilities {
     /// # Ok::<(), wakering_ring_driver::SetupError>(())
     /// ```
     pub fn tier(&self) -> &'static str {
-        if !self.multishot_recv {
+        if !self.buf_ring {
             "T0"
         } else if !self.defer_taskrun {
             "T1"

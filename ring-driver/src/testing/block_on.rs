@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::driver::{Config, Driver, Wait};
+use crate::config::Config;
+use crate::driver::{Driver, Wait};
 
 /// Runs `future` to its end on a driver of its own, for examples and tests of single operations.
 /// Programs have a runtime.
