@@ -15,7 +15,7 @@ use crate::failure::between;
 use crate::off_loop::off_loop;
 
 /// How many bytes are copied before looking whether to go on.
-const PIECE: u64 = 64 * 1024 * 1024;
+const PIECE: u64 = 8 * 1024 * 1024;
 
 /// Makes the content and the permissions of `from` those of `to`, which is created if it is not
 /// there, and says how many bytes that were.
@@ -39,7 +39,7 @@ const PIECE: u64 = 64 * 1024 * 1024;
 ///
 /// # Cancellation
 ///
-/// **Weak**: `to` may hold a part. Copying stops at most 64 MiB later.
+/// **Weak**: `to` may hold a part. Copying stops at most 8 MiB later.
 ///
 /// # Kernel
 ///

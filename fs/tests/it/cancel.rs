@@ -262,6 +262,24 @@ fn a_dropped_read_of_a_pipe_leaves_its_bytes_to_the_next() {
 }
 
 #[test]
+fn a_dropped_copy_stops() {
+    const LEN: u64 = 1 << 28;
+    let dir = temp_dir();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    std_fs::File::create(&from).unwrap().set_len(LEN).unwrap();
+    let len = || std_fs::metadata(&to).map_or(0, |metadata| metadata.len());
+    run(async {
+        assert!(polled(1, fs::copy(&from, &to)).await.is_none());
+        let mut before = None;
+        while before != Some(len()) {
+            before = Some(len());
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!(len() < LEN / 4, "{} of {LEN} bytes were copied", len());
+    });
+}
+
+#[test]
 fn aligned_memory_is_safe_to_drop_too() {
     let dir = temp_dir();
     let path = dir.path().join("file");

@@ -420,11 +420,20 @@ fn dropped_files_leave_no_descriptor() {
     });
 }
 
+/// How long this thread has been ready to run and did not, because others did.
+fn starved() -> Duration {
+    // Where the kernel does not count that, nothing is forgiven.
+    let counts = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let starved = counts.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(starved.unwrap_or(0))
+}
+
 /// Given 1,000 files, when all are read at once, then each gives its exact bytes, and meanwhile a
-/// ticker of 1 ms is late by more than 50 ms in at most 1 % of its ticks.
+/// ticker of 1 ms is late by more than 25 ms in at most 1 % of its ticks, but for the time in which
+/// the machine ran something else.
 #[test]
 fn case_f02_a_thousand_files_at_once() {
-    in_child("file::case_f02_a_thousand_files_at_once", || {
+    let output = in_child("file::case_f02_a_thousand_files_at_once", || {
         let dir = temp_dir();
         let content = |n: usize| vec![n as u8; 100 + n * 7];
         for n in 0..1000 {
@@ -436,9 +445,12 @@ fn case_f02_a_thousand_files_at_once() {
             let ticker = spawn(async move {
                 let mut ticks = interval(Duration::from_millis(1));
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                let mut before = starved();
                 loop {
                     let due = ticks.tick().await;
-                    lateness.borrow_mut().push(due.elapsed());
+                    let now = starved();
+                    lateness.borrow_mut().push(due.elapsed().saturating_sub(now - before));
+                    before = now;
                 }
             });
             sleep(Duration::from_millis(5)).await;
@@ -455,7 +467,8 @@ fn case_f02_a_thousand_files_at_once() {
             late.sort();
             let p99 = late[late.len() - 1 - late.len() / 100];
             println!("{} ticks, p99 late by {p99:?}", late.len());
-            assert!(p99 < patience(Duration::from_millis(50)), "the ticker is late by {p99:?}");
+            assert!(p99 < patience(Duration::from_millis(25)), "the ticker is late by {p99:?}");
         });
     });
+    println!("{output}");
 }

@@ -3,12 +3,14 @@
 //! Real ones do so too, but not when a test wants it; here the test is the kernel.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use wakering_fs::{File, read};
 use wakering_ring_driver::Driver;
-use wakering_ring_driver::testing::{Memory, Submitted};
 use wakering_runtime::io::{AsyncRead, AsyncWrite};
 use wakering_runtime::task::yield_now;
+use wakering_runtime::testing::{Memory, Submitted, patience};
+use wakering_runtime::time::timeout;
 use wakering_runtime::{Builder, spawn};
 
 const REGULAR: u16 = 0o100_644;
@@ -24,7 +26,7 @@ fn on_kernel<T>(mut answer: impl FnMut(Submitted) + 'static, body: impl Future<O
             "openat" => request.complete(1 << 30),
             _ => answer(request),
         }));
-        let output = body.await;
+        let output = timeout(patience(Duration::from_secs(10)), body).await.expect("in time");
         kernel.cancel();
         output
     })
@@ -165,7 +167,11 @@ fn a_stream_is_asked_for_what_comes_next() {
             assert_eq!(request.offset(), None);
             request.receive(b"next");
         }
-        "write" => {
+        "readvectored" => {
+            assert_eq!(request.offset(), None);
+            request.complete(0);
+        }
+        "write" | "writevectored" => {
             assert_eq!(request.offset(), None);
             request.complete(2);
         }
@@ -174,7 +180,9 @@ fn a_stream_is_asked_for_what_comes_next() {
     on_kernel(answer, async {
         let mut file = File::options().read(true).write(true).open("somewhere").await.unwrap();
         assert_eq!(file.read(vec![0; 8]).await.unwrap().1, b"next");
+        assert_eq!(file.read_vectored(vec![vec![0; 8]]).await.unwrap().0, 0);
         assert_eq!(file.write("abc").await.unwrap().0, 2);
+        assert_eq!(file.write_vectored(vec!["a", "bc"]).await.unwrap().0, 2);
         let failed = file.read_at(vec![0; 8], 0).await.unwrap_err();
         assert_eq!(failed.error.kind(), ErrorKind::NotSeekable);
     });

@@ -122,7 +122,10 @@ impl Submitted {
     /// Where in the file a read or write begins, in bytes; `None` for a stream, and for all else.
     pub fn offset(&self) -> Option<u64> {
         match self.request {
-            Request::Read { offset, .. } | Request::Write { offset, .. } => offset,
+            Request::Read { offset, .. }
+            | Request::ReadVectored { offset, .. }
+            | Request::Write { offset, .. }
+            | Request::WriteVectored { offset, .. } => offset,
             _ => None,
         }
     }
