@@ -1,13 +1,13 @@
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use wakering_fs::{self as fs, File};
 use wakering_ring_driver::{Failure, RuntimeError};
 use wakering_runtime::io::{AsyncRead, AsyncWrite};
-use wakering_runtime::testing::{Limit, drop_privileges, in_child, limit, skip};
+use wakering_runtime::testing::{Limit, drop_privileges, in_child, in_child_with, limit, skip};
 
 use crate::{run, said, temp_dir, text};
 
@@ -150,21 +150,31 @@ fn paths_that_cannot_be_are_refused() {
     });
 }
 
+/// Tells a child the directory of its parent.
+const DIR: &str = "WAKERING_TEST_DIR";
+
 #[test]
 fn an_unreadable_file_is_a_matter_of_permission() {
-    in_child("errors::an_unreadable_file_is_a_matter_of_permission", || {
-        let dir = temp_dir();
-        let (locked, secret) = (dir.path().join("locked"), dir.path().join("secret"));
+    let own = std::fs::metadata("/proc/self").expect("/proc is there");
+    if own.uid() != 0 {
+        return skip("errors::unreadable", "getuid: the tests do not run as root");
+    }
+    // The parent makes it, because the child could not remove it any more.
+    let made = std::env::var_os(DIR).is_none().then(temp_dir);
+    let dir = match &made {
+        Some(dir) => dir.path().to_owned(),
+        None => PathBuf::from(std::env::var_os(DIR).expect("it is set")),
+    };
+    let (locked, secret) = (dir.join("locked"), dir.join("secret"));
+    if made.is_some() {
         std::fs::write(&secret, "").unwrap();
         std::fs::create_dir(&locked).unwrap();
-        for (path, mode) in [(dir.path(), 0o755), (&locked, 0o700), (&secret, 0o600)] {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        for (path, mode) in [(&dir, 0o755), (&locked, 0o700), (&secret, 0o600)] {
+            std::fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         }
-        if std::fs::metadata("/proc/self")
-            .is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) != 0)
-        {
-            return skip("errors::unreadable", "getuid: the tests do not run as root");
-        }
+    }
+    let name = "errors::an_unreadable_file_is_a_matter_of_permission";
+    in_child_with(name, &[(DIR, dir.to_str().unwrap())], || {
         drop_privileges(65_534);
         run(async {
             let denied = |operation, path: &Path| {
@@ -179,7 +189,7 @@ fn an_unreadable_file_is_a_matter_of_permission() {
             assert!(fs::try_exists(&inside).await.is_err());
             assert_eq!(said(&fs::create_dir(&inside).await.unwrap_err()), denied("mkdir", &inside));
             assert_eq!(said(&fs::read_dir(&locked).await.unwrap_err()), denied("readdir", &locked));
-            let new = dir.path().join("new");
+            let new = dir.join("new");
             assert_eq!(said(&fs::write(&new, "").await.unwrap_err()), denied("open", &new));
             let error = fs::rename(&secret, &new).await.unwrap_err();
             assert_eq!((error.kind(), said(&error).1), (ErrorKind::PermissionDenied, Some(EACCES)));
@@ -189,8 +199,6 @@ fn an_unreadable_file_is_a_matter_of_permission() {
                 said(&error),
                 (ErrorKind::PermissionDenied, Some(EPERM), "chmod", text(&secret))
             );
-            // The directory is another user's and stays behind otherwise.
-            std::mem::forget(dir);
         });
     });
 }
