@@ -363,6 +363,8 @@ pub(crate) struct After {
     pub(super) discard: Vec<(Kept, Outcome)>,
     /// Dropped: what they brought has been put back.
     pub(super) free: Vec<Kept>,
+    /// Boxed as they come, so that putting one here moves a pointer.
+    #[allow(clippy::vec_box)]
     pub(crate) shelves: Vec<Box<Shelf>>,
     pub(super) empty: Vec<EmptyCell>,
 }
