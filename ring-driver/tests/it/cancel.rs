@@ -126,11 +126,12 @@ fn emulated_operations_are_taken_back_too() {
 }
 
 /// Given a receive emulated by readiness whose poll has completed for nothing, since somebody else
-/// took the bytes; when it was cancelled between the poll's completion and its being looked at;
-/// then it ends all the same.
+/// took the bytes; when it is cancelled between the poll's completion and its being looked at; then
+/// it ends all the same.
 #[test]
 fn a_cancellation_between_two_polls_is_not_lost() {
-    let driver = without("-recv");
+    // A ring that completes a poll while nobody looks.
+    let driver = without("-recv,-defer_taskrun,-coop_taskrun");
     let wakes = Arc::new(Wakes::default());
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let mut thief = ours.try_clone().unwrap();
@@ -358,6 +359,29 @@ fn a_timer_that_races_its_cancellation_ends_once() {
         assert_eq!((counters.in_flight, counters.stale), (0, 0));
         ended
     });
+}
+
+/// Given a send that was taken back, and nobody who waits for the outcome; when the next one comes;
+/// then it is not told that it was cancelled.
+#[test]
+fn a_cancellation_is_no_news_for_the_next_send() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    let mut first = op::send(&fd, "first");
+    assert!(poll_once(&driver, &mut first, &wakes).is_pending());
+    let mut cancel = first.cancel();
+    assert!(poll_once(&driver, &mut cancel, &wakes).is_pending());
+    drop(cancel);
+    driver.turn(Wait::Now);
+    assert_eq!(memory.in_flight(), 0);
+    let mut second = op::send(&fd, "second");
+    assert!(poll_once(&driver, &mut second, &wakes).is_pending());
+    let submitted = memory.next_request().unwrap();
+    assert_eq!(submitted.bytes(), b"second");
+    submitted.complete(6);
+    driver.turn(Wait::Now);
+    assert!(matches!(poll_once(&driver, &mut second, &wakes), Poll::Ready(Ok((6, "second")))));
 }
 
 /// Given a receive that waits behind another one; when it is polled where it cannot run; then it no

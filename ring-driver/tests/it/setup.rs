@@ -6,7 +6,7 @@ use std::fs::File;
 use wakering_ring_driver::testing::{
     Limit, drop_privileges, forbid_io_uring, in_child, in_child_with, limit, open_descriptors, skip,
 };
-use wakering_ring_driver::{BackendChoice, Config, Driver, SetupCause, SetupError, doctor, op};
+use wakering_ring_driver::{Backend, Config, Driver, SetupCause, SetupError, doctor, op};
 
 use crate::block_on;
 
@@ -22,7 +22,7 @@ fn somebody() -> u32 {
 
 fn ring() -> Result<Driver, SetupError> {
     let mut config = Config::default();
-    config.backend = BackendChoice::Uring;
+    config.backend = Backend::Uring;
     Driver::new(&config)
 }
 
