@@ -51,7 +51,9 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("wakering waits on io_uring and runs on Linux only");
 
-pub use wakering_runtime::{Builder, Handle, Runtime, blocking, io, run, spawn, task, time};
+pub use wakering_runtime::{
+    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,
+};
 
 #[cfg(feature = "fs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fs")))]

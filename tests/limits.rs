@@ -16,7 +16,7 @@ use wakering::driver::testing::{
     Limit, cpu_time, drop_privileges, forbid_io_uring, in_child, limit, open_descriptors, patience,
     skip,
 };
-use wakering::driver::{BackendChoice, Counters, Driver, Failure, Mask, SetupCause, SetupError};
+use wakering::driver::{Backend, Counters, Driver, Failure, Mask, SetupCause, SetupError};
 use wakering::io::{AsyncRead, AsyncWrite};
 use wakering::net::{TcpListener, TcpStream};
 use wakering::{Builder, Runtime, fs, task, time};
@@ -26,7 +26,7 @@ const EMFILE: i32 = 24;
 const ENOSYS: i32 = 38;
 
 fn on_the_ring() -> Builder {
-    Builder::new().backend(BackendChoice::Uring)
+    Builder::new().backend(Backend::Uring)
 }
 
 fn runtime() -> Runtime {

@@ -5,7 +5,7 @@ use crate::capabilities::Mask;
 /// Which backend carries the operations out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum BackendChoice {
+pub enum Backend {
     /// What `WAKERING_BACKEND` asks for, else the best that this machine offers.
     #[default]
     Auto,
@@ -33,13 +33,13 @@ pub struct Config {
     /// out.
     pub completions: u32,
     /// Which backend to use.
-    pub backend: BackendChoice,
+    pub backend: Backend,
     /// Capabilities to do without; `None` means what `WAKERING_CAPS` says.
     pub mask: Option<Mask>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { entries: 256, completions: 4096, backend: BackendChoice::Auto, mask: None }
+        Config { entries: 256, completions: 4096, backend: Backend::Auto, mask: None }
     }
 }

@@ -88,7 +88,7 @@ pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
 };
 pub use capabilities::{Capabilities, Mask, MaskError};
-pub use config::{BackendChoice, Config};
+pub use config::{Backend, Config};
 pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
 pub use driver::{Drained, Driver, Entered, Wait};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wakering_ring_driver::{BackendChoice, Config, Driver, Mask, SetupError};
+use wakering_ring_driver::{Backend, Config, Driver, Mask, SetupError};
 
 use crate::home::OnUnhandled;
 use crate::runtime::Runtime;
@@ -60,7 +60,7 @@ impl Builder {
     /// assert_eq!(runtime.block_on(async { 42 }), 42);
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
-    pub fn backend(mut self, backend: BackendChoice) -> Builder {
+    pub fn backend(mut self, backend: Backend) -> Builder {
         self.config.backend = backend;
         self
     }

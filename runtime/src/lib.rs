@@ -76,6 +76,4 @@ pub use metrics::Metrics;
 pub use report::ShutdownReport;
 pub use runtime::{Runtime, run};
 pub use task::spawn;
-pub use wakering_ring_driver::{
-    BackendChoice as Backend, Capabilities, Counters, Mask, SetupError,
-};
+pub use wakering_ring_driver::{Backend, Capabilities, Counters, Mask, SetupError};

@@ -12,7 +12,7 @@ use crate::buffer::BufPool;
 use crate::call;
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
-use crate::config::{BackendChoice, Config};
+use crate::config::{self, Config};
 use crate::counters::Counters;
 
 use crate::error::SetupError;
@@ -29,10 +29,10 @@ pub(crate) mod uring;
 const VARIABLE: &str = "WAKERING_BACKEND";
 
 /// What `value` of [`VARIABLE`] asks for.
-fn from_env(value: Option<&str>) -> Result<BackendChoice, SetupError> {
+fn from_env(value: Option<&str>) -> Result<config::Backend, SetupError> {
     match value {
-        None | Some("" | "auto") => Ok(BackendChoice::Auto),
-        Some("uring") => Ok(BackendChoice::Uring),
+        None | Some("" | "auto") => Ok(config::Backend::Auto),
+        Some("uring") => Ok(config::Backend::Uring),
         Some(other) => Err(SetupError::setting(VARIABLE, other, "it is `uring` or `auto`")),
     }
 }
@@ -53,11 +53,11 @@ impl Backend {
         pool: &Arc<Pool>,
     ) -> Result<Backend, SetupError> {
         let asked = match config.backend {
-            BackendChoice::Auto => from_env(std::env::var(VARIABLE).ok().as_deref())?,
+            config::Backend::Auto => from_env(std::env::var(VARIABLE).ok().as_deref())?,
             choice => choice,
         };
         match asked {
-            BackendChoice::Auto | BackendChoice::Uring => {
+            config::Backend::Auto | config::Backend::Uring => {
                 Ok(Backend::Uring(Box::new(uring::Uring::new(config, remote, pool)?)))
             }
         }
@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn the_environment_chooses_or_is_corrected() {
-        assert_eq!(from_env(None).unwrap(), BackendChoice::Auto);
-        assert_eq!(from_env(Some("uring")).unwrap(), BackendChoice::Uring);
+        assert_eq!(from_env(None).unwrap(), config::Backend::Auto);
+        assert_eq!(from_env(Some("uring")).unwrap(), config::Backend::Uring);
         let error = from_env(Some("kqueue")).unwrap_err().to_string();
         assert!(error.contains("WAKERING_BACKEND=kqueue") && error.contains("`uring`"), "{error}");
     }
