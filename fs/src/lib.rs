@@ -48,6 +48,8 @@ mod file;
 mod offset;
 /// Its content as a stream, from a position.
 mod cursor;
+/// What it is to the disk.
+mod storage;
 /// What the file system knows about a file.
 mod metadata;
 /// Files in one go.

@@ -1,3 +1,5 @@
+//! Directories and names, also when others make, list and remove the same ones.
+
 use std::collections::BTreeSet;
 use std::fs as std_fs;
 use std::io::ErrorKind;

@@ -1,3 +1,6 @@
+//! Bad input and poor surroundings: each error names kind, errno, operation and path, and nothing
+//! panics or hangs.
+
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
-use std::cell::Cell;
+//! An open file: what is read and written at offsets and from the cursor, what it is to the disk, and
+//! how it comes and goes.
+
 use std::io::{ErrorKind, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
@@ -214,23 +216,6 @@ fn files_of_std_come_and_go_with_their_position() {
 }
 
 #[test]
-fn what_a_dropped_read_took_from_a_pipe_leaves_with_it() {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    run(async {
-        let mut file =
-            File::from_std(std::fs::File::from(std::os::fd::OwnedFd::from(reader))).unwrap();
-        assert!(crate::polled(2, file.read(vec![0; 8])).await.is_none());
-        writer.write_all(b"late").unwrap();
-        // Whether the read was cancelled first or got the bytes, they are there once.
-        sleep(Duration::from_millis(20)).await;
-        let (mut std, mut bytes) = file.into_std().await.expect("no clone");
-        drop(writer);
-        std::io::Read::read_to_end(&mut std, &mut bytes).unwrap();
-        assert_eq!(bytes, b"late");
-    });
-}
-
-#[test]
 fn lengths_are_cut_extended_and_reserved() {
     run(async {
         let file = scratch().await;
@@ -278,75 +263,6 @@ fn metadata_is_what_std_says() {
             SystemTime::UNIX_EPOCH + Duration::new(std.ctime() as u64, std.ctime_nsec() as u32);
         assert_eq!(ours.changed(), changed);
         assert!(ours.is_file() && !ours.is_dir() && !ours.is_symlink());
-    });
-}
-
-#[test]
-fn waiting_for_a_pipe_does_not_hold_up_the_loop() {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    run(async {
-        let mut file =
-            File::from_std(std::fs::File::from(std::os::fd::OwnedFd::from(reader))).unwrap();
-        let ticks = Rc::new(Cell::new(0));
-        let counted = ticks.clone();
-        let ticker = spawn(async move {
-            let mut ticks = interval(Duration::from_millis(1));
-            loop {
-                ticks.tick().await;
-                counted.set(counted.get() + 1);
-            }
-        });
-        let reader = spawn(async move {
-            let (_, first) = file.read(vec![0; 16]).await?;
-            let (_, rest) = file.read_to_end(Vec::new()).await?;
-            let position = file.stream_position().await.unwrap_err();
-            let seek = file.seek(SeekFrom::Start(0)).await.unwrap_err();
-            let at_offset = file.read_at(vec![0; 1], 0).await.unwrap_err().error;
-            for error in [position, seek, at_offset] {
-                assert_eq!(error.kind(), ErrorKind::NotSeekable);
-            }
-            Ok::<_, std::io::Error>((first, rest))
-        });
-        timeout(patience(Duration::from_secs(10)), async {
-            while ticks.get() < 20 {
-                sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await
-        .expect("the ticker goes on while the read waits");
-        assert!(!reader.is_finished());
-        writer.write_all(b"first").unwrap();
-        while ticks.get() < 40 {
-            sleep(Duration::from_millis(1)).await;
-        }
-        writer.write_all(b"rest").unwrap();
-        drop(writer);
-        let (first, rest) = reader.await.unwrap().unwrap();
-        assert_eq!((&first[..], &rest[..]), (&b"first"[..], &b"rest"[..]));
-        ticker.cancel();
-    });
-}
-
-#[test]
-fn a_pipe_is_opened_by_its_path_and_written_to() {
-    use std::os::fd::AsRawFd;
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    run(async {
-        let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
-        let mut file = OpenOptions::new().write(true).open(path).await.unwrap();
-        drop(writer);
-        let thread = std::thread::spawn(move || {
-            let mut all = Vec::new();
-            std::io::Read::read_to_end(&mut reader, &mut all).map(|_| all)
-        });
-        // More than a pipe holds.
-        let sent: Vec<u8> = (0..1_000_000u32).map(|n| n as u8).collect();
-        let (n, sent) = file.write_all(sent).await.unwrap();
-        assert_eq!(n, 1_000_000);
-        let failed = file.write_at("x", 0).await.unwrap_err();
-        assert_eq!(failed.error.kind(), ErrorKind::NotSeekable);
-        file.close().await.unwrap();
-        assert!(thread.join().unwrap().unwrap() == sent);
     });
 }
 

@@ -9,12 +9,14 @@ mod cancel;
 mod dir;
 /// What goes wrong, and what is said about it.
 mod errors;
-/// An open file: at offsets, from a cursor, as a stream.
+/// An open file: at offsets and from a cursor.
 mod file;
 /// Options, against std's.
 mod open;
 /// A kernel that does less than it was asked for.
 mod short;
+/// Pipes.
+mod stream;
 /// Whole files, also those that change under the reader.
 mod whole;
 

@@ -1,3 +1,5 @@
+//! Options, each combination of them against std's on the same file.
+
 use std::fs as std_fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -1,3 +1,5 @@
+//! Whole files: of every size, without a size, growing, shrinking, too large; and their copies.
+
 use std::fs as std_fs;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsRawFd;
