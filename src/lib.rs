@@ -65,3 +65,12 @@ pub use wakering_http as http;
 #[cfg_attr(docsrs, doc(cfg(feature = "net")))]
 pub use wakering_net as net;
 pub use wakering_ring_driver as driver;
+
+/// The examples of the documents run as tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/kernels-and-containers.md")]
+    struct KernelsAndContainers;
+}
