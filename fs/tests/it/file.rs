@@ -1,5 +1,5 @@
-//! An open file: what is read and written at offsets and from the cursor, what it is to the disk, and
-//! how it comes and goes.
+//! An open file: what is read and written at offsets and from the cursor, what it is to the disk,
+//! and how it comes and goes.
 
 use std::io::{ErrorKind, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
