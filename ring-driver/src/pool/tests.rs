@@ -1,3 +1,5 @@
+//! The crew under load: limits, order, idling, ending, and jobs that panic.
+
 use std::cell::RefCell;
 use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
