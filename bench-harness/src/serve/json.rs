@@ -1,9 +1,9 @@
 //! JSON in the two layouts that Python's `json` gives httpbin's answers.
 //!
 //! Flask indents by two spaces and sorts keys; `/stream` prints one object a line, unsorted. Both
-//! escape everything outside printable ASCII. `/get` is what the benchmark measures, so [`Writer`]
+//! escape everything outside printable ASCII. `/get` is what the benchmark measures, so `Writer`
 //! appends to one buffer and there is no tree in between: whoever writes an object gives the keys
-//! in the order wanted. [`Writer::value`] takes a tree where there is one, the JSON of a request;
+//! in the order wanted. `Writer::value` takes a tree where there is one, the JSON of a request;
 //! integers beyond 64 bits and non-finite numbers are where it falls short of Python.
 
 use serde_json::Value;

@@ -4,8 +4,8 @@
 //! that clients and load generators can be tried against known behaviour. Pages for people are in
 //! words of our own, and where httpbin fails with status 500 on bad input, this server answers 400
 //! with a sentence; `cargo xtask httpbin-oracle` compares the two. Handlers are plain functions
-//! from a [`call::Call`] to a [`reply::Reply`]. The way of a request: [`service`] reads its body,
-//! [`router`] finds the handler, the handler decides, [`service`] waits if that was decided, hyper
+//! from a `call::Call` to a `reply::Reply`. The way of a request: `service` reads its body,
+//! `router` finds the handler, the handler decides, `service` waits if that was decided, hyper
 //! writes.
 
 /// The server's life: address, signals, end.

@@ -3,7 +3,7 @@
 //! The real one is PyPI's httpbin under gunicorn, in a virtual environment below `target/`.
 //! Requests are generated from a seed: some hundred of them, over all endpoints that both have,
 //! with arguments, headers and bodies that clients do send and some that they should not. What may
-//! differ is written down in [`judge`], everything else is a difference.
+//! differ is written down in `judge`, everything else is a difference.
 
 use std::path::Path;
 
