@@ -1,4 +1,6 @@
-//! Settings of a server.
+//! Settings of a server, and of single connections.
+//!
+//! There are few: hyper's own defaults are good, and what is not settable cannot be set wrong.
 
 use std::fmt;
 use std::io;
@@ -30,7 +32,9 @@ const HEAD_TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// wakering_runtime::run(async {
 ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
 ///     let address = listener.local_addr()?;
-///     let hello = async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new()));
+///     let hello = async |_: Request<Incoming>| {
+///         Ok::<_, Infallible>(Response::new(String::new()))
+///     };
 ///     let impatient = Builder::new().head_timeout(Duration::from_millis(5));
 ///     let _server = impatient.serve(listener, service_fn(hello));
 ///
@@ -92,7 +96,9 @@ impl Builder {
     ///     let address = listener.local_addr()?;
     ///     let failures = Rc::new(Cell::new(0));
     ///     let count = failures.clone();
-    ///     let fail = async |_: Request<Incoming>| Err::<Response<String>, _>(io::Error::other("no"));
+    ///     let fail = async |_: Request<Incoming>| {
+    ///         Err::<Response<String>, _>(io::Error::other("no"))
+    ///     };
     ///     let builder = Builder::new().on_error(move |_error| count.set(count.get() + 1));
     ///     let _server = builder.serve(listener, service_fn(fail));
     ///
@@ -109,7 +115,8 @@ impl Builder {
         self
     }
 
-    /// Serves every connection of `listener` with a clone of `service`; see [`serve`](crate::serve).
+    /// Serves every connection of `listener` with a clone of `service`, as
+    /// [`serve`](crate::serve) does.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -118,7 +125,9 @@ impl Builder {
     ///
     /// wakering_runtime::run(async {
     ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    ///     let hello = async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new()));
+    ///     let hello = async |_: Request<Incoming>| {
+    ///         Ok::<_, Infallible>(Response::new(String::new()))
+    ///     };
     ///     let server = Builder::new().serve(listener, service_fn(hello));
     ///     server.close();
     ///     server.wait_closed().await;
@@ -136,7 +145,8 @@ impl Builder {
         self.serve_each(listener, async move |stream, _| Ok((stream, service.clone())))
     }
 
-    /// Serves every connection of `listener` as `accept` says; see [`serve_each`](crate::serve_each).
+    /// Serves every connection of `listener` as `accept` says, as
+    /// [`serve_each`](crate::serve_each) does.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -179,7 +189,9 @@ impl Builder {
     ///
     /// wakering_runtime::run(async {
     ///     let (client, server) = duplex(1024);
-    ///     let hello = async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new()));
+    ///     let hello = async |_: Request<Incoming>| {
+    ///         Ok::<_, Infallible>(Response::new(String::new()))
+    ///     };
     ///     let connection = Builder::new().connection(server, service_fn(hello));
     ///     drop(client);
     ///     connection.await

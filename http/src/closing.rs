@@ -1,4 +1,8 @@
 //! The word that a server is to close, passed to every connection of it.
+//!
+//! Each connection is a task of its own and looks here whenever it is polled; those that wait for
+//! something else are woken. The list of them is weak, so that a connection that ends need not sign
+//! off.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

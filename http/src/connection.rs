@@ -44,7 +44,9 @@ const PARKED_AFTER: Duration = Duration::from_secs(1);
 ///
 /// wakering_runtime::run(async {
 ///     let (mut client, server) = duplex(1024);
-///     let echo = async |request: Request<_>| Ok::<_, Infallible>(Response::new(request.into_body()));
+///     let echo = async |request: Request<_>| {
+///         Ok::<_, Infallible>(Response::new(request.into_body()))
+///     };
 ///     let connection = Builder::new().connection(server, service_fn(echo));
 ///     let connection = wakering_runtime::spawn(connection);
 ///
@@ -68,6 +70,8 @@ pub struct Connection<I, S: HttpService<Incoming>> {
     alarm: Sleep,
     may_park: bool,
     closing: bool,
+    /// hyper knows that it is closing.
+    told: bool,
 }
 
 enum State<I, S: HttpService<Incoming>> {
@@ -91,11 +95,12 @@ where
         let stream = Watched::new(stream, Arc::clone(&watch));
         let state = State::Parked(stream, service, Instant::now() + head_timeout);
         let alarm = sleep(Duration::MAX);
-        Connection { state, head_timeout, watch, alarm, may_park: true, closing: false }
+        let (may_park, closing, told) = (true, false, false);
+        Connection { state, head_timeout, watch, alarm, may_park, closing, told }
     }
 
     /// Asks the connection to end: at once if it is idle, otherwise after the response to the
-    /// request in hand, which then says so.
+    /// request that has come. A response that has not begun says `Connection: close`.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -104,7 +109,9 @@ where
     ///
     /// wakering_runtime::run(async {
     ///     let (_client, server) = duplex(1024);
-    ///     let hello = async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new()));
+    ///     let hello = async |_: Request<Incoming>| {
+    ///         Ok::<_, Infallible>(Response::new(String::new()))
+    ///     };
     ///     let mut connection = Builder::new().connection(server, service_fn(hello));
     ///     connection.close();
     ///     connection.await
@@ -113,9 +120,6 @@ where
     /// ```
     pub fn close(&mut self) {
         self.closing = true;
-        if let State::Busy(connection) = &mut self.state {
-            Pin::new(&mut **connection).graceful_shutdown();
-        }
     }
 
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -134,8 +138,15 @@ where
                     }
                 }
                 State::Busy(connection) => {
-                    if let Poll::Ready(result) = Pin::new(connection).poll(cx) {
+                    let mut connection = Pin::new(&mut **connection);
+                    if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                         return Poll::Ready(self.verdict(result));
+                    }
+                    if self.closing && !self.told {
+                        // Only now, when hyper has seen the request that may have come.
+                        connection.graceful_shutdown();
+                        self.told = true;
+                        continue;
                     }
                     // Without a deadline hyper does not wait for a head, and takes its time.
                     let Some(deadline) = self.watch.deadline().map(Instant::from_std) else {

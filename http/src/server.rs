@@ -1,4 +1,7 @@
 //! A server: `net`'s accept loop with a [`Connection`](crate::Connection) behind every stream.
+//!
+//! Accepting, counting and aborting are `net`'s. What HTTP adds is a gentle end: every connection
+//! is told that the server closes, and finishes what it has in hand.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -115,6 +118,8 @@ where
 }
 
 /// A server that runs; made by [`serve`] and [`serve_each`].
+///
+/// Dropping it lets the server run on until the end of the runtime.
 #[derive(Debug)]
 pub struct Server {
     accepting: wakering_net::Server,
@@ -133,7 +138,9 @@ impl Server {
     /// wakering_runtime::run(async {
     ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
     ///     let address = listener.local_addr()?;
-    ///     let hello = async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new()));
+    ///     let hello = async |_: Request<Incoming>| {
+    ///         Ok::<_, Infallible>(Response::new(String::new()))
+    ///     };
     ///     let server = wakering_http::serve(listener, service_fn(hello));
     ///     server.close();
     ///     server.wait_closed().await;
@@ -156,7 +163,9 @@ impl Server {
     ///
     /// wakering_runtime::run(async {
     ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    ///     let hello = async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new()));
+    ///     let hello = async |_: Request<Incoming>| {
+    ///         Ok::<_, Infallible>(Response::new(String::new()))
+    ///     };
     ///     let server = wakering_http::serve(listener, service_fn(hello));
     ///     server.abort();
     ///     server.wait_closed().await;
@@ -177,7 +186,9 @@ impl Server {
     ///
     /// wakering_runtime::run(async {
     ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    ///     let hello = async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new()));
+    ///     let hello = async |_: Request<Incoming>| {
+    ///         Ok::<_, Infallible>(Response::new(String::new()))
+    ///     };
     ///     let server = wakering_http::serve(listener, service_fn(hello));
     ///     server.close();
     ///     server.wait_closed().await;

@@ -1,4 +1,7 @@
 //! The stream under hyper, which tells a [`Watch`] what passes through it.
+//!
+//! It also gives back what a former hyper has read and not used, when a connection is handed from
+//! one to the next.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

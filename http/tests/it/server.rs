@@ -1,4 +1,7 @@
 //! A server on loopback, with clients of std on threads of their own.
+//!
+//! What a connection does is tested in memory; here it is what a server does with several of them,
+//! and what real sockets add: resets, half-closes, refusals.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
