@@ -1,4 +1,7 @@
 //! `/cache` and `/etag/{tag}`: answers to conditional requests.
+//!
+//! The first knows no versions: whoever asks a condition has the newest. The second has one, named
+//! by the path; of two conditions it minds `If-None-Match`.
 
 use std::time::SystemTime;
 

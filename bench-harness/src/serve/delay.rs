@@ -1,4 +1,7 @@
 //! `/delay/{seconds}`: what was sent, at most ten seconds later.
+//!
+//! The handler only says for how long; the waiting is done in `service`, where it
+//! costs a timer and ends with the connection.
 
 use std::time::Duration;
 

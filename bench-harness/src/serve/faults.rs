@@ -1,9 +1,9 @@
 //! Servers that fail, for those who want to see what a client makes of it.
 //!
 //! `/never` takes a request and stays silent, `/reset` answers with RST, `/truncate` announces a
-//! hundred bytes, sends five and closes, `/garbage` sends something that is not HTTP. hyper will not
+//! hundred bytes, sends five and closes, `/garbage` sends something else than HTTP. hyper will not
 //! write the second and the last, so the handler leaves a note on the connection and the stream
-//! under hyper, [`Stream`], acts on it when the answer comes by.
+//! under hyper, `Stream`, acts on it when the answer comes by.
 
 use std::io;
 use std::rc::Rc;

@@ -101,7 +101,8 @@ mod tests {
         let body = b"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n\
             --B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\
             Content-Type: image/png\r\n\r\n\xff\r\n\
-            --B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"y\"\r\n\r\ntwo\r\n--B--\r\n";
+            --B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"y\"\r\n\r\ntwo\r\n\
+            --B--\r\n";
         let content = Content::parse("multipart/form-data; boundary=B", body);
         let mut form = Pairs::default();
         form.push("a", "1");

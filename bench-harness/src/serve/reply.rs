@@ -1,4 +1,7 @@
 //! What a handler answers: a response, when it may leave, and whether the connection spoils it.
+//!
+//! That all three are values keeps handlers plain functions, which tests can call without a
+//! connection or a clock.
 
 use std::time::Duration;
 

@@ -13,7 +13,8 @@ use super::reply::{HTML, JSON, Reply};
 
 const TEAPOT: &[u8] = include_bytes!("assets/teapot.txt");
 
-const NOT_ACCEPTABLE: &[u8] = br#"{"message": "Client did not request a supported media type.", "accept": ["image/webp", "image/svg+xml", "image/jpeg", "image/png", "image/*"]}"#;
+const NOT_ACCEPTABLE: &[u8] = b"{\"message\": \"Client did not request a supported media type.\", \
+    \"accept\": [\"image/webp\", \"image/svg+xml\", \"image/jpeg\", \"image/png\", \"image/*\"]}";
 
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"Fake Realm\"");
 const MORE: HeaderName = HeaderName::from_static("x-more-info");

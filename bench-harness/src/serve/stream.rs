@@ -1,4 +1,7 @@
 //! `/stream/{n}`: up to a hundred lines of JSON, each in a chunk of its own.
+//!
+//! Members and headers come in the order of the request, not sorted: httpbin prints these with
+//! Python's `json` and not with Flask's.
 
 use bytes::Bytes;
 use http::StatusCode;

@@ -1,5 +1,7 @@
-//! The server, asked over sockets: what needs a connection, time, or signals. What its endpoints
-//! answer otherwise is tested beside them, and compared with httpbin by `cargo xtask`.
+//! The server, asked over sockets: what needs a connection, time, or signals.
+//!
+//! What its endpoints answer otherwise is tested beside them, without a connection, and compared
+//! with httpbin by `cargo xtask httpbin-oracle`.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
