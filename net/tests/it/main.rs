@@ -11,11 +11,12 @@ mod stream;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use wakering_net::{TcpListener, TcpStream};
+use wakering_net::{TcpListener, TcpSocket, TcpStream};
 use wakering_ring_driver::testing::patience;
-use wakering_runtime::time::timeout;
+use wakering_runtime::time::{sleep, timeout};
 
 /// Runs a test that is over in well under half a minute, or fails.
 fn within_bounds<F: Future<Output = io::Result<()>>>(future: F) {
@@ -31,6 +32,28 @@ async fn tcp() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let ours = TcpStream::connect(listener.local_addr()?).await?;
     Ok((ours, listener.accept().await?.0))
+}
+
+/// An address that refuses connections as long as the socket lives: bound, and nobody listens.
+fn refusing() -> io::Result<(TcpSocket, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
+}
+
+/// Waits until nobody listens at `address` any more, and gives the error. A child that another test
+/// starts at this moment has a copy of every descriptor until it runs its program.
+async fn refused(address: SocketAddr) -> io::Error {
+    loop {
+        match TcpStream::connect(address).await {
+            Ok(_) => sleep(Duration::from_millis(1)).await,
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+                return error;
+            }
+        }
+    }
 }
 
 /// The number of the system behind an error that names its operation and object.

@@ -78,7 +78,7 @@ unsafe impl<B: IoBuf> Operation for WriteAt<B> {
     }
 }
 
-/// The operation of [`write`].
+/// The operation of [`write()`].
 #[derive(Debug)]
 pub struct Write<B>(B);
 

@@ -115,9 +115,12 @@ fn failures_have_their_kinds() {
         assert_eq!(failed.kind(), io::ErrorKind::AddrInUse);
         drop((taken, second));
 
-        let unused = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        // Bound, and nobody listens.
+        let unused = op::socket(Domain::V4, SocketKind::Stream).await?;
+        op::bind(&unused, loopback()).await?;
         let client = op::socket(Domain::V4, SocketKind::Stream).await?;
-        let failed = op::connect(&client, unused).await.unwrap_err();
+        let address = option::local_address(&unused)?;
+        let failed = op::connect(&client, address).await.unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::ConnectionRefused);
         let failed = op::shutdown(&client, Shutdown::Both).await.unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::NotConnected);
@@ -574,9 +577,11 @@ fn multicasts_come_to_members() {
 #[test]
 fn a_refused_datagram_is_told() {
     each_way(&["recvmsg", "sendmsg"], async |_: &Driver| {
-        let nobody = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        // One that hears somebody else only, so nobody takes what we send.
+        let nobody = UdpSocket::bind("127.0.0.1:0")?;
+        nobody.connect("127.0.0.1:9")?;
         let (socket, _) = udp().await?;
-        op::connect(&socket, nobody).await?;
+        op::connect(&socket, nobody.local_addr()?).await?;
         op::send_msg(&socket, "anybody?", None, vec![]).await?;
         let refused = receive(&socket).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
