@@ -13,7 +13,7 @@ pub enum Backend {
     Uring,
 }
 
-/// What a [`Driver`] is made from.
+/// What a [`Driver`](crate::Driver) is made from.
 ///
 /// ```
 /// use wakering_ring_driver::{Config, Driver};

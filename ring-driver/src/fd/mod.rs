@@ -1,9 +1,9 @@
 //! Descriptors: adopted by a driver, shared by their sides, closed when nothing names them any
 //! more.
 //!
-//! An [`Fd`] is a counted handle. The driver keeps the state of its two sides ([`side`]): the one
+//! An [`Fd`] is a counted handle. The driver keeps the state of its two sides (`side.rs`): the one
 //! receive (or accept) and the one send that may be in flight, what an abandoned receive left
-//! ([`Shelf`]), and what is queued for sending. A number is given back to the system only when no
+//! ([`Shelf`](crate::fd::Shelf)), and what is queued for sending. A number is given back to the system only when no
 //! operation and no queued request can name it any more.
 
 use std::io;

@@ -128,7 +128,7 @@ pub unsafe trait Operation: Sized + 'static {
     const LANE: Lane = Lane::Free;
 
     /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation
-    /// was made on, [`Number::NONE`] where it was made on none.
+    /// was made on, `NONE` where it was made on none.
     fn request(&mut self, fd: Number) -> Request;
 
     /// The output of a final completion whose result was not negative. Owned results (descriptors,

@@ -3,7 +3,7 @@
 //! children.
 //!
 //! Everything that counts or changes something of the whole process (descriptors, limits, seccomp,
-//! users, signals) belongs into [`in_child`]; then no test disturbs another and no count needs a
+//! users, signals) belongs into [`in_child`](crate::testing::in_child); then no test disturbs another and no count needs a
 //! tolerance.
 
 use std::fs;
