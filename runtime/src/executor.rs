@@ -184,18 +184,23 @@ impl Executor {
         Poll::Pending
     }
 
-    /// Gives up waiting: what is left of each task ends here and now, whatever the kernel still
-    /// does for it. Tells whose operations have not ended.
+    /// Gives up waiting: what is left of each task ends here and now. Tells of which tasks the
+    /// kernel still has something.
     pub(crate) fn abandon_all(&self) -> Vec<TaskInfo> {
+        let mut abandoned = Vec::new();
         let tasks: Vec<_> = self.tasks.borrow().iter().map(|(_, task)| task.clone()).collect();
-        for task in &tasks {
+        let mut cx = Context::from_waker(Waker::noop());
+        for task in tasks {
+            let Some(Place { account, .. }) = task.header().place() else { continue };
             task.header().cancel();
-            task.advance(&self.key, &mut Context::from_waker(Waker::noop()));
-            self.retire(task);
+            task.advance(&self.key, &mut cx);
+            if self.driver.poll_drained(account, &mut cx).is_pending() {
+                abandoned.push(task.header().info.clone());
+            }
+            self.retire(&task);
         }
-        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
-        // it.
+        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited it.
         drop(self.queue.take());
-        tasks.iter().map(|task| task.header().info.clone()).collect()
+        abandoned
     }
 }

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub struct Runtime {
 
 /// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
 const LAST_WAIT: Duration = Duration::from_millis(100);
-/// A grace that the clock cannot count to is longer than this, and nobody will tell the difference.
+/// The longest that the driver is told to wait: more than anybody will, and the clock can count to it.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 impl Runtime {
@@ -214,18 +214,12 @@ impl Runtime {
         // Not refused on a thread that runs tasks of another runtime: those wait, but nothing is
         // leaked.
         let _context = context::enter(executor);
-        let mut deadline = sleep(self.grace);
+        let begun = Instant::now();
         executor.cancel_all();
-        event_loop::run(
-            executor,
-            poll_fn(|cx| match executor.poll_empty(cx) {
-                Poll::Ready(()) => Poll::Ready(()),
-                Poll::Pending => Pin::new(&mut deadline).poll(cx),
-            }),
-        );
-        let left = deadline.deadline().map_or(FOR_EVER, |at| at.duration_since(Instant::now()));
+        event_loop::run(executor, at_most(self.grace, |cx| executor.poll_empty(cx)));
         let abandoned = executor.abandon_all();
-        let drained = executor.driver().shutdown(left.max(LAST_WAIT));
+        let left = self.grace.saturating_sub(begun.elapsed());
+        let drained = executor.driver().shutdown(left.clamp(LAST_WAIT, FOR_EVER));
         ShutdownReport { abandoned, leaked_operations: drained.leaked }
     }
 }
@@ -267,11 +261,13 @@ async fn accompany<F: Future>(
     })
     .await;
     let dropped = catch_unwind(AssertUnwindSafe(|| account.charge(|| body.set(None))));
-    let mut deadline = sleep(grace);
-    poll_fn(|cx| match account.poll_drained(cx) {
-        Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => Pin::new(&mut deadline).poll(cx),
-    })
-    .await;
+    at_most(grace, |cx| account.poll_drained(cx)).await;
     dropped.and(output)
+}
+
+/// Waits until something is ready, but not longer than `grace`.
+async fn at_most(grace: Duration, mut ready: impl FnMut(&mut Context<'_>) -> Poll<()>) {
+    let mut over = sleep(grace);
+    poll_fn(|cx| if ready(cx).is_ready() { Poll::Ready(()) } else { Pin::new(&mut over).poll(cx) })
+        .await;
 }

@@ -114,15 +114,15 @@ pub(crate) trait Task: Deliver {
     fn refuse(&self);
 }
 
-/// A task as its handle sees it.
-///
-/// # Safety
-/// Both functions are for the one [`Joiner`] of the task.
+/// A task as its handle sees it: both functions are for its one [`Joiner`].
 trait Joinable<T>: Task {
     /// Takes the output if it is there, else leaves the waker.
     ///
     /// # Safety
-    /// The caller is the joiner, and has not been given the output yet.
+    /// The caller is the joiner.
+    ///
+    /// # Panics
+    /// If the output was taken before.
     unsafe fn poll_output(&self, cx: &mut Context<'_>) -> Poll<Result<T, Cause>>;
 
     /// The joiner goes away. Gives the output if that is there and was not `taken` before.
@@ -316,8 +316,8 @@ impl<F: Future + 'static> Task for TaskCell<F> {
 
     fn refuse(&self) {
         if self.header.claim_parcel() {
-            // SAFETY: rule 1, the exception: the future is `Send`, and we have claimed it before it
-            // got home.
+            // SAFETY: rule 1, the exception: the future is `Send`. Home, which did not get to claim
+            // it, never has it in its queue: a parcel is born queued, so that no wake pushes it.
             unsafe { self.replace(Stage::Output(Err(Cause::RuntimeGone))) };
             self.finish();
         }

@@ -2,13 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::pin;
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use wakering_ring_driver::testing::patience;
 use wakering_runtime::blocking::unblock;
-use wakering_runtime::time::{Instant, interval, sleep, timeout};
+use wakering_runtime::time::{interval, sleep, timeout};
 use wakering_runtime::{run, spawn};
 
 use crate::within_bounds;
@@ -31,15 +31,16 @@ fn case_h01_a_value_or_a_panic_comes_back_to_the_task_that_awaits_it() {
 
 #[test]
 fn the_loop_goes_on_while_a_closure_blocks() {
+    let (release, released) = mpsc::channel();
     within_bounds(async {
-        let blocked = spawn(unblock(|| thread::sleep(Duration::from_millis(50))));
-        let mut ticks = 0;
+        let blocked = spawn(unblock(move || released.recv().unwrap()));
         let mut interval = interval(Duration::from_millis(1));
-        while !blocked.is_finished() {
+        for _ in 0..10 {
             interval.tick().await;
-            ticks += 1;
         }
-        assert!(ticks >= 10, "{ticks} ticks in 50 ms");
+        assert!(!blocked.is_finished());
+        release.send(()).unwrap();
+        blocked.await.unwrap();
     });
 }
 
@@ -71,13 +72,18 @@ fn a_closure_that_nobody_waits_for_runs_to_its_end() {
 #[test]
 fn closures_run_beside_each_other() {
     within_bounds(async {
-        let start = Instant::now();
-        let tasks: Vec<_> =
-            (0..8).map(|_| spawn(unblock(|| thread::sleep(Duration::from_millis(40))))).collect();
+        let all_are_here = Arc::new(Barrier::new(8));
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let all_are_here = all_are_here.clone();
+                spawn(unblock(move || all_are_here.wait().is_leader()))
+            })
+            .collect();
+        let mut leaders = 0;
         for task in tasks {
-            task.await.unwrap();
+            leaders += usize::from(task.await.unwrap());
         }
-        assert!(start.elapsed() < patience(Duration::from_millis(200)), "one after the other");
+        assert_eq!(leaders, 1);
     });
 }
 

@@ -56,7 +56,7 @@ async fn the_others_get_their_turn() {
     }
     other.join().unwrap();
     let took = start.elapsed();
-    assert!(took < patience(Duration::from_secs(2)), "{took:?} for what takes 20 ms");
+    assert!(took < patience(Duration::from_secs(5)), "{took:?} for what takes 20 ms");
 }
 
 #[test]
@@ -144,23 +144,22 @@ fn tasks_that_yield_take_turns() {
 #[test]
 fn long_polls_make_the_loop_look_up_sooner() {
     let runtime = runtime();
-    let over = Rc::new(Cell::new(false));
-    let seen = over.clone();
+    let (polls, over) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let (counted, seen) = (polls.clone(), over.clone());
     let busy = runtime.spawn(async move {
         while !seen.get() {
+            counted.update(|polls| polls + 1);
             thread::sleep(Duration::from_millis(2));
             yield_now().await;
         }
     });
-    let took = runtime.block_on(async {
-        let start = Instant::now();
+    runtime.block_on(async {
         for _ in 0..10 {
             sleep(Duration::from_millis(1)).await;
         }
-        start.elapsed()
     });
-    // It would be 1.3 s if the loop only counted polls.
-    assert!(took < patience(Duration::from_millis(500)), "{took:?} for ten sleeps");
+    // It would be ten times 64 if the loop only counted polls.
+    assert!(polls.get() < 150, "{} polls of 2 ms during ten sleeps of 1 ms", polls.get());
     over.set(true);
     runtime.block_on(busy).unwrap();
 }

@@ -360,6 +360,17 @@ fn a_runtime_gives_back_the_descriptors_and_threads_that_it_took() {
 }
 
 #[test]
+fn a_grace_may_be_none_or_endless() {
+    for grace in [Duration::ZERO, Duration::MAX] {
+        let runtime = Builder::new().grace(grace).build().unwrap();
+        let task = runtime.spawn(pending::<()>());
+        runtime.block_on(yield_now());
+        assert!(runtime.shutdown().is_clean());
+        assert!(task.is_finished());
+    }
+}
+
+#[test]
 fn futures_that_are_never_ready_do_not_keep_a_runtime_from_ending() {
     let runtime: Runtime = runtime();
     let woken: Vec<_> = (0..100).map(|_| runtime.spawn(pending::<()>())).collect();
