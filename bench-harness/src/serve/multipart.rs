@@ -18,7 +18,7 @@ pub(super) fn parse<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<Part<'a>>>
     let delimiter = format!("\r\n--{boundary}");
     let mut parts = Vec::new();
     // The first delimiter may stand at the very start, where no line end precedes it.
-    let mut rest = match body.strip_prefix(delimiter[2..].as_bytes()).and_then(Line::behind) {
+    let mut rest = match body.strip_prefix(&delimiter.as_bytes()[2..]).and_then(Line::behind) {
         Some(line) => line,
         None => cut(body, delimiter.as_bytes())?.1,
     };

@@ -77,7 +77,7 @@ impl Reply {
     /// if no header can hold it.
     pub(super) fn with_text(self, name: HeaderName, value: &str) -> Reply {
         let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
-        match bytes.map(|bytes| HeaderValue::try_from(bytes)) {
+        match bytes.map(HeaderValue::try_from) {
             Ok(Ok(value)) => self.with(name, value),
             _ => Reply::bad_request(format!("`{name}` cannot have this value")),
         }

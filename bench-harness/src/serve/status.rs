@@ -63,7 +63,7 @@ fn choose(codes: &str, random: &mut Random) -> Option<StatusCode> {
     for choice in codes.split(',') {
         let (code, weight) = choice.split_once(':').unwrap_or((choice, "1"));
         let weight: f64 = weight.trim().parse().ok()?;
-        if !(weight >= 0.0) {
+        if weight.is_nan() || weight < 0.0 {
             return None;
         }
         total += weight;
