@@ -62,6 +62,8 @@ mod driver;
 mod error;
 /// 3. Descriptors: adopted, shared by their sides, closed when nothing names them any more.
 pub mod fd;
+/// Whether this is still the process that something was made in.
+mod fork;
 /// 5. Slots that the kernel owns until the final completion.
 mod in_flight;
 /// 1. What we ask: one file an operation, and the future around it.

@@ -12,6 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::fork::Process;
 use crew::Crew;
 
 mod crew;
@@ -63,6 +64,7 @@ pub struct Pool {
     kernel: Arc<Crew>,
     user: Arc<Crew>,
     ended: bool,
+    process: Process,
 }
 
 /// How long the end of the pool waits for jobs that still run before it leaves them to themselves.
@@ -86,8 +88,11 @@ impl Pool {
     /// ```
     pub fn shared() -> Arc<Pool> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = shared.upgrade() {
-            return pool;
+        match shared.upgrade() {
+            Some(pool) if !pool.process.is_gone() => return pool,
+            // A child has the memory of its parent's pool, and none of its threads.
+            Some(parents) => std::mem::forget(parents),
+            None => {}
         }
         let pool = Arc::new(Pool::new(KERNEL_THREADS, USER_THREADS, IDLE));
         *shared = Arc::downgrade(&pool);
@@ -99,7 +104,7 @@ impl Pool {
         // What a closure starts, a child process say, inherits its signal mask, so that one is left
         // as it comes.
         let user = Crew::new(user_threads, idle, true);
-        Pool { kernel, user, ended: false }
+        Pool { kernel, user, ended: false, process: Process::here() }
     }
 
     /// Has `job` carried out on a thread of `class`, after all jobs of that class that came before.
@@ -150,7 +155,7 @@ impl Pool {
     }
 
     fn end(&mut self, grace: Duration) -> usize {
-        if std::mem::replace(&mut self.ended, true) {
+        if std::mem::replace(&mut self.ended, true) || self.process.is_gone() {
             return 0;
         }
         let since = Instant::now();

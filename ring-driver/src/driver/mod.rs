@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::{RuntimeError, SetupError};
 use crate::fd::Fd;
+use crate::fork::Process;
 use crate::in_flight::Key;
 use crate::op::{Lane, Operation};
 use crate::pool::Pool;
@@ -67,6 +68,9 @@ struct Shared {
     remote: Arc<Remote>,
     /// Keeps the process's pool alive until this driver has been shut down.
     pool: Cell<Option<Arc<Pool>>>,
+    process: Process,
+    /// Whether this is a child's copy of a driver, and has been emptied.
+    disowned: Cell<bool>,
     /// Reused for the inbox, so that a turn allocates nothing.
     messages: Cell<Vec<Message>>,
 }
@@ -103,6 +107,8 @@ impl Driver {
             core: RefCell::new(Core::new(backend)),
             remote,
             pool: Cell::new(Some(pool)),
+            process: Process::here(),
+            disowned: Cell::new(false),
             messages: Cell::default(),
         }))
     }
@@ -110,9 +116,13 @@ impl Driver {
     /// The driver that this thread has entered.
     ///
     /// # Errors
-    /// [`RuntimeError::NoRuntime`] outside.
+    /// [`RuntimeError::NoRuntime`] outside; [`RuntimeError::ForkedChild`] in a child of its process.
     pub fn current() -> io::Result<Driver> {
-        CURRENT.with_borrow(|current| current.clone()).ok_or_else(|| RuntimeError::NoRuntime.into())
+        match CURRENT.with_borrow(|current| current.clone()) {
+            None => Err(RuntimeError::NoRuntime.into()),
+            Some(driver) if driver.0.process.is_gone() => Err(RuntimeError::ForkedChild.into()),
+            Some(driver) => Ok(driver),
+        }
     }
 
     /// Makes this the thread's current driver until the guard is dropped.
@@ -228,6 +238,9 @@ impl Driver {
 
     /// One step on the state, and afterwards what the step left to be done outside of it.
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut Core) -> R) -> R {
+        if self.0.process.is_gone() {
+            self.disown();
+        }
         let mut core = self.0.core.borrow_mut();
         let result = step(&mut core);
         if !core.after.is_empty() {
@@ -237,6 +250,20 @@ impl Driver {
             self.0.core.borrow_mut().give_back_after(after);
         }
         result
+    }
+
+    /// In a child: what is in flight is the parent's. Nothing of the ring is touched, nor freed.
+    #[cold]
+    fn disown(&self) {
+        if self.0.disowned.replace(true) {
+            return;
+        }
+        let mut core = self.0.core.borrow_mut();
+        core.closed = true;
+        core.slots.leak();
+        core.leak_buf_pool();
+        std::mem::forget(std::mem::replace(&mut core.backend, Backend::Gone));
+        std::mem::forget(self.0.pool.take());
     }
 }
 

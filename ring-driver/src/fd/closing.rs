@@ -38,7 +38,8 @@ impl Fd {
         }
     }
 
-    /// Closes at once and throws away what was queued; a TCP peer sees a reset.
+    /// Ends all operations, whoever else holds a handle, and throws away what was queued. A TCP peer
+    /// sees a reset as soon as the last handle is gone.
     pub fn abort(self) {
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
         // Not every descriptor is a socket, and on the others there is nothing to reset.
@@ -49,7 +50,10 @@ impl Fd {
             value: (&raw const linger).cast(),
             len: size_of::<libc::linger>() as u32,
         });
-        self.driver().with(|core| core.cut_short(self.index()));
+        self.driver().with(|core| {
+            core.start_closing(self.index(), Phase::Closing);
+            core.cut_short(self.index());
+        });
     }
 
     /// Gives the descriptor back to the system's own handle, with the bytes that an abandoned

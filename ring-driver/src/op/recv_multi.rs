@@ -58,6 +58,11 @@ pub fn recv_multi(fd: &Fd) -> io::Result<Multi<RecvMulti>> {
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));
     }
     let pool = fd.driver().buf_pool()?;
+    if !pool.has_ring() {
+        let message = "receiving by multishot needs provided buffers, for which there was no memory: \
+                       raise the limit of locked memory (`ulimit -l`)";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
     Ok(Multi::on(fd, RecvMulti { pool, served: None }))
 }
 

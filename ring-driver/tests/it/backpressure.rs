@@ -15,7 +15,7 @@ use std::time::Duration;
 use wakering_ring_driver::op;
 use wakering_ring_driver::pool::{Class, Pool};
 use wakering_ring_driver::testing::{Limit, drop_privileges, in_child, limit, patience, skip};
-use wakering_ring_driver::{Config, Driver, Failure, Fd, Instant, Wait};
+use wakering_ring_driver::{Config, Driver, Failure, Fd, Instant, RuntimeError, Wait};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once, settle};
 
@@ -252,12 +252,18 @@ fn stalled(driver: &Driver) -> (Fd, TcpStream) {
 }
 
 /// Given a peer that does not read; when its connection is aborted; then half a send that has gone
-/// out is not followed by the other half, the peer sees a reset, and the number is free.
+/// out is not followed by the other half, other handles are refused, the peer sees a reset, and the
+/// number is free.
 #[test]
 fn aborting_does_not_wait_for_a_stalled_peer() {
     let driver = driver();
     let (fd, mut theirs) = stalled(&driver);
+    let other = fd.clone();
     fd.abort();
+    let entered = driver.enter();
+    let refused = other.queue(b"more").unwrap_err();
+    assert_eq!(RuntimeError::of(&refused), Some(RuntimeError::Closed));
+    drop((other, entered));
     settle(&driver);
     assert_eq!(driver.counters().descriptors, 0);
     let error = theirs.read_to_end(&mut Vec::new()).unwrap_err();

@@ -17,6 +17,7 @@ mod backpressure;
 mod cancel;
 mod drop_in_flight;
 mod files;
+mod fork;
 mod masks;
 mod setup;
 mod sockets;

@@ -1,0 +1,90 @@
+//! fork(2) without exec: the child may begin anew, and what it drops is nobody's business but its
+//! own.
+
+#![allow(unsafe_code)]
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use wakering_ring_driver::pool::{Class, Pool};
+use wakering_ring_driver::testing::{in_child, patience};
+use wakering_ring_driver::{Fd, RuntimeError, Wait, op};
+
+use crate::{Wakes, adopt, block_on, driver, poll_once};
+
+/// Runs `body` in a fork of this process and returns its exit status: 0 if it has not panicked.
+fn forked(body: impl FnOnce()) -> i32 {
+    // SAFETY: the other threads of this process only wait, so that they hold no lock that the child
+    // might want; the child leaves by `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            // Nothing that hangs may outlive the test.
+            // SAFETY: takes a number.
+            unsafe { libc::alarm(patience(Duration::from_secs(20)).as_secs() as u32) };
+            let panicked = catch_unwind(AssertUnwindSafe(body)).is_err();
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(i32::from(panicked)) }
+        }
+        child => {
+            let mut status = -1;
+            // SAFETY: the child is ours, and the kernel writes one integer.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            status
+        }
+    }
+}
+
+/// Given a driver with a receive and a disk read in flight and a pool with idle threads; when a
+/// forked child uses its copies and drops them; then its operations are refused, nothing hangs, and
+/// a new driver and a new pool work there; while the parent's receive gets its bytes.
+#[test]
+fn a_child_touches_nothing_of_its_parent() {
+    in_child("fork::a_child_touches_nothing_of_its_parent", || {
+        let parents = driver();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let fd = adopt(&parents, ours);
+        let wakes = Arc::new(Wakes::default());
+        let mut receive = op::recv(&fd, vec![0; 4]);
+        assert!(poll_once(&parents, &mut receive, &wakes).is_pending());
+        parents.turn(Wait::Now);
+        let pool = Pool::shared();
+        pool.submit(Class::User, Box::new(|| {})).unwrap();
+        while pool.counters(Class::User).idle == 0 {
+            std::thread::yield_now();
+        }
+        drop(pool);
+
+        let mut in_child = Some((parents, fd, receive));
+        let status = forked(|| {
+            let (parents, fd, receive) = in_child.take().unwrap();
+            let error = block_on(&parents, op::nop()).unwrap_err();
+            assert_eq!(RuntimeError::of(&error), Some(RuntimeError::ForkedChild));
+            let error = block_on(&parents, op::recv(&fd, vec![0; 4])).unwrap_err().error;
+            assert_eq!(RuntimeError::of(&error), Some(RuntimeError::ForkedChild));
+            drop(receive);
+            parents.turn(Wait::Now);
+            drop(Fd::clone(&fd));
+            drop(fd);
+            assert_eq!(parents.shutdown(Duration::from_secs(5)).leaked, 0);
+            drop(parents);
+
+            let anew = driver();
+            block_on(&anew, op::timeout(Duration::from_millis(1))).unwrap();
+            let (tell, told) = mpsc::channel();
+            let job = move || tell.send(()).unwrap();
+            Pool::shared().submit(Class::User, Box::new(job)).unwrap();
+            told.recv_timeout(patience(Duration::from_secs(10))).unwrap();
+            assert_eq!(anew.shutdown(Duration::from_secs(5)).threads, 0);
+        });
+        assert_eq!(status, 0, "the child has panicked or was killed");
+
+        let (parents, fd, receive) = in_child.unwrap();
+        theirs.write_all(b"ours").unwrap();
+        assert_eq!(block_on(&parents, receive).unwrap().1, b"ours");
+        drop(fd);
+        assert_eq!(parents.shutdown(Duration::from_secs(5)).leaked, 0);
+    });
+}
