@@ -12,6 +12,10 @@ use std::task::{Context, Poll, ready};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use wakering_runtime::io::{Sink, Source};
 
+/// What one write takes at most. The stream would take more, but then a large body would be held
+/// twice: before each write it is asked whether it has room.
+const WRITE_MAX: usize = 64 * 1024;
+
 /// A stream as hyper wants it.
 ///
 /// [`serve`](crate::serve) uses it by itself; you need it to give a stream to other parts of hyper.
@@ -94,8 +98,9 @@ impl<S: Sink + Unpin> Write for Io<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.stream.poll_ready(cx))?;
-        self.stream.queue(buf)?;
-        Poll::Ready(Ok(buf.len()))
+        let n = buf.len().min(WRITE_MAX);
+        self.stream.queue(&buf[..n])?;
+        Poll::Ready(Ok(n))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -111,8 +116,9 @@ impl<S: Sink + Unpin> Write for Io<S> {
         ready!(self.stream.poll_ready(cx))?;
         let mut written = 0;
         for buf in bufs {
-            self.stream.queue(buf)?;
-            written += buf.len();
+            let n = buf.len().min(WRITE_MAX - written);
+            self.stream.queue(&buf[..n])?;
+            written += n;
         }
         Poll::Ready(Ok(written))
     }

@@ -4,4 +4,5 @@
 //! for ever.
 
 mod connection;
+mod io;
 mod server;
