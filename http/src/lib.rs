@@ -53,3 +53,8 @@ pub use connection::Connection;
 pub use hyper::{self, Method, Request, Response, StatusCode, Uri, Version, body, header, service};
 pub use io::Io;
 pub use server::{Server, serve, serve_each};
+
+/// The examples of the README, kept compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
