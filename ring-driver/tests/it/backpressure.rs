@@ -8,8 +8,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::task::Poll;
 use std::time::Duration;
 
 use wakering_ring_driver::op;
