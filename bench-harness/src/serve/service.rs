@@ -51,7 +51,11 @@ pub(super) async fn respond(
     peer.fault.set(reply.fault);
     let mut response = reply.response;
     allow_other_origins(&parts, response.headers_mut());
-    if parts.method == Method::HEAD && response.body().is_end_stream() {
+    let lengthless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+    if parts.method == Method::HEAD
+        && response.body().is_end_stream()
+        && !lengthless.contains(&response.status())
+    {
         // hyper says the length of every other body.
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }

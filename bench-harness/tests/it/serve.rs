@@ -106,6 +106,24 @@ fn one_connection_serves_many_requests() {
 }
 
 #[test]
+fn a_head_says_the_length_that_the_body_would_have() {
+    let server = Server::start();
+    for (target, length) in
+        [("/plaintext", Some("13")), ("/status/404", Some("0")), ("/status/204", None)]
+    {
+        let mut client = server.connect();
+        let request = format!("HEAD {target} HTTP/1.1\r\nConnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        let mut head = String::new();
+        client.read_to_string(&mut head).unwrap();
+        assert!(head.ends_with("\r\n\r\n"), "{head}");
+        let said = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        assert_eq!(said, length, "{head}");
+    }
+    stop(server);
+}
+
+#[test]
 fn a_drip_drips() {
     let server = Server::start();
     let begin = Instant::now();
