@@ -16,6 +16,7 @@ mod adoption;
 mod backpressure;
 mod cancel;
 mod drop_in_flight;
+mod ending;
 mod files;
 mod fork;
 mod masks;
