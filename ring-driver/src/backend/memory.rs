@@ -150,15 +150,27 @@ impl Submitted {
     /// Completes it with `result`, finally.
     ///
     /// # Panics
-    /// If it claims that memory was filled: that is what [`receive`](Submitted::receive) does.
+    /// If it claims that memory was filled: that is what [`receive`](Submitted::receive) does. If it
+    /// gives a number that may be a real descriptor, and somebody else's: those of this world begin
+    /// at 2^30.
     pub fn complete(self, result: i32) {
         let claims = match self.request {
             Request::Read { .. } | Request::ReadVectored { .. } => result > 0,
-            Request::Recv { .. } | Request::RecvMsg { .. } => result > 0,
-            Request::Statx { .. } => result >= 0,
+            Request::Recv { .. } => result > 0,
+            // Of a message even the empty one tells what lies in the control memory.
+            Request::RecvMsg { .. } | Request::Statx { .. } => result >= 0,
             _ => false,
         };
         assert!(!claims, "{} with {result} would show memory that nobody has written", self.name());
+        let makes = matches!(
+            self.request,
+            Request::Accept { .. }
+                | Request::AcceptMulti { .. }
+                | Request::OpenAt { .. }
+                | Request::Socket { .. }
+        );
+        let foreign = makes && (0..FIRST).contains(&result);
+        assert!(!foreign, "{} with {result} would give away a real descriptor", self.name());
         self.finish(Outcome::plain(result));
     }
 

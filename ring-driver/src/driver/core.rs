@@ -239,6 +239,9 @@ impl Core {
             }
             Some(Home::Side { descriptor, lane }) => {
                 let mut slot = self.slots.remove(key);
+                if let Some(index) = slot.items_index() {
+                    self.items.remove(index);
+                }
                 let state = &mut self.descriptors[descriptor as usize];
                 let side = match lane {
                     Lane::Write => &mut state.write,

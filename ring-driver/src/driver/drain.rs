@@ -91,6 +91,7 @@ impl super::core::Core {
         let indices: Vec<usize> = self.descriptors.iter().map(|(index, _)| index).collect();
         for index in indices {
             self.cut_short(index);
+            self.on_quieter(index as u32);
         }
     }
 }

@@ -259,3 +259,27 @@ impl Core {
 fn failed(errno: i32) -> Outcome {
     Outcome::plain(-errno)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Driver;
+    use crate::driver::Wait;
+    use crate::op;
+    use std::task::{Context, Waker};
+
+    /// Given a series that is dropped before it has ended; when it ends; then its queue is gone.
+    #[test]
+    fn a_dropped_series_leaves_no_queue_behind() {
+        let (driver, memory) = Driver::memory().unwrap();
+        let _entered = driver.enter();
+        let listener = memory.descriptor(&driver);
+        let mut series = op::accept_multi(&listener);
+        assert!(series.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(driver.with(|core| core.items.len()), 1);
+        drop(series);
+        driver.turn(Wait::Now);
+        assert_eq!(memory.in_flight(), 0);
+        driver.turn(Wait::Now);
+        assert_eq!(driver.with(|core| core.items.len()), 0);
+    }
+}

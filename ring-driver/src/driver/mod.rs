@@ -118,7 +118,7 @@ impl Driver {
     /// # Errors
     /// [`RuntimeError::NoRuntime`] outside; [`RuntimeError::ForkedChild`] in a child of its process.
     pub fn current() -> io::Result<Driver> {
-        match CURRENT.with_borrow(|current| current.clone()) {
+        match CURRENT.try_with(|current| current.borrow().clone()).ok().flatten() {
             None => Err(RuntimeError::NoRuntime.into()),
             Some(driver) if driver.0.process.is_gone() => Err(RuntimeError::ForkedChild.into()),
             Some(driver) => Ok(driver),
@@ -127,7 +127,9 @@ impl Driver {
 
     /// Makes this the thread's current driver until the guard is dropped.
     pub fn enter(&self) -> Entered {
-        let previous = CURRENT.with_borrow_mut(|current| current.replace(self.clone()));
+        // A thread that ends has nowhere left to remember this, and may still have to shut down.
+        let previous = CURRENT.try_with(|current| current.replace(Some(self.clone())));
+        let previous = previous.ok().flatten();
         Entered { previous, _on_this_thread: PhantomData }
     }
 
@@ -293,8 +295,7 @@ pub struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let left =
-            CURRENT.with_borrow_mut(|current| std::mem::replace(current, self.previous.take()));
+        let left = CURRENT.try_with(|current| current.replace(self.previous.take()));
         drop(left);
     }
 }

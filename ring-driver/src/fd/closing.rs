@@ -53,6 +53,7 @@ impl Fd {
         self.driver().with(|core| {
             core.start_closing(self.index(), Phase::Closing);
             core.cut_short(self.index());
+            core.on_quieter(self.0.index);
         });
     }
 

@@ -90,7 +90,8 @@ impl crate::driver::Core {
             if std::mem::take(&mut shelf.end) {
                 return Fill::Bytes(PooledBuf::from(Vec::new()));
             }
-            if std::mem::take(&mut shelf.readable) {
+            // What a receive in flight has taken by now comes first.
+            if side.in_flight.is_none() && std::mem::take(&mut shelf.readable) {
                 return Fill::Readable;
             }
             starved = std::mem::take(&mut shelf.starved);

@@ -63,7 +63,9 @@ pub fn recv_msg(fd: &Fd, buffer: DatagramBuffer) -> Op<RecvMsg> {
 impl RecvMsg {
     /// The message that a completion announces.
     fn datagram(&mut self, outcome: Outcome) -> Datagram {
-        let mut buffer = std::mem::take(&mut self.buffer);
+        // Whoever is robbed of the message receives again, with as much room as before.
+        let spare = DatagramBuffer::with_capacity(self.buffer.capacity());
+        let mut buffer = std::mem::replace(&mut self.buffer, spare);
         let count = (outcome.result as usize).min(buffer.data.capacity());
         // SAFETY: the kernel has written that many bytes, no more than the segment had room for.
         unsafe { buffer.data.set_len(count) };

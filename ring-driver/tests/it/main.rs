@@ -22,6 +22,7 @@ mod fork;
 mod masks;
 mod setup;
 mod sockets;
+mod soundness;
 mod wake;
 
 /// A driver with default settings.

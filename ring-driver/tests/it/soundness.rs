@@ -1,0 +1,135 @@
+//! What a program without `unsafe` might try: nobody's memory, descriptor, byte or wake-up comes to
+//! harm by it.
+
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use wakering_ring_driver::op::{self, DatagramBuffer};
+use wakering_ring_driver::{Driver, Wait};
+
+use crate::{Wakes, adopt, driver, poll_once, settle};
+
+/// Given a close that waits for queued bytes; when another handle aborts; then the close ends.
+#[test]
+fn an_abort_ends_a_close_that_waits_for_output() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    let entered = driver.enter();
+    fd.queue(b"never sent").unwrap();
+    drop(entered);
+    let mut close = Box::pin(fd.clone().close());
+    assert!(poll_once(&driver, &mut close, &wakes).is_pending());
+    fd.abort();
+    assert_eq!(wakes.count(), 1);
+    assert!(poll_once(&driver, &mut close, &wakes).is_ready());
+    assert_eq!(memory.closed(), 1);
+}
+
+/// Given a dropped handle with queued bytes; when the driver ends without time to send them; then
+/// the descriptor is closed.
+#[test]
+fn what_has_no_time_to_be_sent_does_not_keep_its_descriptor_open() {
+    let driver = driver();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let fd = adopt(&driver, ours);
+    let entered = driver.enter();
+    fd.queue(b"never sent").unwrap();
+    drop((fd, entered));
+    assert_eq!(driver.shutdown(Duration::ZERO).leaked, 0);
+    assert_eq!(driver.counters().descriptors, 0);
+    theirs.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(std::io::Read::read(&mut &theirs, &mut [0; 8]).unwrap(), 0);
+}
+
+/// Given a thread that forgot to leave its driver; when it ends; then the driver ends with it, and
+/// the process does not.
+#[test]
+fn a_driver_that_was_never_left_ends_with_its_thread() {
+    let thread = std::thread::spawn(|| {
+        let driver = driver();
+        std::mem::forget(driver.enter());
+        driver.remote().clone()
+    });
+    let remote = thread.join().unwrap();
+    assert!(format!("{remote:?}").contains("closed: true"), "{remote:?}");
+}
+
+/// Given a stream that is known to be readable, and a receive that has taken its next bytes and is
+/// not polled; when somebody else reads; then these bytes come first.
+#[test]
+fn what_a_receive_has_taken_comes_before_what_is_still_to_be_read() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    let _entered = driver.enter();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(fd.poll_fill(&mut cx).is_pending());
+    memory.next_request().unwrap().complete(-105);
+    driver.turn(Wait::Now);
+    assert!(fd.poll_fill(&mut cx).is_pending());
+    let readiness = memory.next_request().unwrap();
+    assert_eq!(readiness.name(), "poll");
+    readiness.complete(1);
+    driver.turn(Wait::Now);
+
+    let mut receive = op::recv(&fd, Vec::with_capacity(8));
+    assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
+    memory.next_request().unwrap().receive(b"first");
+    driver.turn(Wait::Now);
+    let Poll::Ready(Ok(bytes)) = fd.poll_fill(&mut cx) else { panic!("the first bytes are here") };
+    assert_eq!(*bytes, *b"first");
+}
+
+/// Given a receive whose message went to somebody else; when it receives again; then it has as much
+/// room as its owner gave it.
+#[test]
+fn a_receive_that_was_robbed_keeps_its_room() {
+    let driver = driver();
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    let ours = adopt(&driver, ours);
+    let wakes = Arc::new(Wakes::default());
+    let large = vec![7; 100 << 10];
+    let mut slow = op::recv_msg(&ours, DatagramBuffer::with_capacity(large.len()));
+    assert!(poll_once(&driver, &mut slow, &wakes).is_pending());
+    theirs.send(&large).unwrap();
+    settle(&driver);
+    let mut quick = op::recv_msg(&ours, DatagramBuffer::with_capacity(large.len()));
+    let Poll::Ready(Ok(first)) = poll_once(&driver, &mut quick, &wakes) else {
+        panic!("a message")
+    };
+    assert_eq!(first.data(), large);
+
+    assert!(poll_once(&driver, &mut slow, &wakes).is_pending());
+    theirs.send(&large).unwrap();
+    settle(&driver);
+    let Poll::Ready(Ok(second)) = poll_once(&driver, &mut slow, &wakes) else {
+        panic!("a message")
+    };
+    assert!(!second.truncated);
+    assert_eq!(second.data(), large);
+}
+
+/// Given a kernel played by safe code; when it makes up a descriptor that may be somebody else's,
+/// or a message that would show old control data; then it is refused.
+#[test]
+fn who_plays_the_kernel_gives_away_nothing_real() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    let mut accept = op::accept(&fd);
+    assert!(poll_once(&driver, &mut accept, &wakes).is_pending());
+    let request = memory.next_request().unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| request.complete(1))).is_err());
+
+    let fd = memory.descriptor(&driver);
+    let mut receive = op::recv_msg(&fd, DatagramBuffer::new());
+    assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
+    let request = memory.next_request().unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| request.complete(0))).is_err());
+    // What was taken out of this world and not answered is not waited for.
+    driver.shutdown(Duration::ZERO);
+}
