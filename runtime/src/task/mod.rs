@@ -21,8 +21,8 @@ mod state;
 /// How it lets others go first.
 mod yield_now;
 
-#[cfg(all(test, loom))]
-mod loom_tests;
+#[cfg(test)]
+mod races;
 
 pub use builder::{Builder, spawn};
 pub use current::{TaskInfo, current};
