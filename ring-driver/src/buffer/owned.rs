@@ -119,7 +119,14 @@ unsafe impl IoBuf for BytesMut {
 // SAFETY: As above; `BytesMut::set_len` touches no byte.
 unsafe impl IoBufMut for BytesMut {
     fn as_mut_ptr(&mut self) -> *mut u8 {
-        <[u8]>::as_mut_ptr(self)
+        // A pointer taken from the slice could not be used behind the length.
+        let len = BytesMut::len(self);
+        // SAFETY: Nothing is a length that every buffer may have.
+        unsafe { BytesMut::set_len(self, 0) };
+        let start = self.spare_capacity_mut().as_mut_ptr().cast();
+        // SAFETY: As many bytes are initialised as before.
+        unsafe { BytesMut::set_len(self, len) };
+        start
     }
 
     unsafe fn set_len(&mut self, len: usize) {

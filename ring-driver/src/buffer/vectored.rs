@@ -11,16 +11,21 @@ use super::{IoBuf, IoBufMut};
 /// What the kernel takes in one call (`IOV_MAX`).
 const SEGMENTS_MAX: usize = 1024;
 
+/// The most bytes that it moves in one call (`MAX_RW_COUNT`). Who goes on with a send by further
+/// calls must not pass it either: a count has to fit into an `i32`.
+const BYTES_MAX: usize = 0x7fff_f000;
+
 /// Replaces `segments` by the bytes that `bufs` have to send, without the empty ones.
 pub(crate) fn sources<B: IoBuf>(bufs: &[B], segments: &mut Vec<libc::iovec>) {
     segments.clear();
     let some = bufs.iter().filter(|buf| !buf.is_empty()).take(SEGMENTS_MAX);
-    segments.extend(
-        some.map(|buf| libc::iovec {
-            iov_base: buf.as_ptr().cast_mut().cast(),
-            iov_len: buf.len(),
-        }),
-    );
+    let mut room = BYTES_MAX;
+    let cut = some.map(|buf| {
+        let iov_len = buf.len().min(room);
+        room -= iov_len;
+        libc::iovec { iov_base: buf.as_ptr().cast_mut().cast(), iov_len }
+    });
+    segments.extend(cut.take_while(|segment| segment.iov_len > 0));
 }
 
 /// Replaces `segments` by the capacity that `bufs` have to fill, without the empty ones.
@@ -71,6 +76,16 @@ mod tests {
         let mut segments = Vec::new();
         sources(&vec!["x"; SEGMENTS_MAX + 1], &mut segments);
         assert_eq!(segments.len(), SEGMENTS_MAX);
+    }
+
+    #[test]
+    fn at_most_as_many_bytes_as_the_kernel_takes() {
+        let mut segments = Vec::new();
+        let part: std::rc::Rc<[u8]> = vec![0; 8 << 20].into();
+        sources(&vec![part; 600], &mut segments);
+        let lens = lens(&segments);
+        assert_eq!(lens.iter().sum::<usize>(), BYTES_MAX);
+        assert!(lens.iter().all(|&len| len > 0));
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub struct SendVectored<B> {
 
 /// Sends `bufs` one after the other on a connected socket. On a stream it waits until the system
 /// has taken all of them; the count is less only after a signal, an error on the way, on old
-/// kernels, or behind the first 1,024 that are not empty.
+/// kernels, behind the first 1,024 that are not empty, or behind 2 GiB.
 ///
 /// ```
 /// use std::io::Read;
