@@ -207,6 +207,13 @@ fn streams_come_from_std_and_go_back() {
         theirs.read_exact(&mut buf)?;
         assert_eq!(&buf, b"queued");
 
+        let (mut ours, mut theirs) = UnixStream::pair()?;
+        theirs.write_all("0123456789").await?;
+        let shown = std::future::poll_fn(|cx| ours.poll_fill(cx).map_ok(<[u8]>::len)).await?;
+        assert_eq!(shown, 10);
+        ours.consume(4);
+        assert_eq!(ours.into_std().await?.1, b"456789", "shown, and not consumed");
+
         let (ours, theirs) = tcp().await?;
         let shared = ours.as_fd().clone();
         let error = ours.into_std().await.unwrap_err();

@@ -3,9 +3,13 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use wakering_ring_driver::op::{self, Allocation, FileKind, OpenHow};
+use wakering_ring_driver::testing::patience;
 use wakering_ring_driver::{AlignedBuf, Driver, IoBuf};
 
 use crate::each_way;
@@ -246,25 +250,35 @@ fn many_buffers_are_a_short_transfer() {
 /// not.
 #[test]
 fn closing_closes_whoever_waits() {
+    /// Two ends, and the first tells whether the second is closed.
+    fn pair() -> io::Result<(UnixStream, OwnedFd)> {
+        let (one, two) = UnixStream::pair()?;
+        one.set_read_timeout(Some(patience(Duration::from_secs(10))))?;
+        Ok((one, two.into()))
+    }
     each_way(&["close"], async |driver: &Driver| {
-        let (mut reader, writer) = io::pipe()?;
-        op::close(writer.into()).await?;
-        assert_eq!(reader.read(&mut [0])?, 0);
+        let (mut witness, fd) = pair()?;
+        op::close(fd).await?;
+        assert_eq!(witness.read(&mut [0])?, 0);
 
-        let (mut reader, writer) = io::pipe()?;
-        drop(op::close(writer.into()));
-        assert_eq!(reader.read(&mut [0])?, 0, "never polled");
+        let (mut witness, fd) = pair()?;
+        drop(op::close(fd));
+        assert_eq!(witness.read(&mut [0])?, 0, "never polled");
 
-        let (mut reader, writer) = io::pipe()?;
+        let (mut witness, fd) = pair()?;
+        assert_eq!(errno(op::close(fd).cancel().await), libc::ECANCELED);
+        assert_eq!(witness.read(&mut [0])?, 0, "taken back before it was submitted");
+
+        let (mut witness, fd) = pair()?;
         let wakes = Default::default();
-        let mut close = op::close(writer.into());
+        let mut close = op::close(fd);
         let done = crate::poll_once(driver, &mut close, &wakes).is_ready();
         drop(close);
         if !done {
             driver.turn(wakering_ring_driver::Wait::Now);
             op::nop().await?;
         }
-        assert_eq!(reader.read(&mut [0])?, 0, "dropped in flight");
+        assert_eq!(witness.read(&mut [0])?, 0, "dropped in flight");
         Ok(())
     });
 }
