@@ -60,6 +60,7 @@ impl Accounts {
     ///
     /// Yields whoever waited for it.
     pub(crate) fn close(&mut self, id: AccountId) -> Option<Waker> {
+        assert_ne!(id, AccountId::ROOT, "the runtime's own account stays open");
         let account = &mut self.accounts[id.0 as usize];
         debug_assert!(!account.closed, "an account is closed once");
         account.closed = true;

@@ -1,7 +1,9 @@
 //! The state of a driver, and what happens to it when something is launched or completes.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -382,17 +384,37 @@ impl After {
     }
 
     pub(super) fn run(&mut self, driver: &Driver) {
+        let mut panic = None;
         for waker in self.wakers.drain(..) {
-            waker.wake();
+            isolate(&mut panic, || waker.wake());
         }
         for (kept, outcome) in self.discard.drain(..) {
-            self.empty.push(kept.discard(outcome, driver));
+            self.empty.extend(isolate(&mut panic, || kept.discard(outcome, driver)));
         }
         for kept in self.free.drain(..) {
-            self.empty.push(kept.free());
+            self.empty.extend(isolate(&mut panic, || kept.free()));
         }
-        self.shelves.clear();
-        self.silent.clear();
+        for shelf in self.shelves.drain(..) {
+            isolate(&mut panic, || drop(shelf));
+        }
+        for waker in self.silent.drain(..) {
+            isolate(&mut panic, || drop(waker));
+        }
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Runs foreign code whose panic must not keep the others from being told. The first panic is kept
+/// for afterwards.
+fn isolate<R>(panic: &mut Option<Box<dyn Any + Send>>, step: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            panic.get_or_insert(payload);
+            None
+        }
     }
 }
 

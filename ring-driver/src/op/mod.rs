@@ -107,7 +107,7 @@ pub enum Lane {
 /// # Safety
 ///
 /// The *driver* promises:
-/// - `request` is called at most once, with `self` at the address where it stays until the final
+/// - `request` is called once a flight, with `self` at the address where it stays until the final
 ///   completion;
 /// - after that `self` is not touched before the final completion but by `serve` and `put_back` as
 ///   documented there, and not dropped;

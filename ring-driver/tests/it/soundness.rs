@@ -133,3 +133,28 @@ fn who_plays_the_kernel_gives_away_nothing_real() {
     // What was taken out of this world and not answered is not waited for.
     driver.shutdown(Duration::ZERO);
 }
+
+/// Given two operations that complete in one turn, the first with a waker that panics; when the
+/// driver turns; then the panic comes out, and the second one's waker was woken all the same.
+#[test]
+fn a_panicking_waker_does_not_keep_others_from_being_woken() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics");
+        }
+    }
+    let driver = driver();
+    let wakes = Arc::new(Wakes::default());
+    let (mut first, mut second) = (op::nop(), op::nop());
+    let entered = driver.enter();
+    let panics = Waker::from(Arc::new(Panics));
+    let polled = std::pin::Pin::new(&mut first);
+    assert!(Future::poll(polled, &mut Context::from_waker(&panics)).is_pending());
+    drop(entered);
+    assert!(poll_once(&driver, &mut second, &wakes).is_pending());
+    let turned = catch_unwind(AssertUnwindSafe(|| driver.turn(Wait::Until(None))));
+    assert!(turned.is_err());
+    assert_eq!(wakes.count(), 1);
+    assert!(matches!(poll_once(&driver, &mut second, &wakes), Poll::Ready(Ok(()))));
+}
