@@ -84,7 +84,8 @@ fn slow_survivors_are_drained_and_not_dropped() {
     });
     let (status, report) = report(&format!("{} -d 300ms -c 3 --warmup 0", server.url()));
     assert_eq!((status, &report["ok"], &report["failed"]), (0, &3.into(), &0.into()));
-    assert!(report["latency"]["service"]["min"].as_u64() >= Some(700_000_000), "{report}");
+    // The histogram keeps three digits, so its least value may lie 0.1 % below the true one.
+    assert!(report["latency"]["service"]["min"].as_u64() >= Some(699_300_000), "{report}");
     assert_eq!(report["requests_per_s"], 0.0, "none ended within the measured time");
 }
 
