@@ -291,7 +291,8 @@ fn what_has_no_plain_call_says_so() {
 #[test]
 fn a_signal_does_not_cut_a_call_short() {
     extern "C" fn nothing(_: i32) {}
-    // SAFETY: a handler that does nothing, without SA_RESTART, for a signal that nobody else in this process uses.
+    // SAFETY: a handler that does nothing, without SA_RESTART, for a signal that nobody else in
+    // this process uses.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = nothing as extern "C" fn(i32) as usize;
