@@ -36,7 +36,8 @@ pub struct OpenHow {
     pub create: bool,
     /// A file is created, and one that is there is an error; wins over `create` and `truncate`.
     pub create_new: bool,
-    /// The page cache is bypassed; buffers, offsets and lengths are multiples of the device's block.
+    /// The page cache is bypassed; buffers, offsets and lengths are multiples of the device's
+    /// block.
     pub direct: bool,
     /// Further `O_*` flags, as the kernel numbers them; bits of the access mode are ignored.
     pub custom_flags: i32,
