@@ -34,16 +34,45 @@ impl TaskInfo {
     }
 
     /// The number of the task, unique in this process.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, spawn, task};
+    ///
+    /// run(async {
+    ///     let task = spawn(async { task::current().map(|task| task.id()) });
+    ///     let id = task.id();
+    ///     assert_eq!(task.await.unwrap(), Some(id));
+    /// });
+    /// ```
     pub fn id(&self) -> Id {
         self.id
     }
 
     /// The name that [`Builder::name`](super::Builder::name) gave it.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, task::Builder};
+    ///
+    /// run(async {
+    ///     let task = Builder::new().name("accept").spawn(async {});
+    ///     assert_eq!(task.task().name(), Some("accept"));
+    /// });
+    /// ```
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
     /// Where it was spawned.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, spawn};
+    ///
+    /// run(async {
+    ///     let line = line!() + 1;
+    ///     let task = spawn(async {});
+    ///     assert_eq!(task.task().location().line(), line);
+    /// });
+    /// ```
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }

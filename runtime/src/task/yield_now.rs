@@ -27,7 +27,17 @@ pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }
 
-/// The future of [`yield_now`].
+/// The future of [`yield_now`]: pending once, ready from then on.
+///
+/// ```
+/// use std::{future::Future, pin::Pin, task::{Context, Waker}};
+/// use wakering_runtime::task::{YieldNow, yield_now};
+///
+/// let mut yielding: YieldNow = yield_now();
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(Pin::new(&mut yielding).poll(&mut cx).is_pending());
+/// assert!(Pin::new(&mut yielding).poll(&mut cx).is_ready());
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing until it is awaited"]
 pub struct YieldNow {

@@ -59,7 +59,22 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     }
 }
 
-/// A clock that ticks every so often. See [`interval`].
+/// A clock that ticks every so often; made by [`interval`] and [`interval_at`].
+///
+/// ```
+/// use std::time::Duration;
+/// use wakering_runtime::{run, time::{Interval, interval}};
+///
+/// struct Heart {
+///     beat: Interval,
+/// }
+///
+/// run(async {
+///     let mut heart = Heart { beat: interval(Duration::from_millis(1)) };
+///     let first = heart.beat.tick().await;
+///     assert!(heart.beat.tick().await > first);
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,

@@ -61,6 +61,21 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 }
 
 /// The future of [`sleep`] and [`sleep_until`]. It may be stored, and moved between polls.
+///
+/// ```
+/// use std::time::Duration;
+/// use wakering_runtime::{run, time::{Sleep, sleep}};
+///
+/// struct Patience {
+///     left: Sleep,
+/// }
+///
+/// run(async {
+///     let mut patience = Patience { left: sleep(Duration::from_millis(1)) };
+///     (&mut patience.left).await;
+///     assert!(patience.left.deadline() < Some(wakering_runtime::time::Instant::now()));
+/// });
+/// ```
 #[must_use = "a sleep does nothing until it is awaited"]
 pub struct Sleep {
     /// `None` lies beyond all clocks.
