@@ -24,7 +24,12 @@ fn on_each_kind_of_ring(body: impl Fn(&Runtime)) {
     body(&Builder::new().capabilities(mask).build().unwrap());
 }
 
-/// Time passes, bytes come and go, and another thread spawns, while `busy` is always ready.
+/// When whoever is always ready gives up, so that a loop which serves nobody else fails the test.
+fn end_of_patience() -> Instant {
+    Instant::now() + patience(Duration::from_secs(10))
+}
+
+/// Time passes, bytes come and go, and another thread spawns, while others are always ready.
 async fn the_others_get_their_turn() {
     const ROUNDS: usize = 20;
     let start = Instant::now();
@@ -65,8 +70,9 @@ fn a_task_that_is_always_ready_starves_nobody() {
         let over = Rc::new(Cell::new(false));
         let (seen, polls) = (over.clone(), Rc::new(Cell::new(0u64)));
         let counted = polls.clone();
+        let end = end_of_patience();
         let busy = runtime.spawn(async move {
-            while !seen.get() {
+            while !seen.get() && Instant::now() < end {
                 counted.update(|polls| polls + 1);
                 yield_now().await;
             }
@@ -83,7 +89,9 @@ fn a_main_future_that_is_always_ready_starves_nobody() {
     on_each_kind_of_ring(|runtime| {
         let mut others = Box::pin(bounded(the_others_get_their_turn()));
         let mut polls = 0u64;
+        let end = end_of_patience();
         runtime.block_on(poll_fn(move |cx| {
+            assert!(Instant::now() < end, "the others do not get their turn");
             polls += 1;
             cx.waker().wake_by_ref();
             match others.as_mut().poll(cx) {
@@ -101,10 +109,11 @@ fn a_main_future_that_is_always_ready_starves_nobody() {
 fn many_tasks_that_are_always_ready_starve_nobody() {
     on_each_kind_of_ring(|runtime| {
         let over = Rc::new(Cell::new(false));
+        let end = end_of_patience();
         for _ in 0..1000 {
             let seen = over.clone();
             runtime.spawn(async move {
-                while !seen.get() {
+                while !seen.get() && Instant::now() < end {
                     yield_now().await;
                 }
             });
@@ -147,7 +156,7 @@ fn long_polls_make_the_loop_look_up_sooner() {
     let (polls, over) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
     let (counted, seen) = (polls.clone(), over.clone());
     let busy = runtime.spawn(async move {
-        while !seen.get() {
+        while !seen.get() && counted.get() < 1000 {
             counted.update(|polls| polls + 1);
             thread::sleep(Duration::from_millis(2));
             yield_now().await;
