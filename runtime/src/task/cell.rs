@@ -24,68 +24,18 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use wakering_ring_driver::{AccountId, Deliver};
+use wakering_ring_driver::Deliver;
 
 use super::current::TaskInfo;
 use super::handle::{Cause, JoinError};
+use super::header::Header;
 use super::state::{Begin, Cancel, Complete, Join, State, Wake};
 use crate::context;
 use crate::home::{Home, HomeKey};
 use crate::primitive::UnsafeCell;
-
-/// What is known of a task whatever its future is.
-pub(crate) struct Header {
-    pub(crate) info: TaskInfo,
-    home: Arc<Home>,
-    state: State,
-    /// Set once, at home.
-    place: OnceLock<Place>,
-}
-
-/// What a task occupies in its executor and in the driver.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) slot: u32,
-    pub(crate) account: AccountId,
-}
-
-impl Header {
-    fn new(home: &Arc<Home>, info: TaskInfo, state: State) -> Header {
-        Header { info, home: home.clone(), state, place: OnceLock::new() }
-    }
-
-    pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
-    }
-
-    /// What the task occupies, once it has been taken in.
-    pub(crate) fn place(&self) -> Option<Place> {
-        self.place.get().copied()
-    }
-
-    pub(crate) fn set_place(&self, place: Place) {
-        let set = self.place.set(place);
-        debug_assert!(set.is_ok(), "a task is taken in once");
-    }
-
-    /// Whether the caller, being home, is the one to take this parcel in.
-    pub(crate) fn claim_parcel(&self) -> bool {
-        self.state.claim_parcel()
-    }
-
-    /// The future has ended and left operations behind.
-    pub(crate) fn drain(&self) {
-        self.state.drain();
-    }
-
-    /// Asks for the end of the task.
-    pub(crate) fn cancel(&self) -> Cancel {
-        self.state.cancel()
-    }
-}
 
 /// How far a task has come.
 #[derive(Debug, PartialEq, Eq)]
@@ -276,7 +226,7 @@ fn discard<T>(header: &Header, output: Option<Result<T, Cause>>) {
         },
     };
     if cause.is_panic() {
-        header.home.report(&JoinError::new(header.info.clone(), cause));
+        header.home().report(&JoinError::new(header.info.clone(), cause));
     }
 }
 
@@ -290,7 +240,7 @@ impl<F: Future + 'static> Task for TaskCell<F> {
     }
 
     fn advance(&self, key: &HomeKey, cx: &mut Context<'_>) -> Progress {
-        let _opened = key.open(&self.header.home);
+        let _opened = key.open(self.header.home());
         let output = match self.header.state.begin() {
             Begin::Poll => {
                 // SAFETY: rule 1: the key is open, and the task not done.
@@ -310,7 +260,7 @@ impl<F: Future + 'static> Task for TaskCell<F> {
     }
 
     fn complete(&self, key: &HomeKey) {
-        assert!(key.fits(&self.header.home), "a task is completed by its own runtime only");
+        assert!(key.fits(self.header.home()), "a task is completed by its own runtime only");
         self.finish();
     }
 
@@ -388,7 +338,7 @@ impl<F: Future + 'static> Deliver for TaskCell<F> {
 /// Puts a task into the run queue of its home, through the inbox if that is on another thread.
 fn schedule(task: Arc<dyn Task>) {
     if let Err(task) = context::queue(task) {
-        let home = task.header().home.clone();
+        let home = task.header().home().clone();
         // Refused means that the runtime has ended, and with it the task.
         let _ = home.send(task);
     }

@@ -8,6 +8,8 @@
 
 /// Making one.
 mod builder;
+/// What is known of it whatever its future is.
+mod header;
 /// The allocation, and the only unsafe code of this crate.
 pub(crate) mod cell;
 /// What it knows of itself.
@@ -30,5 +32,6 @@ pub use handle::{JoinError, JoinHandle};
 pub use id::Id;
 pub use yield_now::{YieldNow, yield_now};
 
-pub(crate) use cell::{Parcel, Place, Progress, Task};
+pub(crate) use cell::{Parcel, Progress, Task};
+pub(crate) use header::Place;
 pub(crate) use state::Cancel;
