@@ -159,7 +159,7 @@ fn docs(run: &mut Run<'_>) -> Result<String, String> {
 /// everything else.
 fn loom(run: &mut Run<'_>) -> Result<String, String> {
     let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime"];
-    let args = [&["test", "--release", "--lib"][..], &packages, &["loom"]].concat();
+    let args = [&["test", "--release", "--lib"][..], &packages, &["--", "loom", "races"]].concat();
     let target = folder(run.root, "target/loom");
     let env = [
         ("RUSTFLAGS", "--cfg loom"),
