@@ -86,8 +86,6 @@ struct Run<'a> {
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), String> {
-    let budget = if options.all { BUDGET_ALL } else { BUDGET };
-    let steps: Vec<&Step> = STEPS.iter().filter(|step| options.wants(step)).collect();
     if options.list {
         for step in STEPS {
             let when = if step.weekly { " (with --all)" } else { "" };
@@ -95,35 +93,47 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), String> {
         }
         return Ok(());
     }
-    let mut run =
-        Run { root, logs: root.join("target/ci"), limit: Duration::ZERO, lanes: BTreeMap::new() };
+    let budget = if options.all { BUDGET_ALL } else { BUDGET };
+    let steps: Vec<&Step> = STEPS.iter().filter(|step| options.wants(step)).collect();
+    let logs = root.join("target/ci");
+    let mut run = Run { root, logs, limit: Duration::ZERO, lanes: BTreeMap::new() };
     let started = Instant::now();
-    let mut bad = Vec::new();
-    for step in steps {
-        let left = budget.saturating_sub(started.elapsed());
-        if left.is_zero() {
-            println!("{:<14} NOT RUN: {} min are over", step.name, budget.as_secs() / 60);
-            bad.push(step.name);
-            continue;
-        }
-        run.limit = left.min(Duration::from_secs(60 * step.limit));
-        let began = Instant::now();
-        let outcome = (step.run)(&mut run);
-        let took = began.elapsed().as_secs_f64();
-        match outcome {
-            Ok(note) => println!("{:<14} ok      {took:>7.1} s  {note}", step.name),
-            Err(text) => {
-                println!("{:<14} FAILED  {took:>7.1} s\n{text}", step.name);
-                bad.push(step.name);
-            }
-        }
-    }
+    let bad = run.perform(&steps, budget);
     let took = started.elapsed().as_secs_f64();
     if bad.is_empty() {
         println!("{:<14} ok      {took:>7.1} s", "all of it");
         Ok(())
     } else {
         Err(format!("after {took:.1} s, not good: {}", bad.join(", ")))
+    }
+}
+
+impl Run<'_> {
+    /// Runs the steps that the budget allows, prints what each came to, and names those that are
+    /// not good.
+    fn perform(&mut self, steps: &[&Step], budget: Duration) -> Vec<&'static str> {
+        let started = Instant::now();
+        let mut bad = Vec::new();
+        for step in steps {
+            let left = budget.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                println!("{:<14} NOT RUN: {} min are over", step.name, budget.as_secs() / 60);
+                bad.push(step.name);
+                continue;
+            }
+            self.limit = left.min(Duration::from_secs(60 * step.limit));
+            let began = Instant::now();
+            let outcome = (step.run)(self);
+            let took = began.elapsed().as_secs_f64();
+            match outcome {
+                Ok(note) => println!("{:<14} ok      {took:>7.1} s  {note}", step.name),
+                Err(text) => {
+                    println!("{:<14} FAILED  {took:>7.1} s\n{text}", step.name);
+                    bad.push(step.name);
+                }
+            }
+        }
+        bad
     }
 }
 
@@ -143,6 +153,34 @@ mod tests {
         assert!(Options::parse(&["--only", "nonsense"]).is_err());
         assert!(Options::parse(&["--only"]).is_err());
         assert!(Options::parse(&["everything"]).is_err());
+    }
+
+    fn perform(steps: &[&Step], budget: Duration) -> Vec<&'static str> {
+        let (root, logs) = (Path::new("."), PathBuf::new());
+        Run { root, logs, limit: Duration::ZERO, lanes: BTreeMap::new() }.perform(steps, budget)
+    }
+
+    #[test]
+    fn a_step_that_fails_does_not_keep_the_others_from_running() {
+        let step = |name, run| Step { name, limit: 1, weekly: false, run };
+        let bad = step("bad", |_| Err("wrong".to_string()));
+        let good = step("good", |run| {
+            assert_eq!(run.limit, Duration::from_secs(60));
+            Ok("fine".to_string())
+        });
+        assert_eq!(perform(&[&bad, &good, &bad], BUDGET), ["bad", "bad"]);
+        assert_eq!(perform(&[&good], BUDGET), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_budget_leaves_no_time_for_is_not_run_and_not_good() {
+        let step = |name, run| Step { name, limit: 1, weekly: false, run };
+        let slow = step("slow", |run| {
+            std::thread::sleep(run.limit);
+            Ok(String::new())
+        });
+        let rest = step("rest", |_| panic!("this ran"));
+        assert_eq!(perform(&[&slow, &rest], Duration::from_millis(30)), ["rest"]);
     }
 
     #[test]
