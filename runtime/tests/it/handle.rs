@@ -231,7 +231,9 @@ fn a_wake_that_comes_as_the_loop_goes_to_sleep_is_not_lost() {
     let runtime: Runtime = runtime();
     let turn = Arc::new(AtomicUsize::new(0));
     let (sender, wakers) = mpsc::channel::<Waker>();
-    let theirs = turn.clone();
+    // How long the other thread takes to answer, in spins.
+    let delay = Arc::new(AtomicUsize::new(0));
+    let (theirs, their_delay) = (turn.clone(), delay.clone());
     let other = thread::spawn(move || {
         let waker = wakers.recv().unwrap();
         for round in 0.. {
@@ -242,7 +244,7 @@ fn a_wake_that_comes_as_the_loop_goes_to_sleep_is_not_lost() {
                     _ => thread::yield_now(),
                 }
             }
-            for _ in 0..round % 100 {
+            for _ in 0..round % 100 + their_delay.load(Ordering::Relaxed) {
                 hint::spin_loop();
             }
             theirs.store(2 * round + 2, Ordering::Release);
@@ -269,13 +271,22 @@ fn a_wake_that_comes_as_the_loop_goes_to_sleep_is_not_lost() {
                 if is_back { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
-            // The wake is to come around the moment at which it would be too late to stay awake.
+            // The wake is to come around the moment at which it would be too late to stay awake:
+            // whoever was too late for that hurries, or else the other one takes longer.
+            let longer = |spins: usize| (2 * spins + 50).min(1_000_000);
+            let spins = delay.load(Ordering::Relaxed);
             if driver.counters().waits > waits {
                 asleep += 1;
-                busy = (2 * busy + 50).min(1_000_000);
+                match spins {
+                    0 => busy = longer(busy),
+                    _ => delay.store(spins / 2, Ordering::Relaxed),
+                }
             } else {
                 awake += 1;
-                busy /= 2;
+                match busy {
+                    0 => delay.store(longer(spins), Ordering::Relaxed),
+                    _ => busy /= 2,
+                }
             }
         }
         turn.store(OVER, Ordering::Release);
