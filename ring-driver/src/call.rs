@@ -1,9 +1,8 @@
 //! The same requests as plain system calls: the one table from request to call.
 //!
-//! Three users. Effects that never wait are called in place, on every backend. What a ring lacks is
-//! called on the thread pool if it may block on a disk ([`Class::Blocking`]), or in place as soon
-//! as the descriptor is ready ([`Class::Readiness`]). Results are the kernel's own: a count or
-//! number, or the negated errno.
+//! Effects that never wait are called in place, on every backend. Everything else is called where
+//! its [`Class`] says, if a ring lacks the operation or there is no ring. Results are the kernel's
+//! own: a count or number, or the negated errno.
 
 #![allow(unsafe_code)]
 
@@ -23,6 +22,9 @@ pub(crate) use attempt::Attempt;
 pub(crate) enum Class {
     /// On the loop, once the descriptor shows one of these events of poll(2).
     Readiness(u32),
+    /// Nothing tells when: on the pool if the descriptor waits, on the loop again and again if it
+    /// does not.
+    Untold,
     /// On the pool: it waits for a disk, or for nobody knows what.
     Blocking,
     /// On the loop, at once: it waits for nothing, or has no plain call at all.
@@ -40,13 +42,15 @@ impl Request {
             | Request::Accept { .. }
             | Request::AcceptMulti { .. }
             | Request::Recv { .. }
+            | Request::RecvPooled { .. }
+            | Request::RecvMulti { .. }
             | Request::RecvMsg { .. } => READABLE,
             Request::Write { offset: None, .. }
             | Request::WriteVectored { offset: None, .. }
             | Request::Send { .. }
             | Request::SendMsg { .. } => WRITABLE,
             // A Unix socket whose peer has no room to queue us does not say when it has.
-            Request::Connect { address, .. } if is_unix(address) => Class::Blocking,
+            Request::Connect { address, .. } if is_unix(address) => Class::Untold,
             Request::Connect { .. } => WRITABLE,
             Request::Poll { events, .. } => Class::Readiness(events),
             Request::Read { .. }
@@ -68,8 +72,6 @@ impl Request {
             | Request::Bind { .. }
             | Request::Listen { .. }
             | Request::Shutdown { .. }
-            | Request::RecvPooled { .. }
-            | Request::RecvMulti { .. }
             | Request::Timeout { .. }
             | Request::Cancel { .. }
             | Request::MsgRing { .. }
@@ -93,11 +95,39 @@ pub(crate) fn call(request: &Request) -> i32 {
     }
 }
 
-/// Makes the system call of a request of class [`Readiness`](Class::Readiness) without ever
-/// waiting: `-EAGAIN` asks to call again once the descriptor shows the events. Other requests are
-/// called as they are.
-pub(crate) fn call_without_blocking(request: &Request) -> i32 {
+/// What a call does on a descriptor that is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It waits, as the ring wants it.
+    Waiting,
+    /// It says `EAGAIN`, as epoll wants it.
+    Nonblocking,
+    /// Whatever the others want who use the same open file: it stays as it is.
+    Shared,
+}
+
+/// Makes the system call of a request of class [`Readiness`](Class::Readiness) or
+/// [`Untold`](Class::Untold) without ever waiting: `-EAGAIN` asks to call again later. Other
+/// requests are called as they are.
+pub(crate) fn call_without_blocking(request: &Request, mode: Mode) -> i32 {
     match *request {
+        Request::Poll { fd, events } => match poll(fd.0, events, 0) {
+            0 => -libc::EAGAIN,
+            result => result,
+        },
+        Request::Connect { fd, .. } => {
+            let result = match mode {
+                Mode::Nonblocking => call(request),
+                Mode::Waiting | Mode::Shared => without_blocking(fd.0, || call(request)),
+            };
+            match -result {
+                // On its way. Asked again when the socket can be written to, Linux tells how it
+                // went.
+                libc::EINPROGRESS | libc::EALREADY => -libc::EAGAIN,
+                _ => result,
+            }
+        }
+        _ if mode == Mode::Nonblocking => call_with(request, libc::MSG_DONTWAIT),
         Request::Read { fd, offset: None, .. } | Request::ReadVectored { fd, offset: None, .. } => {
             ready(fd.0, libc::POLLIN).unwrap_or_else(|| call(request))
         }
@@ -110,21 +140,9 @@ pub(crate) fn call_without_blocking(request: &Request) -> i32 {
             let cut = first_segments(fd, segments, count);
             ready(fd.0, libc::POLLOUT).unwrap_or_else(|| call(&cut))
         }
-        Request::Accept { fd, .. } | Request::AcceptMulti { fd } => {
-            without_blocking(fd.0, || call(request))
-        }
-        Request::Connect { fd, .. } => {
-            let result = without_blocking(fd.0, || call(request));
-            match -result {
-                // On its way. Asked again when the socket can be written to, Linux tells how it
-                // went.
-                libc::EINPROGRESS | libc::EALREADY => -libc::EAGAIN,
-                _ => result,
-            }
-        }
-        Request::Poll { fd, events } => match poll(fd.0, events, 0) {
-            0 => -libc::EAGAIN,
-            result => result,
+        Request::Accept { fd, .. } | Request::AcceptMulti { fd } => match mode {
+            Mode::Shared => ready(fd.0, libc::POLLIN).unwrap_or_else(|| call(request)),
+            _ => without_blocking(fd.0, || call(request)),
         },
         _ => call_with(request, libc::MSG_DONTWAIT),
     }
@@ -167,9 +185,9 @@ fn ready(fd: RawFd, event: i16) -> Option<i32> {
 /// Makes a call that has no flag against waiting on a descriptor that does not wait for its length.
 ///
 /// The mode belongs to the open file, so others who use the same one would see it change. Listeners
-/// and connecting sockets have no other users as a rule: they are private to the driver, which
-/// makes one call at a time. An operation of the ring that is in flight on the same socket looks at
-/// the mode only when it is submitted, on this same thread.
+/// that are not shared and connecting sockets have no other users: they are private to the driver,
+/// which makes one call at a time. An operation of the ring that is in flight on the same socket
+/// looks at the mode only when it is submitted, on this same thread.
 fn without_blocking(fd: RawFd, call: impl FnOnce() -> i32) -> i32 {
     let changed = match switch_nonblocking(fd, true) {
         Ok(changed) => changed,

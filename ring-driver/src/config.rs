@@ -11,6 +11,8 @@ pub enum Backend {
     Auto,
     /// An io_uring, or an error that says why there is none.
     Uring,
+    /// Epoll, plain system calls and a thread pool, as where io_uring is forbidden.
+    Poll,
 }
 
 /// What a [`Driver`](crate::Driver) is made from.
@@ -21,7 +23,7 @@ pub enum Backend {
 /// let mut config = Config::default();
 /// config.entries = 64;
 /// let driver = Driver::new(&config)?;
-/// assert!(driver.capabilities().ext_arg);
+/// assert!(["uring", "poll"].contains(&driver.backend()));
 /// # Ok::<(), wakering_ring_driver::SetupError>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -25,6 +25,14 @@ impl Number {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserData(pub(crate) u64);
 
+impl UserData {
+    /// The number of the slot, which is free for the next flight only after the completion of this
+    /// one.
+    pub(crate) fn slot(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 /// One operation as a backend sees it.
 ///
 /// `offset: None` means "the stream's own position" (sockets, pipes, terminals).

@@ -5,41 +5,33 @@
 //! of rings. The match below is the only price of having more than one.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::buffer::BufPool;
 use crate::call;
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
-use crate::config::{self, Config};
 use crate::counters::Counters;
+use crate::fd::Sharing;
+use crate::request::{Number, Request, UserData};
 
-use crate::error::SetupError;
-use crate::pool::Pool;
-use crate::remote::Remote;
-use crate::request::{Request, UserData};
-
+/// Which one, if nobody says.
+mod choice;
 /// A backend whose other end a test holds.
 pub(crate) mod memory;
+/// The way to the thread pool.
+mod offload;
+/// Epoll, plain system calls and the pool.
+pub(crate) mod poll;
 /// The kernel's ring.
 pub(crate) mod uring;
 
-/// By which a backend is asked for from outside of the program.
-const VARIABLE: &str = "WAKERING_BACKEND";
-
-/// What `value` of [`VARIABLE`] asks for.
-fn from_env(value: Option<&str>) -> Result<config::Backend, SetupError> {
-    match value {
-        None | Some("" | "auto") => Ok(config::Backend::Auto),
-        Some("uring") => Ok(config::Backend::Uring),
-        Some(other) => Err(SetupError::setting(VARIABLE, other, "it is `uring` or `auto`")),
-    }
-}
+pub(crate) use choice::choose;
 
 /// One of the backends, or none any more.
 pub(crate) enum Backend {
     Uring(Box<uring::Uring>),
+    Poll(Box<poll::Poll>),
     Memory(memory::Backend),
     /// After the end: nothing is submitted, plain calls still work so that descriptors can be
     /// closed.
@@ -47,19 +39,44 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(
-        config: &Config,
-        remote: &Arc<Remote>,
-        pool: &Arc<Pool>,
-    ) -> Result<Backend, SetupError> {
-        let asked = match config.backend {
-            config::Backend::Auto => from_env(std::env::var(VARIABLE).ok().as_deref())?,
-            choice => choice,
-        };
-        match asked {
-            config::Backend::Auto | config::Backend::Uring => {
-                Ok(Backend::Uring(Box::new(uring::Uring::new(config, remote, pool)?)))
+    /// The name by which `WAKERING_BACKEND` asks for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Backend::Uring(_) => choice::URING,
+            Backend::Poll(_) => choice::POLL,
+            Backend::Memory(_) => "memory",
+            Backend::Gone => "none",
+        }
+    }
+
+    /// A descriptor from elsewhere is the driver's from now on. Brings it into the mode that the
+    /// backend needs, unless others share it.
+    pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) -> io::Result<()> {
+        match self {
+            // The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on
+            // a non-blocking descriptor instead (liburing issue 390).
+            Backend::Uring(_) | Backend::Gone if sharing == Sharing::Private => {
+                call::set_nonblocking(fd.0, false)
             }
+            Backend::Poll(poll) => {
+                poll.adopt(fd, sharing);
+                Ok(())
+            }
+            Backend::Uring(_) | Backend::Memory(_) | Backend::Gone => Ok(()),
+        }
+    }
+
+    /// A descriptor that a request has made is the driver's from now on.
+    pub(crate) fn made(&mut self, fd: Number) {
+        if let Backend::Poll(poll) = self {
+            poll.adopt(fd, Sharing::Private);
+        }
+    }
+
+    /// A descriptor is given to somebody else, who expects that it waits.
+    pub(crate) fn release(&mut self, fd: Number) {
+        if let Backend::Poll(poll) = self {
+            poll.release(fd);
         }
     }
 
@@ -67,6 +84,7 @@ impl Backend {
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
         match self {
             Backend::Uring(uring) => uring.push(request, user_data),
+            Backend::Poll(poll) => poll.push(request, user_data),
             Backend::Memory(memory) => memory.push(request, user_data),
             Backend::Gone => unreachable!("nothing starts once the driver has been shut down"),
         }
@@ -76,6 +94,7 @@ impl Backend {
     pub(crate) fn cancel(&mut self, target: UserData) {
         match self {
             Backend::Uring(uring) => uring.cancel(target),
+            Backend::Poll(poll) => poll.cancel(target),
             Backend::Memory(memory) => memory.cancel(target),
             Backend::Gone => {}
         }
@@ -86,6 +105,7 @@ impl Backend {
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
         match self {
             Backend::Uring(uring) => uring.enter(sleep),
+            Backend::Poll(poll) => poll.enter(sleep),
             Backend::Memory(memory) => memory.enter(sleep),
             Backend::Gone => {}
         }
@@ -95,6 +115,7 @@ impl Backend {
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
         match self {
             Backend::Uring(uring) => uring.reap(batch),
+            Backend::Poll(poll) => poll.reap(batch),
             Backend::Memory(memory) => memory.reap(batch),
             Backend::Gone => {}
         }
@@ -104,7 +125,7 @@ impl Backend {
     pub(crate) fn enter_again(&mut self) -> bool {
         match self {
             Backend::Uring(uring) => uring.enter_again(),
-            Backend::Memory(_) | Backend::Gone => false,
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
         }
     }
 
@@ -112,15 +133,18 @@ impl Backend {
     pub(crate) fn has_news(&self) -> bool {
         match self {
             Backend::Uring(uring) => uring.has_news(),
+            Backend::Poll(poll) => poll.has_news(),
             Backend::Memory(memory) => memory.has_news(),
             Backend::Gone => false,
         }
     }
 
-    /// Whether pushed requests wait for the next enter.
-    pub(crate) fn has_output(&self) -> bool {
+    /// Whether the next enter has something to do even if it may not sleep: requests to hand over,
+    /// or to ask for.
+    pub(crate) fn needs_enter(&self) -> bool {
         match self {
             Backend::Uring(uring) => uring.has_output(),
+            Backend::Poll(poll) => poll.has_waiting(),
             Backend::Memory(_) | Backend::Gone => false,
         }
     }
@@ -129,6 +153,7 @@ impl Backend {
     pub(crate) fn call_now(&mut self, request: &Request) -> Outcome {
         Outcome::plain(match self {
             Backend::Uring(_) | Backend::Gone => call::call(request),
+            Backend::Poll(poll) => poll.call_now(request),
             Backend::Memory(memory) => memory.call_now(request),
         })
     }
@@ -136,6 +161,7 @@ impl Backend {
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         match self {
             Backend::Uring(uring) => uring.make_buf_pool(),
+            Backend::Poll(poll) => poll.make_buf_pool(),
             Backend::Memory(memory) => memory.make_buf_pool(),
             Backend::Gone => Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE)),
         }
@@ -145,27 +171,15 @@ impl Backend {
         match self {
             Backend::Uring(uring) => uring.capabilities(),
             Backend::Memory(_) => Capabilities::ALL,
-            Backend::Gone => Capabilities::NONE,
+            Backend::Poll(_) | Backend::Gone => Capabilities::NONE,
         }
     }
 
     pub(crate) fn counters(&self) -> Counters {
         match self {
             Backend::Uring(uring) => uring.counters(),
+            Backend::Poll(poll) => poll.counters(),
             Backend::Memory(_) | Backend::Gone => Counters::NONE,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_environment_chooses_or_is_corrected() {
-        assert_eq!(from_env(None).unwrap(), config::Backend::Auto);
-        assert_eq!(from_env(Some("uring")).unwrap(), config::Backend::Uring);
-        let error = from_env(Some("kqueue")).unwrap_err().to_string();
-        assert!(error.contains("WAKERING_BACKEND=kqueue") && error.contains("`uring`"), "{error}");
     }
 }

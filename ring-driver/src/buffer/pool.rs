@@ -221,6 +221,14 @@ impl BufPool {
         Some((id, address as *mut u8, len as usize))
     }
 
+    /// Puts the buffer that was selected last back: nothing was received. No other may have been
+    /// selected or taken since.
+    pub(crate) fn unselect(&self) {
+        if let Form::Ring(ring) = &self.shared.form {
+            ring.head.update(|head| head.wrapping_sub(1));
+        }
+    }
+
     /// An empty vector with room for one buffer, for a receive that picks none.
     pub(crate) fn lend(&self) -> Vec<u8> {
         let idle = match &self.shared.form {

@@ -6,19 +6,21 @@
 
 #![allow(unsafe_code)]
 
-use super::call_without_blocking;
+use super::{Mode, call_without_blocking};
 use crate::request::Request;
 
 /// How far a request has come.
 pub(crate) struct Attempt {
     request: Request,
+    mode: Mode,
     /// Bytes sent so far.
     done: u32,
 }
 
 impl Attempt {
-    pub(crate) fn new(request: Request) -> Attempt {
-        Attempt { request, done: 0 }
+    /// A request about a descriptor in that mode.
+    pub(crate) fn new(request: Request, mode: Mode) -> Attempt {
+        Attempt { request, mode, done: 0 }
     }
 
     /// What is being attempted.
@@ -31,8 +33,8 @@ impl Attempt {
     pub(crate) fn proceed(&mut self) -> Option<i32> {
         loop {
             let result = match self.done {
-                0 => call_without_blocking(&self.request),
-                done => send_rest(&self.request, done),
+                0 => call_without_blocking(&self.request, self.mode),
+                done => send_rest(&self.request, done, self.mode),
             };
             match result {
                 again if again == -libc::EAGAIN => return None,
@@ -67,12 +69,12 @@ fn wanted(request: &Request) -> usize {
     }
 }
 
-fn send_rest(request: &Request, done: u32) -> i32 {
+fn send_rest(request: &Request, done: u32, mode: Mode) -> i32 {
     match *request {
         Request::Send { fd, buf, len, flags } => {
             // SAFETY: less than `len` bytes have been sent, so this is within the buffer.
             let buf = unsafe { buf.add(done as usize) };
-            call_without_blocking(&Request::Send { fd, buf, len: len - done, flags })
+            call_without_blocking(&Request::Send { fd, buf, len: len - done, flags }, mode)
         }
         Request::SendMsg { fd, message, flags } => {
             // SAFETY: whoever made the request vouches for the header.
@@ -82,7 +84,8 @@ fn send_rest(request: &Request, done: u32) -> i32 {
             rest.msg_iovlen = left.len() as _;
             // What travels beside the bytes went with the first of them.
             rest.msg_controllen = 0;
-            call_without_blocking(&Request::SendMsg { fd, message: &raw const rest, flags })
+            let rest = Request::SendMsg { fd, message: &raw const rest, flags };
+            call_without_blocking(&rest, mode)
         }
         _ => unreachable!("only sends have a rest: {request:?}"),
     }
@@ -122,7 +125,7 @@ mod tests {
 
     /// Carries a request out while another thread reads; how often it had to wait, and the result.
     fn drive(ours: &UnixStream, request: Request) -> (u32, i32) {
-        let mut attempt = Attempt::new(request);
+        let mut attempt = Attempt::new(request, Mode::Waiting);
         let Class::Readiness(events) = attempt.request().class() else { panic!("{request:?}") };
         let mut waits = 0;
         loop {
@@ -190,14 +193,17 @@ mod tests {
         let bytes = vec![1; 4 << 20];
         let (fd, buf, len) = (Number(ours.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32);
         let request = Request::Send { fd, buf, len, flags: libc::MSG_WAITALL };
-        let mut attempt = Attempt::new(request);
+        let mut attempt = Attempt::new(request, Mode::Waiting);
         assert_eq!(attempt.proceed(), None);
         drop(theirs);
         let sent = attempt.proceed().unwrap();
         assert!((1..len as i32).contains(&sent), "{sent}");
         assert_eq!(attempt.ended_by(-libc::ECANCELED), sent);
-        assert_eq!(Attempt::new(request).proceed(), Some(-libc::EPIPE));
-        assert_eq!(Attempt::new(request).ended_by(-libc::ECANCELED), -libc::ECANCELED);
+        assert_eq!(Attempt::new(request, Mode::Waiting).proceed(), Some(-libc::EPIPE));
+        assert_eq!(
+            Attempt::new(request, Mode::Waiting).ended_by(-libc::ECANCELED),
+            -libc::ECANCELED
+        );
     }
 
     #[test]
@@ -205,7 +211,9 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let bytes = vec![1; 4 << 20];
         let (fd, buf, len) = (Number(ours.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32);
-        let sent = Attempt::new(Request::Send { fd, buf, len, flags: 0 }).proceed().unwrap();
+        let sent = Attempt::new(Request::Send { fd, buf, len, flags: 0 }, Mode::Waiting)
+            .proceed()
+            .unwrap();
         assert!((1..len as i32).contains(&sent), "{sent}");
     }
 }

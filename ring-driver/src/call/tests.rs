@@ -101,22 +101,22 @@ fn an_empty_socket_is_waited_for_and_a_full_one_too() {
     let mut buf = [0; 4];
     let request = recv(fd, &mut buf);
     assert_eq!(request.class(), Class::Readiness(libc::POLLIN as u32));
-    assert_eq!(call_without_blocking(&request), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&request, Mode::Waiting), -libc::EAGAIN);
     theirs.write_all(b"abc").unwrap();
-    assert_eq!(call_without_blocking(&request), 3);
+    assert_eq!(call_without_blocking(&request, Mode::Waiting), 3);
     assert_eq!(buf, *b"abc\0");
 
     let much = vec![7; 1 << 20];
     let request = send(fd, &much);
     assert_eq!(request.class(), Class::Readiness(libc::POLLOUT as u32));
-    let sent = call_without_blocking(&request);
+    let sent = call_without_blocking(&request, Mode::Waiting);
     assert!((1..1 << 20).contains(&sent), "{sent}");
-    assert_eq!(call_without_blocking(&request), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&request, Mode::Waiting), -libc::EAGAIN);
     theirs.read_exact(&mut vec![0; sent as usize]).unwrap();
-    assert!(call_without_blocking(&request) > 0);
+    assert!(call_without_blocking(&request, Mode::Waiting) > 0);
 
     drop(theirs);
-    assert_eq!(call_without_blocking(&request), -libc::EPIPE, "and no signal");
+    assert_eq!(call_without_blocking(&request, Mode::Waiting), -libc::EPIPE, "and no signal");
     assert_eq!(call(&recv(fd, &mut buf)), -libc::ECONNRESET);
 }
 
@@ -126,9 +126,9 @@ fn a_pipe_keeps_its_mode_and_never_makes_anybody_wait() {
     let mut buf = [0; 4];
     let (target, len) = (buf.as_mut_ptr(), 4);
     let read = Request::Read { fd: number(&reader), buf: target, len, offset: None };
-    assert_eq!(call_without_blocking(&read), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&read, Mode::Waiting), -libc::EAGAIN);
     writer.write_all(b"xyz").unwrap();
-    assert_eq!(call_without_blocking(&read), 3);
+    assert_eq!(call_without_blocking(&read, Mode::Waiting), 3);
 
     let much = vec![1; 1 << 20];
     let (fd, source) = (number(&writer), much.as_ptr());
@@ -138,7 +138,10 @@ fn a_pipe_keeps_its_mode_and_never_makes_anybody_wait() {
     let vectored = Request::WriteVectored { fd, segments, count: 1, offset: None };
     let mut total = 0;
     loop {
-        match call_without_blocking(if total % 8192 == 0 { &write } else { &vectored }) {
+        match call_without_blocking(
+            if total % 8192 == 0 { &write } else { &vectored },
+            Mode::Waiting,
+        ) {
             n @ 1.. => total += n as usize,
             stop => break assert_eq!(stop, -libc::EAGAIN),
         }
@@ -147,7 +150,7 @@ fn a_pipe_keeps_its_mode_and_never_makes_anybody_wait() {
     assert!(!is_nonblocking(&reader) && !is_nonblocking(&writer));
     reader.read_exact(&mut vec![0; total]).unwrap();
     drop(writer);
-    assert_eq!(call_without_blocking(&read), 0, "the end");
+    assert_eq!(call_without_blocking(&read, Mode::Waiting), 0, "the end");
 }
 
 #[test]
@@ -157,10 +160,10 @@ fn a_listener_without_clients_is_waited_for_and_stays_blocking() {
     let mut peer = SocketAddress::empty();
     let (address, len) = peer.as_out_ptrs();
     let accept = Request::Accept { fd, address, len };
-    assert_eq!(call_without_blocking(&accept), -libc::EAGAIN);
-    assert_eq!(call_without_blocking(&Request::AcceptMulti { fd }), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&accept, Mode::Waiting), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&Request::AcceptMulti { fd }, Mode::Waiting), -libc::EAGAIN);
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let accepted = adopt(call_without_blocking(&accept));
+    let accepted = adopt(call_without_blocking(&accept, Mode::Waiting));
     assert_eq!(peer.to_inet(), Some(client.local_addr().unwrap()));
     assert!(!is_nonblocking(&listener) && !is_nonblocking(&accepted));
     // SAFETY: no memory is involved.
@@ -181,7 +184,7 @@ fn connect(fd: Number, address: &SocketAddress) -> Request {
 fn drive(request: &Request) -> i32 {
     let Class::Readiness(events) = request.class() else { panic!("{request:?}") };
     loop {
-        match call_without_blocking(request) {
+        match call_without_blocking(request, Mode::Waiting) {
             result if result == -libc::EAGAIN => {
                 assert!(call(&Request::Poll { fd: request.fd(), events }) > 0);
             }
@@ -226,8 +229,8 @@ fn a_connection_that_takes_its_time_ends_as_it_must() {
     assert_eq!(drive(&connect(number(&first), &name)), 0);
     let second = tcp();
     let request = connect(number(&second), &name);
-    assert_eq!(call_without_blocking(&request), -libc::EAGAIN);
-    assert_eq!(call_without_blocking(&request), -libc::EAGAIN, "still on its way");
+    assert_eq!(call_without_blocking(&request, Mode::Waiting), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&request, Mode::Waiting), -libc::EAGAIN, "still on its way");
     // Room for the second, which the system finds out when it repeats its greeting after a second.
     drop(adopt(call(&Request::AcceptMulti { fd })));
     assert_eq!(drive(&request), 0);
@@ -235,10 +238,10 @@ fn a_connection_that_takes_its_time_ends_as_it_must() {
 }
 
 #[test]
-fn unix_sockets_connect_on_the_pool() {
+fn nothing_tells_when_a_unix_socket_has_room_for_a_connection() {
     let name = std::os::unix::net::SocketAddr::from_pathname("/x").unwrap();
     let address = SocketAddress::from(&name);
-    assert_eq!(connect(Number(0), &address).class(), Class::Blocking);
+    assert_eq!(connect(Number(0), &address).class(), Class::Untold);
 }
 
 #[test]
@@ -251,9 +254,9 @@ fn messages_keep_their_bounds() {
     (message.msg_iov, message.msg_iovlen) = (&raw mut segment, 1);
     let (fd, flags) = (number(&ours), 0);
     let receive = Request::RecvMsg { fd, message: &raw mut message, flags };
-    assert_eq!(call_without_blocking(&receive), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&receive, Mode::Waiting), -libc::EAGAIN);
     theirs.send(b"123456").unwrap();
-    assert_eq!(call_without_blocking(&receive), 4);
+    assert_eq!(call_without_blocking(&receive, Mode::Waiting), 4);
     assert_ne!(message.msg_flags & libc::MSG_TRUNC, 0);
     assert_eq!(bytes, *b"1234ef");
     assert_eq!(call(&Request::SendMsg { fd, message: &raw const message, flags }), 4);
@@ -266,12 +269,12 @@ fn readiness_is_told_and_waited_for() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (fd, events) = (number(&ours), libc::POLLIN as u32);
     let poll = Request::Poll { fd, events };
-    assert_eq!(call_without_blocking(&poll), -libc::EAGAIN);
+    assert_eq!(call_without_blocking(&poll, Mode::Waiting), -libc::EAGAIN);
     let waiting = std::thread::spawn(move || call(&poll_of(fd, events)));
     drop(theirs);
     assert_ne!(waiting.join().unwrap() & i32::from(libc::POLLHUP), 0);
     let closed = Request::Poll { fd: Number(1 << 20), events };
-    assert_eq!(call_without_blocking(&closed), -libc::EBADF);
+    assert_eq!(call_without_blocking(&closed, Mode::Waiting), -libc::EBADF);
 }
 
 /// Requests are not `Send`: those that lend memory must not be.

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
-use crate::fd::{Descriptor, Shelf};
+use crate::fd::{Descriptor, Sharing, Shelf};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots, State};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -82,7 +83,16 @@ impl Core {
         }
     }
 
+    /// Takes over a descriptor from elsewhere; its index.
+    pub(crate) fn adopt_descriptor(&mut self, fd: &OwnedFd, sharing: Sharing) -> io::Result<u32> {
+        let number = Number(fd.as_raw_fd());
+        self.backend.adopt(number, sharing)?;
+        Ok(self.descriptors.insert(Descriptor::new(number)) as u32)
+    }
+
+    /// Takes over a descriptor that the backend has made; its index.
     pub(crate) fn insert_descriptor(&mut self, number: Number) -> u32 {
+        self.backend.made(number);
         self.descriptors.insert(Descriptor::new(number)) as u32
     }
 
@@ -130,9 +140,9 @@ impl Core {
         !self.after.is_empty() || self.backend.has_news()
     }
 
-    /// Whether anything waits to be handed to the backend or by it to the kernel.
-    pub(super) fn has_output(&self) -> bool {
-        !self.dirty.is_empty() || !self.orphans.is_empty() || self.backend.has_output()
+    /// Whether a turn has something to hand to the backend, or the backend something to do.
+    pub(super) fn needs_turn(&self) -> bool {
+        !self.dirty.is_empty() || !self.orphans.is_empty() || self.backend.needs_enter()
     }
 
     /// How long the backend may sleep: until `deadline` or until a closing descriptor runs out of

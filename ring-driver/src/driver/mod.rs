@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::account::AccountId;
-use crate::backend::{Backend, memory};
+use crate::backend::{Backend, choose, memory};
 use crate::buffer::BufPool;
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
@@ -80,14 +80,15 @@ thread_local! {
 }
 
 impl Driver {
-    /// A driver for this thread.
+    /// A driver for this thread, on the best backend that this machine gives.
     ///
     /// # Errors
-    /// [`SetupError`] tells why no ring can be had and what mends it.
+    /// [`SetupError`] tells why no backend can be had and what mends it: descriptors have run out, a
+    /// setting means nothing, or a ring was asked for by name and there is none.
     pub fn new(config: &Config) -> Result<Driver, SetupError> {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let pool = Pool::shared();
-        let backend = Backend::new(config, &remote, &pool)?;
+        let backend = choose(config, &remote, &pool)?;
         Ok(Driver::assemble(backend, remote, pool))
     }
 
@@ -148,7 +149,22 @@ impl Driver {
         Instant::now()
     }
 
-    /// What the backend can do.
+    /// The name of the backend: `"uring"`, or `"poll"` where no ring can be had or
+    /// `WAKERING_BACKEND=poll` asks for it.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{Backend, Config, Driver};
+    ///
+    /// let mut config = Config::default();
+    /// config.backend = Backend::Poll;
+    /// assert_eq!(Driver::new(&config)?.backend(), "poll");
+    /// # Ok::<(), wakering_ring_driver::SetupError>(())
+    /// ```
+    pub fn backend(&self) -> &'static str {
+        self.with(|core| core.backend.name())
+    }
+
+    /// What the ring can do; nothing, where there is none.
     pub fn capabilities(&self) -> Capabilities {
         self.with(|core| core.backend.capabilities())
     }
@@ -180,7 +196,7 @@ impl Driver {
     /// Whether a turn would do something: hand over what was queued, or take in what has come, as
     /// far as memory shared with the kernel and with other threads tells. Costs no system call.
     pub fn needs_turn(&self) -> bool {
-        self.0.remote.has_messages() || self.with(|core| core.has_news() || core.has_output())
+        self.0.remote.has_messages() || self.with(|core| core.has_news() || core.needs_turn())
     }
 
     fn empty_inbox(&self) {

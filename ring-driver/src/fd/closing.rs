@@ -73,7 +73,12 @@ impl Fd {
         poll_fn(|cx| self.poll_quiet(cx)).await;
         let (number, shelf) = self.driver().with(|core| {
             let state = &mut core.descriptors[self.index()];
-            (std::mem::replace(&mut state.number, Number::NONE), state.read.shelf.take())
+            let number = std::mem::replace(&mut state.number, Number::NONE);
+            let shelf = state.read.shelf.take();
+            if number != Number::NONE {
+                core.backend.release(number);
+            }
+            (number, shelf)
         });
         let mut bytes = Vec::new();
         for chunk in shelf.iter().flat_map(|shelf| &shelf.chunks) {

@@ -7,7 +7,7 @@
 //! operation and no queued request can name it any more.
 
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::rc::Rc;
 
 use crate::driver::Driver;
@@ -60,15 +60,18 @@ impl Fd {
     /// # Errors
     /// Where the mode of the descriptor cannot be changed.
     pub fn adopt(driver: &Driver, owned: OwnedFd, sharing: Sharing) -> io::Result<Fd> {
-        if sharing == Sharing::Private {
-            make_blocking(&owned)?;
-        }
-        Ok(Fd::from_number(driver, Number(owned.into_raw_fd())))
+        let index = driver.with(|core| core.adopt_descriptor(&owned, sharing))?;
+        // From here on the driver closes it.
+        let _ = owned.into_raw_fd();
+        Ok(Fd::of(driver, index))
     }
 
     /// A descriptor that the backend itself has made, in the mode that it needs.
     pub(crate) fn from_number(driver: &Driver, number: Number) -> Fd {
-        let index = driver.with(|core| core.insert_descriptor(number));
+        Fd::of(driver, driver.with(|core| core.insert_descriptor(number)))
+    }
+
+    fn of(driver: &Driver, index: u32) -> Fd {
         Fd(Rc::new(Handle { driver: driver.clone(), index }))
     }
 
@@ -125,10 +128,4 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.driver.release(self.index);
     }
-}
-
-/// The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on a
-/// non-blocking descriptor instead (liburing issue 390).
-fn make_blocking(owned: &OwnedFd) -> io::Result<()> {
-    crate::call::set_nonblocking(owned.as_raw_fd(), false)
 }

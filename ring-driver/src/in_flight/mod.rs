@@ -34,7 +34,7 @@ impl Key {
     }
 
     fn from_user_data(user_data: UserData) -> Key {
-        Key { index: user_data.0 as u32, generation: (user_data.0 >> 32) as u32 }
+        Key { index: user_data.slot(), generation: (user_data.0 >> 32) as u32 }
     }
 }
 

@@ -17,16 +17,17 @@ use std::time::Duration;
 use io_uring::squeue::{Entry, Flags};
 
 use crate::buffer::BufPool;
-use crate::call::{self, Attempt, Class};
-use crate::capabilities::Capabilities;
+use crate::call::{self, Attempt, Class, Mode};
+use crate::capabilities::{Capabilities, Mask};
 use crate::completion::{Completion, Outcome};
 use crate::config::Config;
 use crate::counters::Counters;
-
 use crate::error::SetupError;
-use crate::pool::{self, Pool};
-use crate::remote::{Message, Remote};
+use crate::pool::Pool;
+use crate::remote::Remote;
 use crate::request::{Request, UserData};
+
+use super::offload::Offload;
 use setup::{Ring, Size};
 
 /// Requests as submission-queue entries.
@@ -49,7 +50,7 @@ const ROUNDS: u32 = 64;
 pub(crate) struct Uring {
     ring: Ring,
     remote: Arc<Remote>,
-    pool: Arc<Pool>,
+    offload: Offload,
     /// Entries that the queue had no room for, in order.
     backlog: VecDeque<Entry>,
     /// Requests whose system call waits until the ring tells readiness.
@@ -71,13 +72,10 @@ pub(crate) struct Uring {
 impl Uring {
     pub(crate) fn new(
         config: &Config,
+        mask: Mask,
         remote: &Arc<Remote>,
         pool: &Arc<Pool>,
     ) -> Result<Uring, SetupError> {
-        let mask = match config.mask {
-            Some(mask) => mask,
-            None => crate::capabilities::Mask::from_env()?,
-        };
         let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
         // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the
         // same. SAFETY: the ring is open for the length of this call.
@@ -92,7 +90,7 @@ impl Uring {
         Ok(Uring {
             ring,
             remote: remote.clone(),
-            pool: pool.clone(),
+            offload: Offload::new(pool, remote),
             backlog: VecDeque::new(),
             awaiting_readiness: HashMap::new(),
             raw: Vec::new(),
@@ -125,8 +123,10 @@ impl Uring {
             return self.submit(request, user_data, Flags::empty());
         }
         match request.class() {
-            Class::Readiness(_) => self.try_call(Attempt::new(*request), user_data, false),
-            Class::Blocking => self.call_on_pool(*request, user_data),
+            Class::Readiness(_) => {
+                self.try_call(Attempt::new(*request, Mode::Waiting), user_data, false);
+            }
+            Class::Untold | Class::Blocking => self.call_on_pool(*request, user_data),
             Class::None => self.complete_locally(user_data, call::call(request)),
         }
     }
@@ -356,16 +356,7 @@ impl Uring {
 
     fn call_on_pool(&mut self, request: Request, user_data: UserData) {
         self.counters.pool_calls += 1;
-        let lent = Lent(request);
-        let remote = self.remote.clone();
-        let job = Box::new(move || {
-            let lent = lent;
-            let outcome = Outcome::plain(call::call(&lent.0));
-            // After the end of the driver nobody waits for it: what it was lent has been leaked.
-            let _ = remote.push(Message::Completed(Completion { user_data, outcome }));
-        });
-        if let Err(error) = self.pool.submit(pool::Class::Kernel, job) {
-            let errno = error.raw_os_error().unwrap_or(libc::EAGAIN);
+        if let Err(errno) = self.offload.start(request, user_data) {
             self.complete_locally(user_data, -errno);
         }
     }
@@ -384,13 +375,6 @@ struct Awaiting {
     /// Whether somebody has asked for its end.
     cancelled: bool,
 }
-
-/// A request on its way to the pool.
-struct Lent(Request);
-
-// SAFETY: what the request points to lies in an in-flight cell that stays in place until the
-// completion that the pool itself sends, and that nobody else touches until then.
-unsafe impl Send for Lent {}
 
 impl Drop for Uring {
     fn drop(&mut self) {

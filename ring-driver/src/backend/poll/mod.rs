@@ -1,0 +1,400 @@
+//! Without io_uring: epoll tells when a descriptor is ready, the plain system call does the rest,
+//! and what waits for a disk goes to the pool.
+//!
+//! A request is tried where it is pushed, unless the last try has shown that this is in vain; then
+//! it waits for an edge. What it came to is a completion like any other: it is taken in by the turn
+//! and wakes whoever waits, so that nothing above can tell this backend from a ring. Buffers are
+//! provided as to a ring too; this backend picks from them itself, when there is data.
+
+#![allow(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::buffer::BufPool;
+use crate::call::{self, Attempt, Class, Mode};
+use crate::completion::{Completion, Outcome};
+use crate::counters::Counters;
+use crate::fd::Sharing;
+use crate::pool::Pool;
+use crate::remote::Remote;
+use crate::request::{Number, Request, UserData};
+use crate::time::Instant;
+
+use super::offload::Offload;
+use epoll::Epoll;
+use flights::{Flight, Flights, NO_FLIGHT};
+use watch::{Direction, Owner, Source, Watches};
+
+/// The system calls of an epoll instance.
+mod epoll;
+/// Requests that wait.
+mod flights;
+/// Descriptors, and what they were ready for.
+mod watch;
+
+/// So many turns in a row may live on what has completed without a look at epoll: an answer that
+/// was sent at once would else cost a system call more than it does on tokio.
+const TURNS_WITHOUT_LOOK: u32 = 4;
+
+/// The first and the longest pause of a request that nothing tells when to try again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(32));
+
+pub(crate) struct Poll {
+    epoll: Epoll,
+    offload: Offload,
+    /// By which other threads end a sleep. `remote` keeps it open.
+    notifier: RawFd,
+    _remote: Arc<Remote>,
+    watches: Watches,
+    flights: Flights,
+    /// The flights that wait for a time, by that time.
+    deadlines: BTreeSet<(Instant, u32)>,
+    completed: Vec<Completion>,
+    turns_without_look: u32,
+    counters: Counters,
+    buf_pool: Option<BufPool>,
+}
+
+impl Poll {
+    pub(crate) fn new(remote: &Arc<Remote>, pool: &Arc<Pool>) -> io::Result<Poll> {
+        let (epoll, notifier) = (Epoll::new()?, remote.notifier_number().0);
+        epoll.watch_input(notifier).map_err(io::Error::from_raw_os_error)?;
+        Ok(Poll {
+            epoll,
+            offload: Offload::new(pool, remote),
+            notifier,
+            _remote: remote.clone(),
+            watches: Watches::default(),
+            flights: Flights::default(),
+            deadlines: BTreeSet::new(),
+            completed: Vec::new(),
+            turns_without_look: 0,
+            counters: Counters::NONE,
+            buf_pool: None,
+        })
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters.clone()
+    }
+
+    /// Nothing is registered anywhere: this backend itself is who picks from the pool.
+    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
+        let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+        Ok(self.buf_pool.insert(pool).clone())
+    }
+
+    /// The descriptor is the driver's from now on. Its mode is changed when that matters first.
+    pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) {
+        self.watches.reset(fd.0, Owner::Driver(sharing));
+    }
+
+    /// The descriptor is somebody else's from now on.
+    pub(crate) fn release(&mut self, fd: Number) {
+        let is_shared = self.watches.of(fd.0).is_shared();
+        self.forget(fd);
+        if !is_shared {
+            // It is open, so this cannot fail.
+            let _ = call::set_nonblocking(fd.0, false);
+        }
+    }
+
+    /// The descriptor is about to be closed, or has been lent and is given back.
+    fn forget(&mut self, fd: Number) {
+        let watch = self.watches.of(fd.0);
+        debug_assert_eq!(watch.first, NO_FLIGHT, "nothing waits on what is closed");
+        if watch.source == Source::Epoll {
+            self.epoll.forget(fd.0);
+        }
+        self.watches.reset(fd.0, Owner::Lender);
+    }
+
+    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        match request.class() {
+            _ if let Request::Timeout { spec } = *request => {
+                // SAFETY: whoever made the request vouches for the time.
+                let libc::timespec { tv_sec, tv_nsec } = unsafe { *spec };
+                let time = Duration::new(tv_sec as u64, tv_nsec as u32);
+                self.wait_for_time(
+                    Flight::new(user_data, Attempt::new(*request, Mode::Shared)),
+                    time,
+                );
+            }
+            Class::None => self.complete(user_data, Outcome::plain(call::call(request))),
+            Class::Blocking => self.call_on_pool(*request, user_data),
+            Class::Readiness(_) | Class::Untold => match self.prepare(request) {
+                Some(mode) => self.advance(Flight::new(user_data, Attempt::new(*request, mode))),
+                None => self.call_on_pool(*request, user_data),
+            },
+        }
+    }
+
+    /// What waits ends as cancelled; what the pool is at, or what has completed, does not.
+    pub(crate) fn cancel(&mut self, target: UserData) {
+        let Some(flight) = self.flights.find(target) else { return };
+        let (slot, due, fd) = (target.slot(), flight.due, flight.attempt.request().fd().0);
+        match due {
+            Some(due) => {
+                self.deadlines.remove(&(due, slot));
+            }
+            None => self.flights.unlink(&mut self.watches.of(fd).first, slot),
+        }
+        if let Some(flight) = self.flights.take(slot) {
+            self.finish(&flight, Outcome::plain(flight.attempt.ended_by(-libc::ECANCELED)));
+        }
+    }
+
+    pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
+        let has_completed = !self.completed.is_empty();
+        if has_completed && self.turns_without_look < TURNS_WITHOUT_LOOK {
+            self.turns_without_look += 1;
+            return;
+        }
+        let timeout = match sleep {
+            Some(limit) if !has_completed => limit.into_iter().chain(self.time_left()).min(),
+            _ if self.flights.is_empty() => return,
+            _ => Some(Duration::ZERO),
+        };
+        self.counters.enters += 1;
+        self.counters.waits += u64::from(timeout != Some(Duration::ZERO));
+        let count = self.epoll.look(timeout);
+        // What was left over is there at the next turn, and nobody sleeps before that.
+        self.turns_without_look = if self.epoll.was_full() { TURNS_WITHOUT_LOOK } else { 0 };
+        for index in 0..count {
+            let event = self.epoll.event(index);
+            if event.fd != self.notifier {
+                self.watches.of(event.fd).on_edge(event.events);
+                self.try_waiting(event.fd);
+            }
+        }
+        self.expire();
+    }
+
+    pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
+        batch.append(&mut self.completed);
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.completed.is_empty()
+    }
+
+    /// Whether a look may find that something has become ready; only a system call tells.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    pub(crate) fn call_now(&mut self, request: &Request) -> i32 {
+        if let Request::Close { fd } = *request {
+            self.forget(fd);
+        }
+        call::call(request)
+    }
+
+    /// Brings the descriptor into the mode that the request needs, and tells it. `None` if it has
+    /// to go to the pool: it would wait on the loop.
+    fn prepare(&mut self, request: &Request) -> Option<Mode> {
+        let fd = request.fd().0;
+        match request {
+            Request::Read { .. }
+            | Request::ReadVectored { .. }
+            | Request::Write { .. }
+            | Request::WriteVectored { .. } => {
+                // Only the attempt to watch it tells a file on a disk from a pipe. Another error
+                // comes again when the request waits, and is told then.
+                let _ = self.watch(fd);
+                if self.watches.of(fd).source == Source::Disk {
+                    return None;
+                }
+            }
+            Request::Accept { .. } | Request::AcceptMulti { .. } | Request::Connect { .. } => {}
+            // The others are told with each call that it must not wait.
+            _ => return Some(self.watches.of(fd).mode()),
+        }
+        let watch = self.watches.of(fd);
+        if watch.is_shared() && request.class() == Class::Untold {
+            return None;
+        }
+        if !watch.is_shared() && !watch.is_nonblocking {
+            // What has no such mode is no descriptor, and the call itself says so.
+            watch.is_nonblocking = call::set_nonblocking(fd, true).is_ok();
+        }
+        Some(watch.mode())
+    }
+
+    /// Makes the call, unless it would be in vain, and has the flight wait if it was.
+    fn advance(&mut self, mut flight: Flight) {
+        let request = *flight.attempt.request();
+        let (class, fd) = (request.class(), request.fd().0);
+        let direction = match (request, class) {
+            // This asks, and so cannot be answered from memory.
+            (Request::Poll { .. }, _) => None,
+            (_, Class::Readiness(events)) if events & libc::POLLIN as u32 != 0 => {
+                Some(Direction::In)
+            }
+            (_, Class::Readiness(_)) => Some(Direction::Out),
+            _ => None,
+        };
+        if !direction.is_some_and(|direction| self.watches.of(fd).is_idle(direction)) {
+            if let Some(outcome) = self.proceed(&mut flight.attempt) {
+                return self.finish(&flight, outcome);
+            }
+            if let Some(direction) = direction {
+                self.watches.of(fd).set_idle(direction, true);
+            }
+        }
+        if class == Class::Untold {
+            let pause = PAUSES.0.saturating_mul(1 << flight.waits.min(16)).min(PAUSES.1);
+            return self.wait_for_time(flight, pause);
+        }
+        match self.watch(fd) {
+            Ok(()) => {
+                let slot = self.flights.insert(flight);
+                self.flights.append(&mut self.watches.of(fd).first, slot);
+            }
+            Err(errno) => {
+                self.watches.of(fd).set_idle(Direction::In, false);
+                self.watches.of(fd).set_idle(Direction::Out, false);
+                self.finish(&flight, Outcome::plain(flight.attempt.ended_by(-errno)));
+            }
+        }
+    }
+
+    /// Makes the call without waiting; `None` asks to make it again later.
+    fn proceed(&mut self, attempt: &mut Attempt) -> Option<Outcome> {
+        let request = *attempt.request();
+        let (outcome, room) = match request {
+            Request::RecvPooled { fd, .. } | Request::RecvMulti { fd, .. } => {
+                self.receive_pooled(fd)?
+            }
+            Request::Recv { len, flags: 0, .. } => (Outcome::plain(attempt.proceed()?), len),
+            _ => (Outcome::plain(attempt.proceed()?), 0),
+        };
+        self.counters.readiness_calls += 1;
+        if (1..room as i32).contains(&outcome.result) && self.is_drained_by(request.fd()) {
+            self.watches.of(request.fd().0).set_idle(Direction::In, true);
+        }
+        Some(outcome)
+    }
+
+    /// Receives into the next provided buffer, if there is something to receive; how large that is.
+    fn receive_pooled(&mut self, fd: Number) -> Option<(Outcome, u32)> {
+        let selected = self.buf_pool.as_ref().and_then(|pool| Some((pool, pool.select()?)));
+        let Some((pool, (id, buf, room))) = selected else {
+            return Some((Outcome::plain(-libc::ENOBUFS), 0));
+        };
+        let len = room as u32;
+        let receive = Request::Recv { fd, buf, len, flags: libc::MSG_DONTWAIT };
+        match call::call(&receive) {
+            received @ 1.. => Some((Outcome::buffered(received, id, false), len)),
+            other => {
+                pool.unselect();
+                (other != -libc::EAGAIN).then_some((Outcome::plain(other), 0))
+            }
+        }
+    }
+
+    /// Whether a receive that has left room has taken all that was there, so that an edge will tell
+    /// of more. On a Unix socket it may have stopped where control data begin; and the end of a
+    /// stream has no second edge.
+    fn is_drained_by(&mut self, fd: Number) -> bool {
+        let watch = self.watches.of(fd.0);
+        if watch.has_ended {
+            return false;
+        }
+        *watch.is_tcp.get_or_insert_with(|| {
+            let (mut protocol, mut len) = (0i32, size_of::<i32>() as u32);
+            let ask = Request::GetSockOpt {
+                fd,
+                level: libc::SOL_SOCKET,
+                name: libc::SO_PROTOCOL,
+                value: (&raw mut protocol).cast(),
+                len: &raw mut len,
+            };
+            call::call(&ask) == 0 && protocol == libc::IPPROTO_TCP
+        })
+    }
+
+    /// Has edges of `fd` told from now on.
+    fn watch(&mut self, fd: RawFd) -> Result<(), i32> {
+        if fd < 0 {
+            return Err(libc::EBADF);
+        }
+        let watch = self.watches.of(fd);
+        if watch.source == Source::Unwatched {
+            match self.epoll.watch(fd) {
+                Ok(()) => watch.source = Source::Epoll,
+                Err(libc::EPERM) => watch.source = Source::Disk,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// All flights that wait for edges of `fd` try again.
+    fn try_waiting(&mut self, fd: RawFd) {
+        let mut slot = std::mem::replace(&mut self.watches.of(fd).first, NO_FLIGHT);
+        while slot != NO_FLIGHT {
+            let next = *self.flights.next(slot);
+            if let Some(flight) = self.flights.take(slot) {
+                self.advance(flight);
+            }
+            slot = next;
+        }
+    }
+
+    fn wait_for_time(&mut self, mut flight: Flight, time: Duration) {
+        // Whoever asks for more than the clock counts waits for ever.
+        let due = Instant::now().checked_add(time);
+        flight.due = due.or_else(|| Instant::now().checked_add(Duration::from_secs(1 << 40)));
+        flight.waits += 1;
+        let due = flight.due;
+        let slot = self.flights.insert(flight);
+        self.deadlines.extend(due.map(|due| (due, slot)));
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let (due, _) = self.deadlines.first()?;
+        Some(due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Goes on with the flights whose time has come.
+    fn expire(&mut self) {
+        while self.time_left() == Some(Duration::ZERO) {
+            let Some((_, slot)) = self.deadlines.pop_first() else { return };
+            let Some(mut flight) = self.flights.take(slot) else { continue };
+            flight.due = None;
+            match flight.attempt.request() {
+                Request::Timeout { .. } => self.finish(&flight, Outcome::plain(-libc::ETIME)),
+                _ => self.advance(flight),
+            }
+        }
+    }
+
+    fn call_on_pool(&mut self, request: Request, user_data: UserData) {
+        self.counters.pool_calls += 1;
+        if let Err(errno) = self.offload.start(request, user_data) {
+            self.complete(user_data, Outcome::plain(-errno));
+        }
+    }
+
+    fn finish(&mut self, flight: &Flight, outcome: Outcome) {
+        self.complete(flight.user_data, outcome);
+        let fd = flight.attempt.request().fd();
+        if fd == Number::NONE {
+            return;
+        }
+        let watch = self.watches.of(fd.0);
+        // Its owner may close it as soon as the flight is over.
+        if watch.owner == Owner::Lender && watch.first == NO_FLIGHT {
+            self.forget(fd);
+        }
+    }
+
+    fn complete(&mut self, user_data: UserData, outcome: Outcome) {
+        self.completed.push(Completion { user_data, outcome });
+    }
+}

@@ -1,0 +1,145 @@
+//! What is known of one descriptor: whose it is, and what it was ready for when it was last asked.
+//!
+//! An edge says that something has changed, once. So what the last call found is remembered: as
+//! long as a direction is *idle* (the call said `EAGAIN`, and no edge has come since) the next call
+//! would be in vain, and is not made.
+
+use std::os::fd::RawFd;
+
+use super::flights::NO_FLIGHT;
+use crate::call::Mode;
+use crate::fd::Sharing;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    In,
+    Out,
+}
+
+/// Whose a descriptor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Somebody else's, who has lent it for one flight and closes it without telling us.
+    Lender,
+    /// The driver's, perhaps with others beside it who use the same open file.
+    Driver(Sharing),
+}
+
+/// Where its edges come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Nobody has asked for them.
+    Unwatched,
+    Epoll,
+    /// There are none: it is a file on a disk, which makes whoever reads it wait.
+    Disk,
+}
+
+pub(super) struct Watch {
+    pub(super) owner: Owner,
+    pub(super) source: Source,
+    /// Whether it has been switched to `O_NONBLOCK` for us.
+    pub(super) is_nonblocking: bool,
+    idle: [bool; 2],
+    /// Whether an edge has told the end of the stream, or an error: it tells that once.
+    pub(super) has_ended: bool,
+    /// Whether a receive that leaves room has taken all there was: `None` until it matters.
+    pub(super) is_tcp: Option<bool>,
+    /// The first of the flights that wait for its edges.
+    pub(super) first: u32,
+}
+
+impl Watch {
+    const fn new(owner: Owner) -> Watch {
+        Watch {
+            owner,
+            source: Source::Unwatched,
+            is_nonblocking: false,
+            idle: [false; 2],
+            has_ended: false,
+            is_tcp: None,
+            first: NO_FLIGHT,
+        }
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.owner != Owner::Driver(Sharing::Private)
+    }
+
+    /// The mode in which calls find it.
+    pub(super) fn mode(&self) -> Mode {
+        if self.is_shared() { Mode::Shared } else { Mode::Nonblocking }
+    }
+
+    pub(super) fn is_idle(&self, direction: Direction) -> bool {
+        self.idle[direction as usize]
+    }
+
+    pub(super) fn set_idle(&mut self, direction: Direction, idle: bool) {
+        self.idle[direction as usize] = idle;
+    }
+
+    /// An edge with these `EPOLL*` bits has come.
+    pub(super) fn on_edge(&mut self, events: u32) {
+        const OVER: i32 = libc::EPOLLHUP | libc::EPOLLERR;
+        let any = |bits: i32| events & bits as u32 != 0;
+        if any(libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLRDHUP | OVER) {
+            self.set_idle(Direction::In, false);
+        }
+        if any(libc::EPOLLOUT | OVER) {
+            self.set_idle(Direction::Out, false);
+        }
+        self.has_ended |= any(libc::EPOLLRDHUP | OVER);
+    }
+}
+
+/// The watches by the numbers of their descriptors, which the system keeps small.
+#[derive(Default)]
+pub(super) struct Watches(Vec<Watch>);
+
+impl Watches {
+    pub(super) fn of(&mut self, fd: RawFd) -> &mut Watch {
+        let index = fd as usize;
+        if index >= self.0.len() {
+            self.0.resize_with(index + 1, || Watch::new(Owner::Lender));
+        }
+        &mut self.0[index]
+    }
+
+    /// The descriptor begins anew as `owner`'s.
+    pub(super) fn reset(&mut self, fd: RawFd, owner: Owner) {
+        *self.of(fd) = Watch::new(owner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_ends_the_idleness_of_its_direction_and_an_error_of_both() {
+        let idle_after = |events: i32| {
+            let mut watch = Watch::new(Owner::Driver(Sharing::Private));
+            watch.set_idle(Direction::In, true);
+            watch.set_idle(Direction::Out, true);
+            watch.on_edge(events as u32);
+            (watch.is_idle(Direction::In), watch.is_idle(Direction::Out), watch.has_ended)
+        };
+        assert_eq!(idle_after(libc::EPOLLIN), (false, true, false));
+        assert_eq!(idle_after(libc::EPOLLOUT), (true, false, false));
+        assert_eq!(idle_after(libc::EPOLLRDHUP), (false, true, true));
+        assert_eq!(idle_after(libc::EPOLLERR), (false, false, true));
+        assert_eq!(idle_after(libc::EPOLLHUP), (false, false, true));
+    }
+
+    #[test]
+    fn what_nobody_has_adopted_is_lent() {
+        let mut watches = Watches::default();
+        assert_eq!(watches.of(7).owner, Owner::Lender);
+        assert_eq!(watches.of(7).mode(), Mode::Shared);
+        watches.reset(7, Owner::Driver(Sharing::Private));
+        assert_eq!(watches.of(7).mode(), Mode::Nonblocking);
+        assert_eq!(watches.of(3).owner, Owner::Lender);
+    }
+}
