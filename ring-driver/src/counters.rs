@@ -21,16 +21,17 @@ pub struct Counters {
     pub enters: u64,
     /// Those of them that were allowed to sleep.
     pub waits: u64,
-    /// Requests that the kernel took from the ring.
+    /// Requests that the backend took, from the ring where there is one.
     pub submitted: u64,
     /// Completions taken in, from wherever.
     pub completions: u64,
     /// Times the completion queue had overflowed into kernel memory.
     pub overflows: u64,
-    /// Requests carried out on the thread pool because the ring lacks the operation.
+    /// Requests carried out on the thread pool because the ring lacks the operation, or because
+    /// there is none.
     pub pool_calls: u64,
-    /// Requests carried out by a plain system call after the ring had told readiness, for the same
-    /// reason.
+    /// Requests carried out on the loop for the same reasons, by a plain system call at once or
+    /// after readiness had been told.
     pub readiness_calls: u64,
     /// Completions that nobody waited for any more.
     pub stale: u64,

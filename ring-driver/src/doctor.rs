@@ -1,37 +1,44 @@
-//! The picture of this machine for people: whether a ring can be had, why not, what it can do, and
-//! the limits around it.
+//! The picture of this machine for people: which backend there is, whether a ring can be had, why
+//! not, what it can do, and the limits around it.
 //!
 //! It is what a bug report should open with. Everything in it comes from the same code that sets a
 //! driver up, so it cannot tell another story than the driver does.
 
 use std::fmt;
 
+use crate::backend;
 use crate::backend::uring::setup::{Ring, Size};
 use crate::capabilities::{self, Capabilities, Mask};
 use crate::config::Config;
 use crate::error::{Evidence, SetupError};
 
-/// Looks at this machine as a driver of this thread would, with the mask of `WAKERING_CAPS`.
+/// Looks at this machine as a driver of this thread would, with what `WAKERING_BACKEND` and
+/// `WAKERING_CAPS` say.
 ///
 /// ```
 /// let doctor = wakering_ring_driver::doctor();
 /// println!("{doctor}");
 /// assert!(doctor.to_string().contains("kernel"));
 /// assert_eq!(doctor.capabilities().is_some(), doctor.error().is_none());
+/// assert!(doctor.backend().is_some(), "there is always epoll");
 /// ```
 pub fn doctor() -> Doctor {
     let config = Config::default();
     let size = Size::new(config.entries, config.completions);
     let ring = Mask::from_env().and_then(|mask| Ring::open(size, mask));
+    let cause = ring.as_ref().err().map(SetupError::cause);
     Doctor {
+        backend: backend::asked(&config).map(|asked| backend::decide(asked, cause)),
         ring: ring.map(|ring| Found {
             size: ring.size(),
             smaller: ring.size() != size,
             flags: ring.flags.names().collect(),
             capabilities: ring.capabilities,
         }),
-        mask: std::env::var_os(capabilities::VARIABLE)
-            .map(|mask| mask.to_string_lossy().into_owned()),
+        settings: [backend::VARIABLE, capabilities::VARIABLE]
+            .into_iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?.to_string_lossy().into_owned())))
+            .collect(),
         evidence: Evidence::collect(),
     }
 }
@@ -39,8 +46,10 @@ pub fn doctor() -> Doctor {
 /// What [`doctor`] found; displays as a table.
 #[derive(Debug)]
 pub struct Doctor {
+    /// The backend's name; `None` if there is none.
+    backend: Result<Option<&'static str>, SetupError>,
     ring: Result<Found, SetupError>,
-    mask: Option<String>,
+    settings: Vec<(&'static str, String)>,
     evidence: Evidence,
 }
 
@@ -54,6 +63,12 @@ struct Found {
 }
 
 impl Doctor {
+    /// The name of the backend that a driver gets here, as [`Driver::backend`](crate::Driver::backend)
+    /// has it; `None` if a driver is refused.
+    pub fn backend(&self) -> Option<&'static str> {
+        self.backend.as_ref().ok().copied().flatten()
+    }
+
     /// What a ring can do here; `None` if there is none.
     pub fn capabilities(&self) -> Option<Capabilities> {
         self.ring.as_ref().ok().map(|found| found.capabilities)
@@ -69,8 +84,13 @@ impl fmt::Display for Doctor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, text: &str| writeln!(f, "{name:<14}{text}");
         row("kernel", &self.evidence.release)?;
-        if let Some(mask) = &self.mask {
-            row("mask", &format!("{}={mask}", capabilities::VARIABLE))?;
+        for (name, value) in &self.settings {
+            row("setting", &format!("{name}={value}"))?;
+        }
+        match &self.backend {
+            Ok(Some(name)) => row("backend", name)?,
+            Ok(None) => row("backend", "none: drivers are refused for the reason below")?,
+            Err(error) => row("backend", &format!("none: {error}"))?,
         }
         match &self.ring {
             Ok(Found { size, smaller, flags, capabilities }) => {

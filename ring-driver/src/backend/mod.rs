@@ -26,7 +26,7 @@ pub(crate) mod poll;
 /// The kernel's ring.
 pub(crate) mod uring;
 
-pub(crate) use choice::choose;
+pub(crate) use choice::{VARIABLE, asked, choose, decide};
 
 /// One of the backends, or none any more.
 pub(crate) enum Backend {

@@ -56,6 +56,30 @@ pub fn skip(id: &str, reason: &str) {
     println!("SKIP {id}: {reason}");
 }
 
+/// Whether this machine gives a ring, whatever the lane is about; where it does not, the test `id`
+/// is skipped. For tests of what only a ring has.
+///
+/// ```
+/// use wakering_ring_driver::testing::ring_or_skip;
+/// use wakering_ring_driver::{Backend, Config, Driver};
+///
+/// if !ring_or_skip("the_ring_is_asked_for_by_name") {
+///     return;
+/// }
+/// let mut config = Config::default();
+/// config.backend = Backend::Uring;
+/// assert_eq!(Driver::new(&config).unwrap().backend(), "uring");
+/// ```
+pub fn ring_or_skip(id: &str) -> bool {
+    match crate::doctor().error() {
+        None => true,
+        Some(error) => {
+            skip(id, &format!("there is no ring: {:?}", error.cause()));
+            false
+        }
+    }
+}
+
 /// The descriptors of this process with what they lead to, in order, without the one that the
 /// listing itself takes.
 ///

@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use wakering_ring_driver::op;
-use wakering_ring_driver::testing::patience;
-use wakering_ring_driver::{Config, Driver, Fd, Instant, Wait};
+use wakering_ring_driver::testing::{patience, ring_or_skip};
+use wakering_ring_driver::{Backend, Config, Driver, Fd, Instant, Wait};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once, settle};
 
@@ -42,7 +42,10 @@ fn case_u04_a_full_queue_loses_no_cancellation() {
         drop(timers);
         settle(&driver);
         let counters = driver.counters();
-        assert_eq!((counters.cancels, counters.used("async_cancel")), (1000, 1000));
+        assert_eq!(counters.cancels, 1000);
+        if driver.backend() == "uring" {
+            assert_eq!(counters.used("async_cancel"), 1000);
+        }
         assert_eq!(driver.shutdown(Duration::from_secs(5)).leaked, 0);
     }
 }
@@ -130,8 +133,14 @@ fn emulated_operations_are_taken_back_too() {
 /// it ends all the same.
 #[test]
 fn a_cancellation_between_two_polls_is_not_lost() {
+    if !ring_or_skip("cancel::a_cancellation_between_two_polls_is_not_lost") {
+        return;
+    }
     // A ring that completes a poll while nobody looks.
-    let driver = without("-recv,-defer_taskrun,-coop_taskrun");
+    let mut config = Config::default();
+    config.backend = Backend::Uring;
+    config.mask = Some("-recv,-defer_taskrun,-coop_taskrun".parse().unwrap());
+    let driver = Driver::new(&config).unwrap();
     let wakes = Arc::new(Wakes::default());
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let mut thief = ours.try_clone().unwrap();

@@ -144,7 +144,8 @@ fn a_dropped_driver_leaves_no_late_write_and_no_descriptor() {
         };
         Pool::shared().submit(Class::User, Box::new(job)).unwrap();
         assert_eq!(told.recv().unwrap(), "begun");
-        assert_eq!(driver.counters().pool_calls, 1);
+        let calls = if driver.capabilities().has("read") { 1 } else { 2 };
+        assert_eq!(driver.counters().pool_calls, calls);
         // A thread takes its name when it first runs.
         let end = Instant::now() + patience(Duration::from_secs(10));
         while pool_threads() < 2 {

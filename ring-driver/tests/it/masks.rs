@@ -12,7 +12,10 @@ use std::time::Duration;
 use wakering_ring_driver::op::{
     self, Allocation, DatagramBuffer, Domain, Interest, OpenHow, SocketKind,
 };
-use wakering_ring_driver::{Config, Driver, Fd, IoBuf, SetupCause, SetupError, Sharing, option};
+use wakering_ring_driver::testing::ring_or_skip;
+use wakering_ring_driver::{
+    Backend, Config, Driver, Fd, IoBuf, SetupCause, SetupError, Sharing, option,
+};
 
 use crate::{Wakes, block_on, poll_once};
 
@@ -48,6 +51,7 @@ type Tried = Result<(), Box<dyn std::error::Error>>;
 
 fn driver(mask: &str) -> Result<Driver, SetupError> {
     let mut config = Config::default();
+    config.backend = Backend::Uring;
     config.mask = Some(mask.parse().expect(mask));
     Driver::new(&config)
 }
@@ -198,6 +202,9 @@ fn used_only_what_it_has(driver: &Driver) {
 /// the next tests take away, as far as the kernel has it: they do take something away.
 #[test]
 fn without_a_mask_everything_goes_through_the_ring() {
+    if !ring_or_skip("masks::without_a_mask_everything_goes_through_the_ring") {
+        return;
+    }
     let driver = all_operations("");
     used_only_what_it_has(&driver);
     let counters = driver.counters();
@@ -211,6 +218,9 @@ fn without_a_mask_everything_goes_through_the_ring() {
 /// one was not used.
 #[test]
 fn each_operation_has_something_that_stands_in_for_it() {
+    if !ring_or_skip("masks::each_operation_has_something_that_stands_in_for_it") {
+        return;
+    }
     for name in REPLACEABLE {
         let driver = all_operations(&format!("-{name}"));
         used_only_what_it_has(&driver);
@@ -223,6 +233,9 @@ fn each_operation_has_something_that_stands_in_for_it() {
 /// calls on the pool and after readiness.
 #[test]
 fn all_operations_at_once_have_something_that_stands_in_for_them() {
+    if !ring_or_skip("masks::all_operations_at_once_have_something_that_stands_in_for_them") {
+        return;
+    }
     let mask: Vec<String> = REPLACEABLE.iter().map(|name| format!("-{name}")).collect();
     let driver = all_operations(&mask.join(","));
     used_only_what_it_has(&driver);
@@ -239,6 +252,9 @@ fn all_operations_at_once_have_something_that_stands_in_for_them() {
 /// then all succeed.
 #[test]
 fn each_capability_and_each_tier_can_be_done_without() {
+    if !ring_or_skip("masks::each_capability_and_each_tier_can_be_done_without") {
+        return;
+    }
     let full = driver("").expect("a ring").capabilities();
     let list = full.to_string();
     for name in list.split_whitespace().filter(|&name| name != "ext_arg") {
@@ -261,6 +277,9 @@ fn each_capability_and_each_tier_can_be_done_without() {
 /// error says what it is.
 #[test]
 fn what_nothing_can_stand_in_for_is_named() {
+    if !ring_or_skip("masks::what_nothing_can_stand_in_for_is_named") {
+        return;
+    }
     for name in ["ext_arg", "poll_add", "timeout", "async_cancel"] {
         let error = driver(&format!("-{name}")).expect_err("no driver can do without it");
         assert_eq!(error.cause(), SetupCause::Unsupported, "{error}");

@@ -4,7 +4,8 @@
 use std::fs::File;
 
 use wakering_ring_driver::testing::{
-    Limit, drop_privileges, forbid_io_uring, in_child, in_child_with, limit, open_descriptors, skip,
+    Limit, drop_privileges, forbid_io_uring, in_child, in_child_with, limit, open_descriptors,
+    ring_or_skip, skip,
 };
 use wakering_ring_driver::{Backend, Config, Driver, SetupCause, SetupError, doctor, op};
 
@@ -65,12 +66,17 @@ fn named_as_filter(errno: i32) {
         picture.contains("io_uring      no") && picture.contains("a filter is in force"),
         "{picture}"
     );
+    assert_eq!(doctor.backend(), Some("poll"));
+    assert!(picture.contains("backend       poll"), "{picture}");
 }
 
 /// Given an ordinary user who may lock 64 KiB; when a ring is asked for; then a smaller one comes
 /// and works.
 #[test]
 fn little_locked_memory_gives_a_smaller_ring() {
+    if !ring_or_skip("setup::little_locked_memory_gives_a_smaller_ring") {
+        return;
+    }
     in_child("setup::little_locked_memory_gives_a_smaller_ring", || {
         limit(Limit::LockedMemory, 64 * 1024);
         drop_privileges(somebody());
@@ -84,6 +90,9 @@ fn little_locked_memory_gives_a_smaller_ring() {
 #[test]
 fn no_locked_memory_is_named() {
     const NAME: &str = "setup::no_locked_memory_is_named";
+    if !ring_or_skip(NAME) {
+        return;
+    }
     let output = in_child(NAME, || {
         limit(Limit::LockedMemory, 0);
         drop_privileges(somebody());
@@ -108,6 +117,9 @@ fn no_locked_memory_is_named() {
 /// open of those that failed.
 #[test]
 fn running_out_of_descriptors_at_every_step_is_named() {
+    if !ring_or_skip("setup::running_out_of_descriptors_at_every_step_is_named") {
+        return;
+    }
     in_child("setup::running_out_of_descriptors_at_every_step_is_named", || {
         limit(Limit::OpenFiles, 64);
         let before = open_descriptors();
@@ -144,6 +156,9 @@ fn running_out_of_descriptors_at_every_step_is_named() {
 #[test]
 fn the_environment_is_obeyed() {
     const NAME: &str = "setup::the_environment_is_obeyed";
+    if !ring_or_skip(NAME) {
+        return;
+    }
     for mask in ["t0", "t0,-statx"] {
         in_child_with(NAME, &[("WAKERING_CAPS", mask)], || {
             let capabilities = ring().unwrap_or_else(|error| panic!("{error}")).capabilities();

@@ -43,6 +43,8 @@ const TURNS_WITHOUT_LOOK: u32 = 4;
 /// The first and the longest pause of a request that nothing tells when to try again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(32));
 
+const TIME_IS_OVER: Outcome = Outcome::plain(-libc::ETIME);
+
 pub(crate) struct Poll {
     epoll: Epoll,
     offload: Offload,
@@ -114,6 +116,8 @@ impl Poll {
     }
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        self.counters.submitted += 1;
+        self.counters.readiness_calls += 1;
         match request.class() {
             _ if let Request::Timeout { spec } = *request => {
                 // SAFETY: whoever made the request vouches for the time.
@@ -133,7 +137,8 @@ impl Poll {
         }
     }
 
-    /// What waits ends as cancelled; what the pool is at, or what has completed, does not.
+    /// What waits ends, as what it has come to by now: whoever cancels does not overtake what has
+    /// happened already. What the pool is at goes on.
     pub(crate) fn cancel(&mut self, target: UserData) {
         let Some(flight) = self.flights.find(target) else { return };
         let (slot, due, fd) = (target.slot(), flight.due, flight.attempt.request().fd().0);
@@ -143,9 +148,14 @@ impl Poll {
             }
             None => self.flights.unlink(&mut self.watches.of(fd).first, slot),
         }
-        if let Some(flight) = self.flights.take(slot) {
-            self.finish(&flight, Outcome::plain(flight.attempt.ended_by(-libc::ECANCELED)));
-        }
+        let Some(mut flight) = self.flights.take(slot) else { return };
+        let outcome = match flight.attempt.request() {
+            Request::Timeout { .. } if due <= Some(Instant::now()) => Some(TIME_IS_OVER),
+            Request::Timeout { .. } => None,
+            _ => self.proceed(&mut flight.attempt),
+        };
+        let cancelled = || Outcome::plain(flight.attempt.ended_by(-libc::ECANCELED));
+        self.finish(&flight, outcome.unwrap_or_else(cancelled));
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -273,7 +283,6 @@ impl Poll {
             Request::Recv { len, flags: 0, .. } => (Outcome::plain(attempt.proceed()?), len),
             _ => (Outcome::plain(attempt.proceed()?), 0),
         };
-        self.counters.readiness_calls += 1;
         if (1..room as i32).contains(&outcome.result) && self.is_drained_by(request.fd()) {
             self.watches.of(request.fd().0).set_idle(Direction::In, true);
         }
@@ -368,7 +377,7 @@ impl Poll {
             let Some(mut flight) = self.flights.take(slot) else { continue };
             flight.due = None;
             match flight.attempt.request() {
-                Request::Timeout { .. } => self.finish(&flight, Outcome::plain(-libc::ETIME)),
+                Request::Timeout { .. } => self.finish(&flight, TIME_IS_OVER),
                 _ => self.advance(flight),
             }
         }
@@ -376,6 +385,7 @@ impl Poll {
 
     fn call_on_pool(&mut self, request: Request, user_data: UserData) {
         self.counters.pool_calls += 1;
+        self.counters.readiness_calls -= 1;
         if let Err(errno) = self.offload.start(request, user_data) {
             self.complete(user_data, Outcome::plain(-errno));
         }
