@@ -80,14 +80,16 @@ impl Backend {
         }
     }
 
-    /// Takes a request. Never refuses: what cannot go out now waits.
-    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+    /// Takes a request. Never refuses: what cannot go out now waits. An outcome says that it is
+    /// over, and that no completion follows.
+    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
         match self {
             Backend::Uring(uring) => uring.push(request, user_data),
-            Backend::Poll(poll) => poll.push(request, user_data),
+            Backend::Poll(poll) => return poll.push(request, user_data),
             Backend::Memory(memory) => memory.push(request, user_data),
             Backend::Gone => unreachable!("nothing starts once the driver has been shut down"),
         }
+        None
     }
 
     /// Asks for the end of `target`. The answer shows in the target's own completion.

@@ -18,7 +18,7 @@ use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
 use crate::fd::{Descriptor, Sharing, Shelf};
-use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots, State};
+use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
 use crate::time::Instant;
@@ -120,18 +120,15 @@ impl Core {
         counters
     }
 
-    /// Hands what `kept` asks for to the backend.
-    pub(super) fn launch(
-        &mut self,
-        kept: Kept,
-        request: Request,
-        home: Home,
-        state: State,
-        waker: Option<Waker>,
-    ) -> Key {
-        let key = self.slots.insert(kept, home, state, waker);
-        self.backend.push(&request, key.user_data());
-        key
+    /// Hands the request of `key`, which has taken its place, to the backend. Whether it is over
+    /// already.
+    pub(super) fn launch(&mut self, key: Key, request: &Request) -> bool {
+        let user_data = key.user_data();
+        let answer = self.backend.push(request, user_data);
+        if let Some(outcome) = answer {
+            self.on_completion(Completion { user_data, outcome });
+        }
+        answer.is_some()
     }
 
     /// Whether completions wait, or something must be done outside the core before anybody may

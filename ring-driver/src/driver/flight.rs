@@ -11,7 +11,7 @@ use crate::error::RuntimeError;
 use crate::fd::Fd;
 use crate::in_flight::{Home, Kept, Key, OnDrop, Slot, State};
 use crate::op::{Lane, Operation};
-use crate::request::Number;
+use crate::request::{Number, Request};
 
 impl Core {
     pub(super) fn begin<O: Operation>(
@@ -42,13 +42,8 @@ impl Core {
                     None => Home::NO_DESCRIPTOR,
                 };
                 let home = Home::Account { account, descriptor };
-                Begun::InFlight(self.launch(
-                    kept,
-                    request,
-                    home,
-                    State::Waiting,
-                    Some(waker.clone()),
-                ))
+                let key = self.slots.insert(kept, home, State::Waiting);
+                self.take_off(key, &request, waker)
             }
             (Lane::Read, Some(fd)) => self.begin_read(operation, fd.index(), number, queued, waker),
             (Lane::Write, Some(fd)) => {
@@ -59,6 +54,17 @@ impl Core {
                 io::Error::new(io::ErrorKind::InvalidInput, "this operation needs a descriptor"),
             ),
         }
+    }
+
+    /// Launches a flight that has a future, whose waker is needed only if it has to wait.
+    pub(super) fn take_off<O>(&mut self, key: Key, request: &Request, waker: &Waker) -> Begun<O> {
+        if self.launch(key, request) {
+            return Begun::Over(key);
+        }
+        if let Some(slot) = self.slots.get(key) {
+            slot.waker = Some(waker.clone());
+        }
+        Begun::InFlight(key)
     }
 
     pub(super) fn poll_slot<O: Operation>(&mut self, key: Key, waker: &Waker) -> Polled<O> {
@@ -91,7 +97,10 @@ impl Core {
 
     pub(super) fn poll_item<O: Operation>(&mut self, key: Key, waker: &Waker) -> PolledItem<O> {
         let Some(slot) = self.slots.get(key) else { return PolledItem::Pending };
-        let item = slot.items_index().and_then(|index| self.items[index].pop_front());
+        let item = match slot.items_index() {
+            Some(index) => self.items[index].pop_front(),
+            None => (slot.state == State::Done).then_some(slot.outcome),
+        };
         match (slot.state, item) {
             (State::Robbed, _) => {
                 let slot = self.slots.remove(key);

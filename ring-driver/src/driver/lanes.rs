@@ -59,9 +59,9 @@ impl Core {
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
-        let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
+        let key = self.slots.insert(kept, home, State::Waiting);
         self.occupy_read(descriptor, key);
-        Begun::InFlight(key)
+        self.take_off(key, &request, waker)
     }
 
     pub(super) fn begin_write<O: Operation>(
@@ -88,9 +88,9 @@ impl Core {
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
-        let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
+        let key = self.slots.insert(kept, home, State::Waiting);
         self.descriptors[descriptor].write.in_flight = Some(key);
-        Begun::InFlight(key)
+        self.take_off(key, &request, waker)
     }
 
     /// `key` is the side's receive from now on, paid by whoever is polled.
@@ -193,13 +193,13 @@ impl Core {
     }
 
     /// Starts `operation` on a free side for nobody in particular: what it brings goes on the
-    /// side's shelf.
+    /// side's shelf, perhaps at once.
     pub(crate) fn begin_detached<O: Operation>(&mut self, operation: O, descriptor: u32) {
         let state = &mut self.descriptors[descriptor as usize];
         let number = state.number;
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor, lane: O::LANE };
-        let key = self.launch(kept, request, home, State::Abandoned, None);
+        let key = self.slots.insert(kept, home, State::Abandoned);
         let state = &mut self.descriptors[descriptor as usize];
         let side = match O::LANE {
             Lane::Write => &mut state.write,
@@ -207,6 +207,7 @@ impl Core {
         };
         debug_assert!(side.in_flight.is_none(), "a side holds one operation");
         side.in_flight = Some(key);
+        self.launch(key, &request);
     }
 
     /// Puts a multishot's unfetched items on the shelf of its side.

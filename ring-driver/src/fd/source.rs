@@ -107,6 +107,10 @@ impl crate::driver::Core {
             }
             None => self.begin_detached(Prefetch { pool: pool.clone() }, descriptor),
         }
+        if in_flight.is_none() && self.descriptors[descriptor as usize].read.in_flight.is_none() {
+            // It is over already.
+            return self.poll_fill(descriptor, pool, cx);
+        }
         self.descriptors[descriptor as usize].read.wait(cx.waker());
         Fill::Pending
     }

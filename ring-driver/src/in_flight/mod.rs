@@ -91,18 +91,12 @@ impl Slots {
         Slots { slots: Slab::with_capacity(64), next_generation: 0 }
     }
 
-    pub(crate) fn insert(
-        &mut self,
-        kept: Kept,
-        home: Home,
-        state: State,
-        waker: Option<Waker>,
-    ) -> Key {
+    pub(crate) fn insert(&mut self, kept: Kept, home: Home, state: State) -> Key {
         let generation = self.next_generation;
         // Generations stay below the patterns that backends reserve for themselves.
         self.next_generation = (generation + 1) & 0x00ff_ffff;
         let outcome = Outcome::plain(0);
-        let slot = Slot { waker, kept, outcome, home, generation, items: NO_ITEMS, state };
+        let slot = Slot { waker: None, kept, outcome, home, generation, items: NO_ITEMS, state };
         Key { index: self.slots.insert(slot) as u32, generation }
     }
 

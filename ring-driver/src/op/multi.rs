@@ -96,6 +96,8 @@ impl<O: MultiOperation> Multi<O> {
                         }
                     };
                     match driver.begin(operation, Some(&self.fd), queued, cx.waker()) {
+                        // One that is over has its only item in the slot.
+                        Begun::Over(key) => self.stage = Stage::InFlight(key),
                         Begun::InFlight(key) => {
                             driver.expect_items(key);
                             self.stage = Stage::InFlight(key);

@@ -31,7 +31,8 @@ fn ring() -> Result<Driver, SetupError> {
 /// names the filter, and the doctor says the same.
 #[test]
 fn a_filter_that_refuses_is_named() {
-    in_child("setup::a_filter_that_refuses_is_named", || {
+    let any_backend = [("WAKERING_BACKEND", "auto")];
+    in_child_with("setup::a_filter_that_refuses_is_named", &any_backend, || {
         forbid_io_uring(EPERM);
         named_as_filter(EPERM);
     });
@@ -41,7 +42,8 @@ fn a_filter_that_refuses_is_named() {
 /// names the filter.
 #[test]
 fn a_filter_that_hides_is_named() {
-    in_child("setup::a_filter_that_hides_is_named", || {
+    let any_backend = [("WAKERING_BACKEND", "auto")];
+    in_child_with("setup::a_filter_that_hides_is_named", &any_backend, || {
         forbid_io_uring(ENOSYS);
         named_as_filter(ENOSYS);
     });

@@ -146,7 +146,7 @@ fn a_panicking_waker_does_not_keep_others_from_being_woken() {
     }
     let driver = driver();
     let wakes = Arc::new(Wakes::default());
-    let (mut first, mut second) = (op::nop(), op::nop());
+    let (mut first, mut second) = (op::timeout(Duration::ZERO), op::timeout(Duration::ZERO));
     let entered = driver.enter();
     let panics = Waker::from(Arc::new(Panics));
     let polled = std::pin::Pin::new(&mut first);

@@ -325,15 +325,39 @@ fn a_runtime_may_be_dropped_inside_another_one() {
     });
 }
 
+/// Given a sandbox that refuses io_uring; when a ring is asked for by name; then the error says
+/// why there is none. When nobody asks for one; then programs run all the same.
 #[test]
-fn a_machine_without_a_ring_gives_an_error_and_run_panics_with_its_text() {
+fn a_machine_without_a_ring_refuses_one_and_runs_without() {
     const EPERM: i32 = 1;
-    in_child("run::a_machine_without_a_ring_gives_an_error_and_run_panics_with_its_text", || {
-        forbid_io_uring(EPERM);
-        let backend = wakering_runtime::Backend::Uring;
-        let error = Builder::new().backend(backend).build().unwrap_err();
+    let any_backend = [("WAKERING_BACKEND", "auto")];
+    in_child_with(
+        "run::a_machine_without_a_ring_refuses_one_and_runs_without",
+        &any_backend,
+        || {
+            forbid_io_uring(EPERM);
+            let asked = wakering_runtime::Backend::Uring;
+            let error = Builder::new().backend(asked).build().unwrap_err();
+            assert_eq!(error.errno(), Some(EPERM), "{error}");
+            let backend = run(async {
+                sleep(Duration::from_millis(1)).await;
+                Driver::current().unwrap().backend()
+            });
+            assert_eq!(backend, "poll");
+        },
+    );
+}
+
+/// Given a setting that means nothing; when `run` is called; then it panics with the text of the
+/// error, which quotes it.
+#[test]
+fn run_panics_with_the_text_of_the_error() {
+    let setting = [("WAKERING_BACKEND", "kqueue")];
+    in_child_with("run::run_panics_with_the_text_of_the_error", &setting, || {
+        let error = Builder::new().build().unwrap_err();
         let panic = catch_unwind(|| run(async {})).unwrap_err();
-        assert!(message(panic).contains(&error.to_string()));
+        let text = message(panic);
+        assert!(text.contains(&error.to_string()) && text.contains("=kqueue"), "{text}");
     });
 }
 

@@ -2,8 +2,8 @@
 //! and what waits for a disk goes to the pool.
 //!
 //! A request is tried where it is pushed, unless the last try has shown that this is in vain; then
-//! it waits for an edge. What it came to is a completion like any other: it is taken in by the turn
-//! and wakes whoever waits, so that nothing above can tell this backend from a ring. Buffers are
+//! it waits for an edge. What it came to is the answer, or a completion like any other, so that
+//! nothing above can tell this backend from a ring. Buffers are
 //! provided as to a ring too; this backend picks from them itself, when there is data.
 
 #![allow(unsafe_code)]
@@ -40,6 +40,11 @@ mod watch;
 /// was sent at once would else cost a system call more than it does on tokio.
 const TURNS_WITHOUT_LOOK: u32 = 4;
 
+/// So many requests in a turn are answered on the spot, which spares the task a way through the
+/// queue. The next one is answered by the turn, so that whoever always finds something to do lets
+/// the others run.
+const ANSWERS_A_TURN: u32 = 128;
+
 /// The first and the longest pause of a request that nothing tells when to try again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(32));
 
@@ -57,6 +62,8 @@ pub(crate) struct Poll {
     deadlines: BTreeSet<(Instant, u32)>,
     completed: Vec<Completion>,
     turns_without_look: u32,
+    /// How many requests may still be answered on the spot before the next turn.
+    answers_left: u32,
     counters: Counters,
     buf_pool: Option<BufPool>,
 }
@@ -75,6 +82,7 @@ impl Poll {
             deadlines: BTreeSet::new(),
             completed: Vec::new(),
             turns_without_look: 0,
+            answers_left: ANSWERS_A_TURN,
             counters: Counters::NONE,
             buf_pool: None,
         })
@@ -115,18 +123,17 @@ impl Poll {
         self.watches.reset(fd.0, Owner::Lender);
     }
 
-    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
         self.counters.submitted += 1;
         self.counters.readiness_calls += 1;
+        let before = self.completed.len();
         match request.class() {
             _ if let Request::Timeout { spec } = *request => {
                 // SAFETY: whoever made the request vouches for the time.
                 let libc::timespec { tv_sec, tv_nsec } = unsafe { *spec };
                 let time = Duration::new(tv_sec as u64, tv_nsec as u32);
-                self.wait_for_time(
-                    Flight::new(user_data, Attempt::new(*request, Mode::Shared)),
-                    time,
-                );
+                let flight = Flight::new(user_data, Attempt::new(*request, Mode::Shared));
+                self.wait_for_time(flight, time);
             }
             Class::None => self.complete(user_data, Outcome::plain(call::call(request))),
             Class::Blocking => self.call_on_pool(*request, user_data),
@@ -135,6 +142,11 @@ impl Poll {
                 None => self.call_on_pool(*request, user_data),
             },
         }
+        if self.completed.len() == before || self.answers_left == 0 {
+            return None;
+        }
+        self.answers_left -= 1;
+        self.completed.pop().map(|completion| completion.outcome)
     }
 
     /// What waits ends, as what it has come to by now: whoever cancels does not overtake what has
@@ -159,6 +171,7 @@ impl Poll {
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
+        self.answers_left = ANSWERS_A_TURN;
         let has_completed = !self.completed.is_empty();
         if has_completed && self.turns_without_look < TURNS_WITHOUT_LOOK {
             self.turns_without_look += 1;
