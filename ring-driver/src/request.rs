@@ -107,6 +107,31 @@ pub enum Request {
         path: *const c_char,
         mode: u32,
     },
+    LinkAt {
+        old_dir: Number,
+        old: *const c_char,
+        new_dir: Number,
+        new: *const c_char,
+    },
+    /// `target` is what the link holds; only `path` is seen from `dir`.
+    SymlinkAt {
+        target: *const c_char,
+        dir: Number,
+        path: *const c_char,
+    },
+    ReadlinkAt {
+        dir: Number,
+        path: *const c_char,
+        buf: *mut u8,
+        len: u32,
+    },
+    Splice {
+        from: Number,
+        from_offset: Option<u64>,
+        to: Number,
+        to_offset: Option<u64>,
+        len: u32,
+    },
     Socket {
         domain: i32,
         kind: i32,
@@ -220,7 +245,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// The descriptor that it is about; [`Number::NONE`] where it names none, or two directories.
+    /// The descriptor that it is about; [`Number::NONE`] where it names none, or two.
     pub(crate) fn fd(&self) -> Number {
         match *self {
             Request::Read { fd, .. }
@@ -255,6 +280,10 @@ impl Request {
             | Request::UnlinkAt { .. }
             | Request::RenameAt { .. }
             | Request::MkdirAt { .. }
+            | Request::LinkAt { .. }
+            | Request::SymlinkAt { .. }
+            | Request::ReadlinkAt { .. }
+            | Request::Splice { .. }
             | Request::Socket { .. }
             | Request::Timeout { .. }
             | Request::Cancel { .. }

@@ -23,6 +23,7 @@ mod masks;
 mod setup;
 mod sockets;
 mod soundness;
+mod splice;
 mod wake;
 
 /// A driver with default settings.

@@ -32,6 +32,9 @@ pub(crate) fn opcode(request: &Request) -> Option<u8> {
         Request::UnlinkAt { .. } => ring::UnlinkAt::CODE,
         Request::RenameAt { .. } => ring::RenameAt::CODE,
         Request::MkdirAt { .. } => ring::MkDirAt::CODE,
+        Request::LinkAt { .. } => ring::LinkAt::CODE,
+        Request::SymlinkAt { .. } => ring::SymlinkAt::CODE,
+        Request::Splice { .. } => ring::Splice::CODE,
         Request::Socket { .. } => ring::Socket::CODE,
         Request::Bind { .. } => ring::Bind::CODE,
         Request::Listen { .. } => ring::Listen::CODE,
@@ -49,6 +52,7 @@ pub(crate) fn opcode(request: &Request) -> Option<u8> {
         Request::Cancel { .. } => ring::AsyncCancel::CODE,
         Request::MsgRing { .. } => ring::MsgRingData::CODE,
         Request::Fchmod { .. }
+        | Request::ReadlinkAt { .. }
         | Request::GetSockName { .. }
         | Request::GetPeerName { .. }
         | Request::SetSockOpt { .. }
@@ -100,6 +104,17 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
         Request::MkdirAt { dir, path, mode } => {
             ring::MkDirAt::new(file(dir), path).mode(mode).build()
         }
+        Request::LinkAt { old_dir, old, new_dir, new } => {
+            ring::LinkAt::new(file(old_dir), old, file(new_dir), new).build()
+        }
+        Request::SymlinkAt { target, dir, path } => {
+            ring::SymlinkAt::new(file(dir), target, path).build()
+        }
+        Request::Splice { from, from_offset, to, to_offset, len } => {
+            let (from_offset, to_offset) = (position(from_offset), position(to_offset));
+            let (from_offset, to_offset) = (from_offset as i64, to_offset as i64);
+            ring::Splice::new(file(from), from_offset, file(to), to_offset, len).build()
+        }
         Request::Socket { domain, kind, protocol } => {
             ring::Socket::new(domain, kind, protocol).build()
         }
@@ -139,6 +154,7 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
             ring::MsgRingData::new(file(target), result, user_data, None).build()
         }
         Request::Fchmod { .. }
+        | Request::ReadlinkAt { .. }
         | Request::GetSockName { .. }
         | Request::GetPeerName { .. }
         | Request::SetSockOpt { .. }
@@ -200,6 +216,9 @@ mod tests {
             Request::UnlinkAt { dir, path, flags: 0 },
             Request::RenameAt { old_dir: dir, old: path, new_dir: dir, new: path, flags: 0 },
             Request::MkdirAt { dir, path, mode: 0 },
+            Request::LinkAt { old_dir: dir, old: path, new_dir: dir, new: path },
+            Request::SymlinkAt { target: path, dir, path },
+            Request::Splice { from: fd, from_offset: None, to: fd, to_offset: None, len: 1 },
             Request::Socket { domain: 1, kind: 1, protocol: 0 },
             Request::Bind { fd, address: ptr::null(), len: 0 },
             Request::Listen { fd, backlog: 1 },
