@@ -143,6 +143,10 @@ fn paths_that_cannot_be_are_refused() {
             fs::rename("x", zero).await,
             fs::read_dir(zero).await.map(drop),
             fs::symlink("x", zero).await,
+            fs::symlink(zero, "x").await,
+            fs::hard_link("x", zero).await,
+            fs::hard_link(zero, "x").await,
+            fs::read_link(zero).await.map(drop),
         ] {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidInput);
         }
