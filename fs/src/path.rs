@@ -47,7 +47,7 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
 ///     let path = std::env::temp_dir().join(format!("wakering-unlink-{}", std::process::id()));
 ///     wakering_fs::write(&path, "").await?;
 ///     wakering_fs::remove_file(&path).await?;
-///     assert!(!wakering_fs::try_exists(&path).await?);
+///     assert!(!wakering_fs::exists(&path).await?);
 ///     Ok::<_, std::io::Error>(())
 /// })
 /// # .unwrap();
