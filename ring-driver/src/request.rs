@@ -7,6 +7,9 @@
 
 use std::ffi::c_char;
 
+#[cfg(test)]
+pub(crate) mod examples;
+
 /// What a descriptor is to the backend: an OS number for the kernel, an id for a simulated world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Number(pub(crate) i32);
