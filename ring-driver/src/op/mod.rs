@@ -78,7 +78,7 @@ pub use poll::{Interest, Poll, poll};
 pub use read::{Read, ReadAt, read, read_at};
 pub use read_vectored::{ReadVectored, ReadVectoredAt, read_vectored, read_vectored_at};
 pub use readlinkat::{ReadlinkAt, read_link};
-pub use recv::{Peek, Recv, peek, recv};
+pub use recv::{Recv, peek, recv};
 pub use recv_multi::{RecvMulti, recv_multi};
 pub use recvmsg::{RecvMsg, recv_msg};
 pub use renameat::{RenameAt, rename};
