@@ -16,6 +16,9 @@ use crate::error::RuntimeError;
 use crate::fd::Fd;
 use crate::request::{Number, Request};
 
+/// The kernel's own mark of a system call that a signal interrupted.
+const ERESTARTSYS: i32 = 512;
+
 /// The operation of [`splice`].
 #[derive(Debug)]
 pub struct Splice {
@@ -95,7 +98,12 @@ unsafe impl Operation for Splice {
     }
 
     fn fail(self, error: io::Error) -> io::Result<usize> {
-        Err(error)
+        match error.raw_os_error() {
+            // One that waits is taken back by a signal to the kernel's worker, and ends with the
+            // mark of an interrupted wait, which no program should see.
+            Some(libc::EINTR | ERESTARTSYS) => Err(io::Error::from_raw_os_error(libc::ECANCELED)),
+            _ => Err(error),
+        }
     }
 
     fn far_end(&self) -> Option<&Fd> {
