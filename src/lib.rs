@@ -71,6 +71,6 @@ pub use wakering_ring_driver as driver;
 mod documents {
     #[doc = include_str!("../README.md")]
     struct Readme;
-    #[doc = include_str!("../docs/kernels-and-containers.md")]
-    struct KernelsAndContainers;
+    #[doc = include_str!("../docs/kernels.md")]
+    struct Kernels;
 }

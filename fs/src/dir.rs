@@ -133,7 +133,7 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
 ///     let dir = std::env::temp_dir().join(format!("wakering-tree-{}", std::process::id()));
 ///     wakering_fs::create_dir_all(dir.join("a/b")).await?;
 ///     wakering_fs::remove_dir_all(&dir).await?;
-///     assert!(!wakering_fs::try_exists(&dir).await?);
+///     assert!(!wakering_fs::exists(&dir).await?);
 ///     Ok::<_, std::io::Error>(())
 /// })
 /// # .unwrap();

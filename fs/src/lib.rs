@@ -1,8 +1,8 @@
 //! Files and directories with the names of std, where nothing blocks the loop.
 //!
-//! What the ring can do (open, read, write, sync, stat, rename, …) is an operation of the kernel;
-//! the few things that it cannot (links, listing, canonical paths) run on the thread pool. Which of
-//! the two it was shows nowhere.
+//! What the ring can do (open, read, write, sync, stat, rename, link, …) is an operation of the
+//! kernel; the few things that it cannot (listing, copying, canonical paths) run on the thread pool.
+//! Which of the two it was shows nowhere.
 //!
 //! ```
 //! use wakering_fs as fs;
@@ -70,7 +70,7 @@ mod off_loop;
 pub use copy::copy;
 pub use dir::{create_dir, create_dir_all, remove_dir, remove_dir_all};
 pub use file::File;
-pub use metadata::{FileType, Metadata, metadata, set_permissions, symlink_metadata, try_exists};
+pub use metadata::{FileType, Metadata, exists, metadata, set_permissions, symlink_metadata};
 pub use open_options::OpenOptions;
 pub use path::{canonicalize, hard_link, read_link, remove_file, rename, symlink};
 pub use read_dir::{DirEntry, ReadDir, read_dir};

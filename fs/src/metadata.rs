@@ -283,8 +283,8 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 ///
 /// ```
 /// wakering_runtime::run(async {
-///     assert!(wakering_fs::try_exists("/").await?);
-///     assert!(!wakering_fs::try_exists("/no/such/thing").await?);
+///     assert!(wakering_fs::exists("/").await?);
+///     assert!(!wakering_fs::exists("/no/such/thing").await?);
 ///     Ok::<_, std::io::Error>(())
 /// })
 /// # .unwrap();
@@ -297,7 +297,7 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// # Cancellation
 ///
 /// **Strict**: nothing changes.
-pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
+pub async fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
     match metadata(path).await {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -123,7 +123,7 @@ impl OpenOptions {
     /// wakering_runtime::run(async {
     ///     let path = std::env::temp_dir().join(format!("wakering-made-{}", std::process::id()));
     ///     OpenOptions::new().write(true).create(true).open(&path).await?;
-    ///     assert!(wakering_fs::try_exists(&path).await?);
+    ///     assert!(wakering_fs::exists(&path).await?);
     ///     wakering_fs::remove_file(&path).await
     /// })
     /// # .unwrap();

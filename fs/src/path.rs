@@ -47,7 +47,7 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
 ///     let path = std::env::temp_dir().join(format!("wakering-unlink-{}", std::process::id()));
 ///     wakering_fs::write(&path, "").await?;
 ///     wakering_fs::remove_file(&path).await?;
-///     assert!(!wakering_fs::try_exists(&path).await?);
+///     assert!(!wakering_fs::exists(&path).await?);
 ///     Ok::<_, std::io::Error>(())
 /// })
 /// # .unwrap();
@@ -93,12 +93,10 @@ pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
 ///
 /// # Kernel
 ///
-/// linkat(2) on the pool.
+/// `IORING_OP_LINKAT`, 5.15; elsewhere linkat(2) on the pool.
 pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     let (original, link) = (original.as_ref(), link.as_ref());
-    let (old, new) = (original.to_owned(), link.to_owned());
-    let made = off_loop(move || std::fs::hard_link(old, new)).await;
-    made.map_err(between("link", original, link))
+    op::link(None, original, link).await.map_err(between("link", original, link))
 }
 
 /// Makes `link` a symbolic link to `original`, which need not be there.
@@ -125,12 +123,10 @@ pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io
 ///
 /// # Kernel
 ///
-/// symlinkat(2) on the pool.
+/// `IORING_OP_SYMLINKAT`, 5.15; elsewhere symlinkat(2) on the pool.
 pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     let (original, link) = (original.as_ref(), link.as_ref());
-    let (to, at) = (original.to_owned(), link.to_owned());
-    let made = off_loop(move || std::os::unix::fs::symlink(to, at)).await;
-    made.map_err(between("symlink", link, original))
+    op::symlink(None, original, link).await.map_err(between("symlink", link, original))
 }
 
 /// The path that the symbolic link at `path` holds, as it stands there.
@@ -154,11 +150,10 @@ pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::
 ///
 /// # Kernel
 ///
-/// readlink(2) on the pool.
+/// readlinkat(2) on the pool.
 pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     let path = path.as_ref();
-    let owned = path.to_owned();
-    off_loop(move || std::fs::read_link(owned)).await.map_err(on("readlink", path))
+    op::read_link(None, path).await.map_err(on("readlink", path))
 }
 
 /// The absolute path of the file at `path`, without symbolic links, `.` and `..`.

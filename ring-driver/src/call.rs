@@ -66,7 +66,12 @@ impl Request {
             | Request::Statx { .. }
             | Request::UnlinkAt { .. }
             | Request::RenameAt { .. }
-            | Request::MkdirAt { .. } => Class::Blocking,
+            | Request::MkdirAt { .. }
+            | Request::LinkAt { .. }
+            | Request::SymlinkAt { .. }
+            | Request::ReadlinkAt { .. } => Class::Blocking,
+            // It waits for either end, and does not say for which.
+            Request::Splice { .. } => Class::Untold,
             Request::Nop
             | Request::Socket { .. }
             | Request::Bind { .. }
@@ -91,6 +96,16 @@ pub(crate) fn call(request: &Request) -> i32 {
         // SAFETY: whoever made the request gave the number up.
         Request::Close { fd } => once(unsafe { libc::close(fd.0) } as isize),
         Request::Poll { fd, events } => poll(fd.0, events, -1),
+        // One of the ends may be in a mode in which it does not wait.
+        Request::Splice { from, to, .. } => loop {
+            match call_with(request, 0) {
+                again if again == -libc::EAGAIN => {
+                    poll(from.0, libc::POLLIN as u32, -1);
+                    poll(to.0, libc::POLLOUT as u32, -1);
+                }
+                result => return result,
+            }
+        },
         _ => call_with(request, 0),
     }
 }
@@ -274,6 +289,26 @@ fn call_with(request: &Request, more: i32) -> i32 {
                 libc::renameat2(old_dir.0, old, new_dir.0, new, flags) as isize
             }
             Request::MkdirAt { dir, path, mode } => libc::mkdirat(dir.0, path, mode) as isize,
+            Request::LinkAt { old_dir, old, new_dir, new } => {
+                libc::linkat(old_dir.0, old, new_dir.0, new, 0) as isize
+            }
+            Request::SymlinkAt { target, dir, path } => {
+                libc::symlinkat(target, dir.0, path) as isize
+            }
+            Request::ReadlinkAt { dir, path, buf, len } => {
+                libc::readlinkat(dir.0, path, buf.cast(), len as usize)
+            }
+            Request::Splice { from, from_offset, to, to_offset, len } => {
+                let offset = |offset: Option<u64>| offset.map(|offset| offset as i64);
+                let (mut from_offset, mut to_offset) = (offset(from_offset), offset(to_offset));
+                let pointer = |offset: &mut Option<i64>| {
+                    offset.as_mut().map_or(ptr::null_mut(), ptr::from_mut::<i64>)
+                };
+                let (read_at, write_at) = (pointer(&mut from_offset), pointer(&mut to_offset));
+                let flags =
+                    if more & libc::MSG_DONTWAIT == 0 { 0 } else { libc::SPLICE_F_NONBLOCK };
+                libc::splice(from.0, read_at, to.0, write_at, len as usize, flags)
+            }
             Request::Socket { domain, kind, protocol } => {
                 libc::socket(domain, kind, protocol) as isize
             }

@@ -7,6 +7,9 @@
 
 use std::ffi::c_char;
 
+#[cfg(test)]
+pub(crate) mod examples;
+
 /// What a descriptor is to the backend: an OS number for the kernel, an id for a simulated world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Number(pub(crate) i32);
@@ -114,6 +117,31 @@ pub enum Request {
         dir: Number,
         path: *const c_char,
         mode: u32,
+    },
+    LinkAt {
+        old_dir: Number,
+        old: *const c_char,
+        new_dir: Number,
+        new: *const c_char,
+    },
+    /// `target` is what the link holds; only `path` is seen from `dir`.
+    SymlinkAt {
+        target: *const c_char,
+        dir: Number,
+        path: *const c_char,
+    },
+    ReadlinkAt {
+        dir: Number,
+        path: *const c_char,
+        buf: *mut u8,
+        len: u32,
+    },
+    Splice {
+        from: Number,
+        from_offset: Option<u64>,
+        to: Number,
+        to_offset: Option<u64>,
+        len: u32,
     },
     Socket {
         domain: i32,
@@ -228,7 +256,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// The descriptor that it is about; [`Number::NONE`] where it names none, or two directories.
+    /// The descriptor that it is about; [`Number::NONE`] where it names none, or two.
     pub(crate) fn fd(&self) -> Number {
         match *self {
             Request::Read { fd, .. }
@@ -263,6 +291,10 @@ impl Request {
             | Request::UnlinkAt { .. }
             | Request::RenameAt { .. }
             | Request::MkdirAt { .. }
+            | Request::LinkAt { .. }
+            | Request::SymlinkAt { .. }
+            | Request::ReadlinkAt { .. }
+            | Request::Splice { .. }
             | Request::Socket { .. }
             | Request::Timeout { .. }
             | Request::Cancel { .. }

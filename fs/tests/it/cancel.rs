@@ -86,6 +86,8 @@ fn directory_functions_end_whole_or_not_at_all() {
         drop_at_every_await("create_dir_all", || fs::create_dir_all(path("a/b/c"))).await;
         drop_at_every_await("metadata", || fs::metadata(path("a/b"))).await;
         drop_at_every_await("canonicalize", || fs::canonicalize(path("a"))).await;
+        std::os::unix::fs::symlink("a", path("link")).unwrap();
+        drop_at_every_await("read_link", || fs::read_link(path("link"))).await;
         std_fs::write(path("from"), "content").unwrap();
         for polls in 0..POLLS_MAX {
             let done = polled(polls, fs::rename(path("from"), path("to"))).await.is_some();

@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use wakering_fs::{
-    canonicalize, create_dir, create_dir_all, hard_link, metadata, read_dir, read_link, remove_dir,
-    remove_dir_all, remove_file, rename, symlink, symlink_metadata, try_exists, write,
+    canonicalize, create_dir, create_dir_all, exists, hard_link, metadata, read_dir, read_link,
+    remove_dir, remove_dir_all, remove_file, rename, symlink, symlink_metadata, write,
 };
 use wakering_runtime::spawn;
 
@@ -85,8 +85,8 @@ fn a_tree_is_removed_without_following_links() {
         write(tree.join("x/file"), "").await.unwrap();
         symlink(&outside, tree.join("x/link")).await.unwrap();
         remove_dir_all(&tree).await.unwrap();
-        assert!(!try_exists(&tree).await.unwrap());
-        assert!(try_exists(outside.join("kept")).await.unwrap());
+        assert!(!exists(&tree).await.unwrap());
+        assert!(exists(outside.join("kept")).await.unwrap());
         assert_eq!(remove_dir_all(&tree).await.unwrap_err().kind(), ErrorKind::NotFound);
     });
 }
@@ -135,12 +135,12 @@ fn links_are_told_apart_from_what_they_lead_to() {
         assert_eq!(read_link(&file).await.unwrap_err().kind(), ErrorKind::InvalidInput);
 
         remove_file(&file).await.unwrap();
-        assert!(!try_exists(&soft).await.unwrap());
+        assert!(!exists(&soft).await.unwrap());
         assert!(symlink_metadata(&soft).await.is_ok());
         assert_eq!(canonicalize(&soft).await.unwrap_err().kind(), ErrorKind::NotFound);
         // What cannot be told is an error and not a no.
         symlink("loop", dir.path().join("loop")).await.unwrap();
-        assert!(try_exists(dir.path().join("loop")).await.is_err());
+        assert!(exists(dir.path().join("loop")).await.is_err());
     });
 }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Capabilities, NAMES, Operations, Tier};
+use super::{Capabilities, Kernel, NAMES, Operations};
 use crate::error::SetupError;
 
 /// The name of the environment variable that holds a [`Mask`].
@@ -45,8 +45,8 @@ impl Mask {
 
     fn apply(&mut self, word: &str) -> Result<(), MaskError> {
         match word {
-            "t0" => self.left = self.left.and(Capabilities::of_tier(Tier::T0)),
-            "t1" => self.left = self.left.and(Capabilities::of_tier(Tier::T1)),
+            "t0" => self.left = self.left.and(Capabilities::up_to(Kernel::T0)),
+            "t1" => self.left = self.left.and(Capabilities::up_to(Kernel::T1)),
             _ => {
                 let name = word.strip_prefix('-').ok_or_else(|| MaskError::new(word))?;
                 let flag = self.left.entry(name).map(|flag| *flag = false);

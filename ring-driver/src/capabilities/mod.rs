@@ -10,8 +10,12 @@ use std::fmt;
 
 use io_uring::opcode;
 
+use kernel::Kernel;
 use operations::Operations;
 
+#[cfg(test)]
+mod document;
+mod kernel;
 mod mask;
 mod operations;
 
@@ -20,7 +24,7 @@ pub use mask::{Mask, MaskError};
 pub(crate) use operations::NAMES;
 
 macro_rules! capabilities {
-    ($($(#[$doc:meta])* $name:ident: $tier:ident,)*) => {
+    ($(#[doc = $doc:literal] $name:ident: $major:literal, $minor:literal, $without:literal;)*) => {
         /// What this kernel's io_uring can do and what a mask has left of it.
         ///
         /// Displays as the list of what is there, the names being those that a [`Mask`] takes.
@@ -37,17 +41,27 @@ macro_rules! capabilities {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Capabilities {
-            $($(#[$doc])* pub $name: bool,)*
+            $(
+                #[doc = $doc]
+                #[doc = concat!("\n\nLinux ", $major, ".", $minor, "; without it: ", $without, ".")]
+                pub $name: bool,
+            )*
             /// Which operations the kernel knows.
             operations: Operations,
         }
 
+        /// Each by its name, with the first kernel that has it, what it is, and what is done
+        /// without it.
+        #[cfg(test)]
+        const CAPABILITIES: &[(&str, Kernel, &str, &str)] =
+            &[$((stringify!($name), Kernel($major, $minor), $doc, $without)),*];
+
         impl Capabilities {
-            /// All there could be, of a kernel as old as `tier`.
-            const fn of_tier(tier: Tier) -> Capabilities {
+            /// All that `last` and the kernels before it brought.
+            const fn up_to(last: Kernel) -> Capabilities {
                 Capabilities {
-                    $($name: Tier::$tier as u8 <= tier as u8,)*
-                    operations: Operations::of_tier(tier),
+                    $($name: Kernel($major, $minor).is_in(last),)*
+                    operations: Operations::up_to(last),
                 }
             }
 
@@ -75,46 +89,46 @@ macro_rules! capabilities {
 }
 
 capabilities! {
-    /// A wait takes a timeout (5.11).
-    ext_arg: T0,
-    /// An operation may be asked to complete silently where it succeeds (5.17).
-    cqe_skip: T1,
-    /// One bad entry does not stop the submission of those behind it (5.18).
-    submit_all: T1,
-    /// A ring may post a completion to another ring (5.18).
-    msg_ring: T1,
-    /// A thread may name its ring by an index, which spares a look-up (5.18).
-    registered_ring: T1,
-    /// Completions do not interrupt the thread (5.19).
-    coop_taskrun: T1,
-    /// The kernel picks a buffer from a ring of provided ones when data is there (5.19).
-    buf_ring: T1,
-    /// One accept yields connection after connection (5.19).
-    multishot_accept: T1,
-    /// One cancel takes back all operations, or all of one descriptor (5.19).
-    cancel_any: T1,
-    /// The ring knows that one thread submits (6.0).
-    single_issuer: T1,
-    /// One receive yields buffer after buffer (6.0).
-    multishot_recv: T1,
-    /// A send that borrows the pages instead of copying them (6.0).
-    send_zc: T1,
-    /// Completions are worked off when we ask, in batches (6.1).
-    defer_taskrun: T2,
-    /// The submission queue has no indirection (6.6).
-    no_sqarray: T2,
-    /// A wait may gather completions for a while (6.12).
-    min_wait: T2,
-    /// An idle wait does not count as waiting for I/O (6.15).
-    no_iowait: T2,
+    /// A wait takes a timeout.
+    ext_arg: 5, 11, "nothing, such a ring is refused";
+    /// An operation may be asked to complete silently where it succeeds.
+    cqe_skip: 5, 17, "the completions of cancellations are taken and dropped";
+    /// One bad entry does not stop the submission of those behind it.
+    submit_all: 5, 18, "what is left is submitted by one more enter";
+    /// A ring may post a completion to another ring.
+    msg_ring: 5, 18, "other threads wake the loop by its eventfd";
+    /// A thread may name its ring by an index, which spares a look-up.
+    registered_ring: 5, 18, "the ring is named by its descriptor";
+    /// Completions do not interrupt the thread.
+    coop_taskrun: 5, 19, "they do";
+    /// The kernel picks a buffer from a ring of provided ones when data is there.
+    buf_ring: 5, 19, "readiness is waited for, then recv(2) fills a buffer of the pool";
+    /// One accept yields connection after connection.
+    multishot_accept: 5, 19, "one accept after the other";
+    /// One cancel takes back all operations, or all of one descriptor.
+    cancel_any: 5, 19, "each is taken back by itself, which so far is always done";
+    /// The ring knows that one thread submits.
+    single_issuer: 6, 0, "it is not told, and `defer_taskrun` is not to be had";
+    /// One receive yields buffer after buffer.
+    multishot_recv: 6, 0, "one receive after the other; `op::recv_multi` says `Unsupported`";
+    /// A send that borrows the pages instead of copying them.
+    send_zc: 6, 0, "sends copy, which so far they always do";
+    /// Completions are worked off when we ask, in batches.
+    defer_taskrun: 6, 1, "`coop_taskrun`, or whenever the kernel likes";
+    /// The submission queue has no indirection.
+    no_sqarray: 6, 6, "it has one";
+    /// A wait may gather completions for a while.
+    min_wait: 6, 12, "a wait ends with the first one, which so far it always does";
+    /// An idle wait does not count as waiting for I/O.
+    no_iowait: 6, 15, "an idle ring shows as I/O wait";
 }
 
 impl Capabilities {
     /// Nothing at all.
-    pub(crate) const NONE: Capabilities = Capabilities::of_tier(Tier::Nothing);
+    pub(crate) const NONE: Capabilities = Capabilities::up_to(Kernel::NONE);
 
     /// Everything that this crate has a name for.
-    pub(crate) const ALL: Capabilities = Capabilities::of_tier(Tier::T2);
+    pub(crate) const ALL: Capabilities = Capabilities::up_to(Kernel::ANY);
 
     /// Whether it has the capability or the operation with this name: one of those that a [`Mask`]
     /// takes away.
@@ -191,13 +205,4 @@ impl fmt::Display for Capabilities {
             self.entries().filter(|&(_, is_there)| is_there).map(|(name, _)| name).collect();
         f.write_str(&there.join(" "))
     }
-}
-
-/// Classes of kernels: 5.10.162 and 5.15, 5.19 and 6.0, 6.1 and newer.
-#[derive(Clone, Copy)]
-enum Tier {
-    Nothing,
-    T0,
-    T1,
-    T2,
 }

@@ -31,6 +31,9 @@ pub(crate) struct Core {
     /// Completions of multishots that nobody has fetched, by slot.
     pub(super) items: Slab<VecDeque<Outcome>>,
     pub(crate) descriptors: Slab<Descriptor>,
+    /// The far ends of flights that name two descriptors: rarely any, so slots have no room for
+    /// them.
+    pub(crate) far_ends: Vec<(Key, u32)>,
     pub(crate) accounts: Accounts,
     /// Who pays for what is submitted now.
     pub(crate) paying: AccountId,
@@ -69,6 +72,7 @@ impl Core {
             cells: Cells::new(),
             items: Slab::new(),
             descriptors: Slab::new(),
+            far_ends: Vec::new(),
             accounts: Accounts::new(),
             paying: AccountId::ROOT,
             orphans: Vec::new(),
@@ -244,7 +248,7 @@ impl Core {
                 let slot = self.slots.remove(key);
                 self.after.wakers.extend(self.accounts.ended(account, true));
                 self.after.discard.push((slot.kept, outcome));
-                self.free_flight_ended(descriptor);
+                self.free_flight_ended(key, descriptor);
             }
             Some(Home::Side { descriptor, lane }) => {
                 let mut slot = self.slots.remove(key);
@@ -272,7 +276,7 @@ impl Core {
         match home {
             Home::Account { account, descriptor } => {
                 self.after.wakers.extend(self.accounts.ended(account, false));
-                self.free_flight_ended(descriptor);
+                self.free_flight_ended(key, descriptor);
             }
             Home::Side { descriptor, lane: Lane::Write } => {
                 debug_assert_eq!(self.descriptors[descriptor as usize].write.in_flight, Some(key));
@@ -291,8 +295,16 @@ impl Core {
         }
     }
 
-    /// An operation that occupied no side names `descriptor` no longer.
-    fn free_flight_ended(&mut self, descriptor: u32) {
+    /// An operation that occupied no side names `descriptor` no longer, nor its far end.
+    fn free_flight_ended(&mut self, key: Key, descriptor: u32) {
+        self.no_longer_named(descriptor);
+        if let Some(at) = self.far_ends.iter().position(|&(flight, _)| flight == key) {
+            let (_, far_end) = self.far_ends.swap_remove(at);
+            self.no_longer_named(far_end);
+        }
+    }
+
+    fn no_longer_named(&mut self, descriptor: u32) {
         if let Some(state) = self.descriptors.get_mut(descriptor as usize) {
             state.free_flights -= 1;
             self.on_quieter(descriptor);

@@ -29,6 +29,10 @@ impl Core {
             Some(Some(number)) => number,
             Some(None) => return Begun::Refused(operation, RuntimeError::Closed.into()),
         };
+        let far_end = operation.far_end().map(Fd::index);
+        if far_end.is_some_and(|far_end| self.usable(far_end).is_none()) {
+            return Begun::Refused(operation, RuntimeError::Closed.into());
+        }
         match (O::LANE, fd) {
             (Lane::Free, fd) => {
                 let (kept, request) = Kept::new(operation, number, &mut self.cells);
@@ -43,6 +47,10 @@ impl Core {
                 };
                 let home = Home::Account { account, descriptor };
                 let key = self.slots.insert(kept, home, State::Waiting);
+                if let Some(far_end) = far_end {
+                    self.descriptors[far_end].free_flights += 1;
+                    self.far_ends.push((key, far_end as u32));
+                }
                 self.take_off(key, &request, waker)
             }
             (Lane::Read, Some(fd)) => self.begin_read(operation, fd.index(), number, queued, waker),

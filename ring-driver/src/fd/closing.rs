@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Fd, Phase};
 use crate::driver::Core;
-use crate::in_flight::Home;
+use crate::in_flight::{Home, Key};
 use crate::request::{Number, Request};
 use crate::time::Instant;
 
@@ -137,6 +137,9 @@ impl Core {
             self.cancel_flights(|home| {
                 matches!(home, Home::Account { descriptor, .. } if descriptor as usize == index)
             });
+            let far_end = |&(_, far_end): &(Key, u32)| far_end as usize == index;
+            let keys: Vec<_> = self.far_ends.iter().copied().filter(far_end).collect();
+            keys.into_iter().for_each(|(key, _)| self.cancel(key));
         }
         let state = &self.descriptors[index];
         if !state.is_quiet() {

@@ -11,7 +11,7 @@ use std::io;
 
 use crate::completion::Outcome;
 use crate::driver::Driver;
-use crate::fd::Shelf;
+use crate::fd::{Fd, Shelf};
 use crate::request::{Number, Request};
 
 mod accept;
@@ -27,6 +27,7 @@ mod fsync;
 mod ftruncate;
 mod future;
 mod in_turn;
+mod linkat;
 mod listen;
 mod mkdirat;
 mod msg_ring;
@@ -36,6 +37,7 @@ mod openat;
 mod poll;
 mod read;
 mod read_vectored;
+mod readlinkat;
 mod recv;
 mod recv_multi;
 mod recvmsg;
@@ -44,7 +46,9 @@ mod send;
 mod sendmsg;
 mod shutdown;
 mod socket;
+mod splice;
 mod statx;
+mod symlinkat;
 mod timeout;
 mod transfer;
 mod unlinkat;
@@ -63,6 +67,7 @@ pub use fsync::{Fsync, fdatasync, fsync};
 pub use ftruncate::{Ftruncate, ftruncate};
 pub use future::{Cancel, Op};
 pub use in_turn::InTurn;
+pub use linkat::{LinkAt, link};
 pub use listen::{Listen, listen};
 pub use mkdirat::{MkdirAt, mkdir};
 pub use msg_ring::{MsgRing, msg_ring};
@@ -72,7 +77,8 @@ pub use openat::{OpenAt, OpenHow, open};
 pub use poll::{Interest, Poll, poll};
 pub use read::{Read, ReadAt, read, read_at};
 pub use read_vectored::{ReadVectored, ReadVectoredAt, read_vectored, read_vectored_at};
-pub use recv::{Peek, Recv, peek, recv};
+pub use readlinkat::{ReadlinkAt, read_link};
+pub use recv::{Recv, peek, recv};
 pub use recv_multi::{RecvMulti, recv_multi};
 pub use recvmsg::{RecvMsg, recv_msg};
 pub use renameat::{RenameAt, rename};
@@ -80,7 +86,9 @@ pub use send::{Send, send};
 pub use sendmsg::{SendMsg, SendVectored, send_msg, send_vectored};
 pub use shutdown::{Shutdown, shutdown};
 pub use socket::{Domain, Socket, SocketKind, socket};
+pub use splice::{Splice, splice};
 pub use statx::{FileKind, Stat, Statx, stat, statx};
+pub use symlinkat::{SymlinkAt, symlink};
 pub use timeout::{Timeout, timeout};
 pub use unlinkat::{UnlinkAt, rmdir, unlink};
 pub use write::{Write, WriteAt, write, write_at, write_at_in_turn};
@@ -138,6 +146,13 @@ pub unsafe trait Operation: Sized + 'static {
 
     /// The output of a failed or refused operation; gives back what was lent.
     fn fail(self, error: io::Error) -> Self::Output;
+
+    /// The other descriptor that the request names, if there is one. Neither number becomes
+    /// somebody else's before the final completion, and closing either cancels the operation.
+    /// [`Lane::Free`] only; of the same driver, which `refuse` sees to.
+    fn far_end(&self) -> Option<&Fd> {
+        None
+    }
 
     /// Why it must not even be submitted: an empty target, say.
     fn refuse(&self) -> Option<io::Error> {

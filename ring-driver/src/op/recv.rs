@@ -1,6 +1,4 @@
-//! Receiving from a stream socket into a buffer of the caller.
-//!
-//! Nothing but the buffer is in the operation, so that it fits into a slot.
+//! Receiving from a stream socket into a buffer of the caller, or looking at what there is.
 
 #![allow(unsafe_code)]
 
@@ -14,9 +12,13 @@ use crate::driver::Driver;
 use crate::fd::{Fd, Shelf};
 use crate::request::{Number, Request};
 
-/// The operation of [`recv`].
+/// The operation of [`recv`] and [`peek`].
 #[derive(Debug)]
-pub struct Recv<B>(B);
+pub struct Recv<B> {
+    buf: B,
+    /// Whether the bytes stay where they are.
+    peek: bool,
+}
 
 /// Receives into `buf`, overwriting it from 0 up to its capacity; 0 bytes are the end of the
 /// stream.
@@ -47,48 +49,8 @@ pub struct Recv<B>(B);
 /// # Kernel
 /// `IORING_OP_RECV`, 5.6; elsewhere recv(2) once the socket is ready.
 pub fn recv<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Recv<B>> {
-    Op::on(fd, Recv(buf))
+    Op::on(fd, Recv { buf, peek: false })
 }
-
-// SAFETY: the pointer leads into the buffer, which is owned and stays at its address.
-unsafe impl<B: IoBufMut> Operation for Recv<B> {
-    type Output = BufResult<usize, B>;
-
-    const NAME: &'static str = "recv";
-    const LANE: Lane = Lane::Read;
-
-    fn request(&mut self, fd: Number) -> Request {
-        let (buf, len) = (self.0.as_mut_ptr(), length(self.0.capacity()));
-        Request::Recv { fd, buf, len, flags: 0 }
-    }
-
-    fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        // SAFETY: `request` lent the buffer from its start, for at most its capacity; `serve`
-        // filled it so.
-        let count = unsafe { filled(&mut self.0, outcome) };
-        Ok((count, self.0))
-    }
-
-    fn fail(self, error: io::Error) -> Self::Output {
-        Err(BufError::new(error, self.0))
-    }
-
-    fn refuse(&self) -> Option<io::Error> {
-        no_room(self.0.capacity())
-    }
-
-    fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
-        transfer::serve(&mut self.0, shelf, false)
-    }
-
-    fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        transfer::put_back(&mut self.0, outcome, shelf);
-    }
-}
-
-/// The operation of [`peek`].
-#[derive(Debug)]
-pub struct Peek<B>(B);
 
 /// Waits until something can be received and copies it to `buf` without taking it; the next receive
 /// gets the same bytes.
@@ -116,42 +78,47 @@ pub struct Peek<B>(B);
 ///
 /// # Kernel
 /// As [`recv`], with `MSG_PEEK`.
-pub fn peek<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Peek<B>> {
-    Op::on(fd, Peek(buf))
+pub fn peek<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Recv<B>> {
+    Op::on(fd, Recv { buf, peek: true })
 }
 
 // SAFETY: the pointer leads into the buffer, which is owned and stays at its address.
-unsafe impl<B: IoBufMut> Operation for Peek<B> {
+unsafe impl<B: IoBufMut> Operation for Recv<B> {
     type Output = BufResult<usize, B>;
 
     const NAME: &'static str = "recv";
     const LANE: Lane = Lane::Read;
 
     fn request(&mut self, fd: Number) -> Request {
-        let (buf, len) = (self.0.as_mut_ptr(), length(self.0.capacity()));
-        Request::Recv { fd, buf, len, flags: libc::MSG_PEEK }
+        let (buf, len) = (self.buf.as_mut_ptr(), length(self.buf.capacity()));
+        let flags = if self.peek { libc::MSG_PEEK } else { 0 };
+        Request::Recv { fd, buf, len, flags }
     }
 
     fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
         // SAFETY: `request` lent the buffer from its start, for at most its capacity; `serve`
         // filled it so.
-        let count = unsafe { filled(&mut self.0, outcome) };
-        Ok((count, self.0))
+        let count = unsafe { filled(&mut self.buf, outcome) };
+        Ok((count, self.buf))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {
-        Err(BufError::new(error, self.0))
+        Err(BufError::new(error, self.buf))
     }
 
     fn refuse(&self) -> Option<io::Error> {
-        no_room(self.0.capacity())
+        no_room(self.buf.capacity())
     }
 
     fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
-        transfer::serve(&mut self.0, shelf, true)
+        transfer::serve(&mut self.buf, shelf, self.peek)
     }
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        transfer::keep(outcome, shelf);
+        // What was only looked at the kernel still has.
+        match self.peek {
+            true => transfer::keep(outcome, shelf),
+            false => transfer::put_back(&mut self.buf, outcome, shelf),
+        }
     }
 }

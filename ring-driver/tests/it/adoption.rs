@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use wakering_ring_driver::op::{accept_multi, recv, send};
+use wakering_ring_driver::op::{accept_multi, peek, recv, send};
 use wakering_ring_driver::{Driver, Wait};
 
 use crate::{Wakes, poll_once};
@@ -81,6 +81,30 @@ fn what_a_lost_cancel_brings_is_put_back() {
     let (n, buf) = ready(poll_once(&driver, &mut second, &wakes)).unwrap();
     assert!(n >= 3 && buf.starts_with(b"lat"), "{n} {buf:?}");
     assert!(memory.next_request().is_none());
+}
+
+/// Given a cancel that comes too late; when it was a look that brings bytes; then the next receive is not given them
+/// beside the kernel, which still has them.
+#[test]
+fn what_was_only_looked_at_is_not_put_back() {
+    let (driver, memory) = Driver::memory().unwrap();
+    memory.set_cancel_wins(false);
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+
+    let mut look = peek(&fd, vec![0; 8]);
+    assert!(poll_once(&driver, &mut look, &wakes).is_pending());
+    let submitted = memory.next_request().unwrap();
+    drop(look);
+    driver.turn(Wait::Now);
+    submitted.receive(b"still there");
+    driver.turn(Wait::Now);
+
+    let mut recv = recv(&fd, vec![0; 8]);
+    assert!(poll_once(&driver, &mut recv, &wakes).is_pending(), "the kernel is asked");
+    assert_eq!(memory.next_request().unwrap().receive(b"still"), 5);
+    driver.turn(Wait::Now);
+    assert_eq!(ready(poll_once(&driver, &mut recv, &wakes)).unwrap().1, b"still");
 }
 
 /// Given an error that only the abandoned receive was told; when the next one comes; then it is told.

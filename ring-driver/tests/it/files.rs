@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use wakering_ring_driver::op::{self, Allocation, FileKind, OpenHow};
@@ -28,6 +29,8 @@ const OPERATIONS: &[&str] = &[
     "unlinkat",
     "renameat",
     "mkdirat",
+    "linkat",
+    "symlinkat",
 ];
 
 fn read_write() -> OpenHow {
@@ -131,10 +134,50 @@ fn paths_are_seen_from_an_open_directory() {
         assert_eq!(op::statx(Some(&dir), "sub/file", true).await?.len, 3);
         op::rename(Some(&dir), "sub/file", "moved").await?;
         assert_eq!(fs::read(temporary.path().join("moved"))?, [1, 2, 3]);
+        op::link(Some(&dir), "moved", "sub/too").await?;
+        op::symlink(Some(&dir), "too", "sub/link").await?;
+        assert_eq!(fs::read(temporary.path().join("sub/link"))?, [1, 2, 3]);
+        assert_eq!(op::read_link(Some(&dir), "sub/link").await?, Path::new("too"));
+        op::unlink(Some(&dir), "sub/link").await?;
+        op::unlink(Some(&dir), "sub/too").await?;
         assert_eq!(errno(op::unlink(Some(&dir), "sub").await), libc::EISDIR);
         op::unlink(Some(&dir), "moved").await?;
         op::rmdir(Some(&dir), "sub").await?;
         assert_eq!(fs::read_dir(temporary.path())?.count(), 0);
+        Ok(())
+    });
+}
+
+/// Given a file; when it gets further names and links lead to it; then each is what std makes, and
+/// holds what it was given.
+#[test]
+fn names_and_links_are_those_of_the_system() {
+    each_way(&["linkat", "symlinkat"], async |_: &Driver| {
+        let dir = tempfile::tempdir()?;
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), "content")?;
+        op::link(None, path("file"), path("too")).await?;
+        assert_eq!(fs::metadata(path("file"))?.ino(), fs::metadata(path("too"))?.ino());
+        assert_eq!(errno(op::link(None, path("file"), path("too")).await), libc::EEXIST);
+        assert_eq!(errno(op::link(None, path("missing"), path("x")).await), libc::ENOENT);
+
+        op::symlink(None, "file", path("soft")).await?;
+        assert_eq!(fs::read(path("soft"))?, b"content");
+        assert_eq!(errno(op::symlink(None, "x", path("soft")).await), libc::EEXIST);
+        op::link(None, path("soft"), path("softer")).await?;
+        assert!(fs::symlink_metadata(path("softer"))?.is_symlink(), "the link, not the file");
+        assert_eq!(op::read_link(None, path("softer")).await?, Path::new("file"));
+        assert_eq!(errno(op::read_link(None, path("file")).await), libc::EINVAL);
+
+        // The longest that there may be, where the file system keeps such.
+        let longest = "x/".repeat(2047) + "x";
+        match op::symlink(None, &longest, path("long")).await {
+            Err(error) if error.raw_os_error() == Some(libc::ENAMETOOLONG) => {}
+            made => {
+                made?;
+                assert_eq!(op::read_link(None, path("long")).await?, Path::new(&longest));
+            }
+        }
         Ok(())
     });
 }
@@ -181,6 +224,11 @@ fn nonsense_is_refused_before_the_kernel_sees_it() {
         assert_eq!(kind(op::unlink(None, nul).await.unwrap_err()), invalid);
         assert_eq!(kind(op::mkdir(None, nul, 0o700).await.unwrap_err()), invalid);
         assert_eq!(kind(op::rename(None, "fine", nul).await.unwrap_err()), invalid);
+        assert_eq!(kind(op::link(None, "fine", nul).await.unwrap_err()), invalid);
+        assert_eq!(kind(op::link(None, nul, "fine").await.unwrap_err()), invalid);
+        assert_eq!(kind(op::symlink(None, nul, "fine").await.unwrap_err()), invalid);
+        assert_eq!(kind(op::symlink(None, "fine", nul).await.unwrap_err()), invalid);
+        assert_eq!(kind(op::read_link(None, nul).await.unwrap_err()), invalid);
         assert_eq!(kind(op::open(None, "x", OpenHow::default()).await.unwrap_err()), invalid);
     });
     for name in OPERATIONS.iter().filter(|&&name| name != "read") {

@@ -15,14 +15,19 @@ use wakering_ring_driver::{Config, Driver, Fd, Instant, Sharing, Wait};
 mod adoption;
 mod backpressure;
 mod cancel;
+mod datagrams;
 mod drop_in_flight;
 mod ending;
 mod files;
 mod fork;
 mod masks;
+mod multishot;
+mod options;
 mod setup;
 mod sockets;
 mod soundness;
+mod splice;
+mod waits;
 mod wake;
 
 /// A driver with default settings.

@@ -20,7 +20,7 @@ use wakering_ring_driver::{
 use crate::{Wakes, block_on, poll_once};
 
 /// The operations that have a system call, or need none.
-const REPLACEABLE: [&str; 24] = [
+const REPLACEABLE: [&str; 27] = [
     "nop",
     "read",
     "write",
@@ -35,6 +35,9 @@ const REPLACEABLE: [&str; 24] = [
     "unlinkat",
     "renameat",
     "mkdirat",
+    "linkat",
+    "symlinkat",
+    "splice",
     "socket",
     "bind",
     "listen",
@@ -91,6 +94,12 @@ async fn files() -> Tried {
     file.close().await?;
     op::rename(None, &old, &new).await?;
     assert_eq!(op::statx(None, &new, true).await?.len, 9);
+    op::link(None, &new, &old).await?;
+    op::unlink(None, &new).await?;
+    op::symlink(None, "old", &new).await?;
+    assert_eq!(op::read_link(None, &new).await?.to_str(), Some("old"));
+    assert_eq!(op::statx(None, &new, true).await?.len, 9);
+    op::unlink(None, &old).await?;
     op::unlink(None, &new).await?;
     op::rmdir(None, &dir).await?;
     assert!(!dir.exists());
@@ -107,6 +116,12 @@ async fn pipes(driver: &Driver) -> Tried {
     assert_eq!(waiting.await?.1, b"abc");
     assert_eq!(op::write_vectored(&writer, vec!["de".slice(..)]).await?.0, 2);
     assert_eq!(op::read_vectored(&reader, vec![Vec::with_capacity(4)]).await?.1, [b"de"]);
+    let (far_reader, far_writer) = pipe()?;
+    let far_reader = Fd::adopt(driver, far_reader.into(), Sharing::Private)?;
+    let far_writer = Fd::adopt(driver, far_writer.into(), Sharing::Private)?;
+    assert_eq!(op::write(&writer, "fgh").await?.0, 3);
+    assert_eq!(op::splice(&reader, None, &far_writer, None, 64).await?, 3);
+    assert_eq!(op::read(&far_reader, Vec::with_capacity(4)).await?.1, b"fgh");
     writer.close().await?;
     assert_eq!(op::read(&reader, Vec::with_capacity(4)).await?.0, 0);
     Ok(())

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::{CheckingBuf, forbid_io_uring, in_child};
+use wakering_ring_driver::testing::{CheckingBuf, forbid_io_uring, in_child, in_child_with};
 use wakering_ring_driver::{Driver, Fd, Sharing, op};
 use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};

@@ -220,32 +220,50 @@ impl Poll {
     /// Brings the descriptor into the mode that the request needs, and tells it. `None` if it has
     /// to go to the pool: it would wait on the loop.
     fn prepare(&mut self, request: &Request) -> Option<Mode> {
-        let fd = request.fd().0;
-        match request {
+        let fd = request.fd();
+        match *request {
             Request::Read { .. }
             | Request::ReadVectored { .. }
             | Request::Write { .. }
             | Request::WriteVectored { .. } => {
-                // Only the attempt to watch it tells a file on a disk from a pipe. Another error
-                // comes again when the request waits, and is told then.
-                let _ = self.watch(fd);
-                if self.watches.of(fd).source == Source::Disk {
+                if self.is_on_disk(fd) {
                     return None;
                 }
             }
-            Request::Accept { .. } | Request::AcceptMulti { .. } | Request::Connect { .. } => {}
+            Request::Splice { from, to, .. } => {
+                if self.is_on_disk(from) || self.is_on_disk(to) {
+                    return None;
+                }
+                self.make_nonblocking(to);
+                return Some(self.make_nonblocking(from));
+            }
+            Request::Connect { .. } => {
+                if self.watches.of(fd.0).is_shared() && request.class() == Class::Untold {
+                    return None;
+                }
+            }
+            Request::Accept { .. } | Request::AcceptMulti { .. } => {}
             // The others are told with each call that it must not wait.
-            _ => return Some(self.watches.of(fd).mode()),
+            _ => return Some(self.watches.of(fd.0).mode()),
         }
-        let watch = self.watches.of(fd);
-        if watch.is_shared() && request.class() == Class::Untold {
-            return None;
-        }
+        Some(self.make_nonblocking(fd))
+    }
+
+    /// Whether it makes whoever reads it wait, as only the attempt to watch it tells.
+    fn is_on_disk(&mut self, fd: Number) -> bool {
+        // Another error comes again when the request waits, and is told then.
+        let _ = self.watch(fd.0);
+        self.watches.of(fd.0).source == Source::Disk
+    }
+
+    /// The mode of the descriptor, which does not wait from now on, unless others share it.
+    fn make_nonblocking(&mut self, fd: Number) -> Mode {
+        let watch = self.watches.of(fd.0);
         if !watch.is_shared() && !watch.is_nonblocking {
             // What has no such mode is no descriptor, and the call itself says so.
-            watch.is_nonblocking = call::set_nonblocking(fd, true).is_ok();
+            watch.is_nonblocking = call::set_nonblocking(fd.0, true).is_ok();
         }
-        Some(watch.mode())
+        watch.mode()
     }
 
     /// Makes the call, unless it would be in vain, and has the flight wait if it was.

@@ -19,6 +19,13 @@ mod probe;
 pub(crate) use flags::SetupFlags;
 pub(crate) use ladder::Size;
 
+/// The operations for which there is no plain system call.
+pub(crate) const REQUIRED: [(&str, u8); 3] = [
+    ("POLL_ADD", opcode::PollAdd::CODE),
+    ("TIMEOUT", opcode::Timeout::CODE),
+    ("ASYNC_CANCEL", opcode::AsyncCancel::CODE),
+];
+
 /// A ring of the calling thread, what it can do, and the name under which the thread enters it.
 pub(crate) struct Ring {
     pub(crate) uring: IoUring,
@@ -83,17 +90,15 @@ impl Ring {
     /// 5.10.162 on.
     fn missing(&self) -> Vec<&'static str> {
         let parameters = self.uring.params();
-        let operation = |opcode| self.capabilities.supports(opcode);
         let required = [
             ("EXT_ARG", self.capabilities.ext_arg),
             ("NODROP", parameters.is_feature_nodrop()),
             ("SUBMIT_STABLE", parameters.is_feature_submit_stable()),
             ("FAST_POLL", parameters.is_feature_fast_poll()),
-            ("POLL_ADD", operation(opcode::PollAdd::CODE)),
-            ("TIMEOUT", operation(opcode::Timeout::CODE)),
-            ("ASYNC_CANCEL", operation(opcode::AsyncCancel::CODE)),
         ];
-        required.into_iter().filter(|&(_, is_there)| !is_there).map(|(name, _)| name).collect()
+        let operations = REQUIRED.map(|(name, code)| (name, self.capabilities.supports(code)));
+        let required = required.into_iter().chain(operations);
+        required.filter(|&(_, is_there)| !is_there).map(|(name, _)| name).collect()
     }
 }
 
