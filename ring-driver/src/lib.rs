@@ -84,7 +84,7 @@ pub mod testing;
 /// The clock.
 mod time;
 
-pub use account::AccountId;
+pub use account::{AccountId, Orphans};
 pub use address::SocketAddress;
 pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,

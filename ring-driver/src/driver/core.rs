@@ -233,9 +233,9 @@ impl Core {
     fn discard_all(&mut self, key: Key, outcome: Outcome) {
         let home = self.slots.get(key).map(|slot| slot.home);
         match home {
-            Some(Home::Account { account, descriptor }) => {
+            Some(Home::Account { account, recall, descriptor }) => {
                 let slot = self.slots.remove(key);
-                self.after.wakers.extend(self.accounts.ended(account, true));
+                self.after.wakers.extend(self.accounts.ended(account, Some(recall)));
                 self.after.discard.push((slot.kept, outcome));
                 self.free_flight_ended(descriptor);
             }
@@ -263,8 +263,8 @@ impl Core {
     /// The kernel is done with the operation on this side.
     fn settle(&mut self, home: Home, key: Key) {
         match home {
-            Home::Account { account, descriptor } => {
-                self.after.wakers.extend(self.accounts.ended(account, false));
+            Home::Account { account, descriptor, .. } => {
+                self.after.wakers.extend(self.accounts.ended(account, None));
                 self.free_flight_ended(descriptor);
             }
             Home::Side { descriptor, lane: Lane::Write } => {
@@ -274,9 +274,7 @@ impl Core {
             // The side stays taken until its holder, or a rival, has fetched what came.
             Home::Side { descriptor, .. } => {
                 let side = &mut self.descriptors[descriptor as usize].read;
-                let (payer, orphan) = (side.payer, side.orphan);
-                side.payer = AccountId::ROOT;
-                side.orphan = false;
+                let (payer, orphan) = side.settle();
                 if payer != AccountId::ROOT {
                     self.after.wakers.extend(self.accounts.ended(payer, orphan));
                 }
@@ -300,9 +298,7 @@ impl Core {
             _ => &mut state.read,
         };
         side.in_flight = None;
-        let (payer, orphan) = (side.payer, side.orphan);
-        side.payer = AccountId::ROOT;
-        side.orphan = false;
+        let (payer, orphan) = side.settle();
         self.after.wakers.append(&mut side.waiters);
         if payer != AccountId::ROOT {
             self.after.wakers.extend(self.accounts.ended(payer, orphan));

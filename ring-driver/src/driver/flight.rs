@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use super::core::Core;
 use super::{Begun, Polled, PolledItem};
+use crate::account::Recall;
 use crate::completion::Outcome;
 use crate::error::RuntimeError;
 use crate::fd::Fd;
@@ -41,7 +42,8 @@ impl Core {
                     }
                     None => Home::NO_DESCRIPTOR,
                 };
-                let home = Home::Account { account, descriptor };
+                let recall = Recall::of(&request);
+                let home = Home::Account { account, recall, descriptor };
                 Begun::InFlight(self.launch(
                     kept,
                     request,
@@ -138,8 +140,8 @@ impl Core {
         let home = slot.home;
         match action {
             OnDrop::Abandon => match home {
-                Home::Account { account, .. } => {
-                    self.accounts.orphaned(account);
+                Home::Account { account, recall, .. } => {
+                    self.accounts.orphaned(account, recall);
                     self.orphans.push(key);
                 }
                 Home::Side { descriptor, lane: Lane::Read } => {

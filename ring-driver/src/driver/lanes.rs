@@ -8,7 +8,7 @@ use std::task::Waker;
 use super::Begun;
 use super::core::Core;
 use super::flight::keeps_something;
-use crate::account::AccountId;
+use crate::account::{AccountId, Recall};
 use crate::backend::Backend;
 use crate::completion::Outcome;
 use crate::fd::{Phase, Side};
@@ -119,7 +119,7 @@ impl Core {
             self.accounts.submitted(payer);
         }
         if former != AccountId::ROOT {
-            self.after.wakers.extend(self.accounts.ended(former, true));
+            self.after.wakers.extend(self.accounts.ended(former, Some(Recall::Cancellable)));
         }
     }
 
@@ -128,7 +128,7 @@ impl Core {
         let side = &mut self.descriptors[descriptor as usize].read;
         side.orphan = true;
         if side.payer != AccountId::ROOT {
-            self.accounts.orphaned(side.payer);
+            self.accounts.orphaned(side.payer, Recall::Cancellable);
         }
         self.orphans.push(key);
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::account::AccountId;
+use crate::account::{AccountId, Orphans};
 use crate::backend::{Backend, memory};
 use crate::buffer::BufPool;
 use crate::capabilities::Capabilities;
@@ -208,10 +208,16 @@ impl Driver {
         self.with(|core| std::mem::replace(&mut core.paying, account))
     }
 
-    /// Ready when no operation that futures under `account` left behind is in flight any more.
-    pub fn poll_drained(&self, account: AccountId, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when none of these `orphans`, which futures under `account` left behind, is in flight
+    /// any more.
+    pub fn poll_drained(
+        &self,
+        account: AccountId,
+        orphans: Orphans,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         self.with(|core| {
-            if !core.accounts.has_orphans(account) {
+            if !core.accounts.has(account, orphans) {
                 return Poll::Ready(());
             }
             let former = core.accounts.wait(account, cx.waker());

@@ -7,7 +7,7 @@
 use std::task::Waker;
 
 use super::Shelf;
-use crate::account::AccountId;
+use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
 use crate::request::Number;
 
@@ -70,6 +70,13 @@ impl Side {
 
     pub(crate) fn shelf(&mut self) -> &mut Shelf {
         self.shelf.get_or_insert_default()
+    }
+
+    /// Nobody pays any more. Tells who did, and whether the operation was an orphan: what a side
+    /// holds can be cancelled.
+    pub(crate) fn settle(&mut self) -> (AccountId, Option<Recall>) {
+        let payer = std::mem::replace(&mut self.payer, AccountId::ROOT);
+        (payer, std::mem::take(&mut self.orphan).then_some(Recall::Cancellable))
     }
 
     /// Remembers `waker` until the side changes.

@@ -10,7 +10,7 @@ use std::task::Waker;
 
 use slab::Slab;
 
-use crate::account::AccountId;
+use crate::account::{AccountId, Recall};
 use crate::completion::Outcome;
 use crate::op::Lane;
 use crate::request::UserData;
@@ -44,6 +44,7 @@ pub(crate) enum Home {
     /// `descriptor` is the one that the request names, or [`Home::NO_DESCRIPTOR`].
     Account {
         account: AccountId,
+        recall: Recall,
         descriptor: u32,
     },
     Side {
