@@ -1,7 +1,6 @@
 //! The state of a driver, and what happens to it when something is launched or completes.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
@@ -16,7 +15,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
-use crate::fd::{Descriptor, Shelf};
+use crate::fd::{Descriptor, HIGH_WATER, Shelf};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots, State};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -27,8 +26,6 @@ pub(crate) struct Core {
     pub(crate) backend: Backend,
     pub(super) slots: Slots,
     pub(super) cells: Cells,
-    /// Completions of multishots that nobody has fetched, by slot.
-    pub(super) items: Slab<VecDeque<Outcome>>,
     pub(crate) descriptors: Slab<Descriptor>,
     pub(crate) accounts: Accounts,
     /// Who pays for what is submitted now.
@@ -36,6 +33,9 @@ pub(crate) struct Core {
     /// Abandoned flights whose cancellation waits for the end of the turn: a `select!` loop that
     /// asks for the same thing again adopts them for free.
     pub(super) orphans: Vec<Key>,
+    /// Multishots that have brought more than anybody fetched by then: cancelled at the end of the
+    /// turn if that is so still.
+    pub(super) flooding: Vec<Key>,
     /// Descriptors whose sink has bytes to send.
     pub(crate) dirty: Vec<u32>,
     /// Descriptors that are being closed, and until when their output may take.
@@ -66,11 +66,11 @@ impl Core {
             backend,
             slots: Slots::new(),
             cells: Cells::new(),
-            items: Slab::new(),
             descriptors: Slab::new(),
             accounts: Accounts::new(),
             paying: AccountId::ROOT,
             orphans: Vec::new(),
+            flooding: Vec::new(),
             dirty: Vec::new(),
             closing: Vec::new(),
             buf_pool: None,
@@ -157,6 +157,9 @@ impl Core {
             }
         }
         self.orphans.clear();
+        while let Some(key) = self.flooding.pop() {
+            self.stem(key);
+        }
     }
 
     /// Takes in everything that has completed, with as many further enters as the kernel asks for.
@@ -184,39 +187,49 @@ impl Core {
         let home = slot.home;
         match action {
             OnCompletion::Deliver => {
-                let items = slot.items_index();
-                if let Some(waker) = slot.waker.take() {
-                    self.after.wakers.push(waker);
-                }
-                if let Some(items) = items.and_then(|index| self.items.get_mut(index)) {
-                    items.push_back(outcome);
-                }
-                self.wake_read_side(home);
+                self.after.wakers.extend(slot.waker.take());
+                self.on_item(key, home, outcome);
             }
             OnCompletion::Finish => {
                 if let Some(waker) = slot.waker.take() {
                     self.after.wakers.push(waker);
                 }
-                match slot.items_index() {
-                    Some(index) => self.items[index].push_back(outcome),
-                    None => slot.outcome = outcome,
-                }
+                slot.outcome = outcome;
                 self.settle(home, key);
                 self.wake_read_side(home);
                 self.rob_if_closing(home, key);
             }
-            OnCompletion::DiscardItem => {
-                if let Home::Side { descriptor, lane: Lane::Read } = home {
-                    let side = &mut self.descriptors[descriptor as usize].read;
-                    slot.kept.put_back(outcome, side.shelf());
-                    self.wake_read_side(home);
-                }
-            }
+            OnCompletion::DiscardItem => self.on_item(key, home, outcome),
             OnCompletion::DiscardAll => self.discard_all(key, outcome),
             OnCompletion::Protocol => {
                 debug_assert!(false, "a completion after the final one of {}", slot.kept.name());
                 self.tally.stale += 1;
             }
+        }
+    }
+
+    /// One of the completions of a multishot: whoever wants it finds it on the shelf, in order,
+    /// whether or not the one who began the series is still there.
+    fn on_item(&mut self, key: Key, home: Home, outcome: Outcome) {
+        let Home::Side { descriptor, lane: Lane::Read } = home else { return };
+        let Some(slot) = self.slots.get(key) else { return };
+        let shelf = self.descriptors[descriptor as usize].read.shelf();
+        slot.kept.put_back(outcome, shelf);
+        // Again and again: a cancellation that meets the kernel while it delivers is lost.
+        if shelf.len() >= HIGH_WATER && shelf.len().is_multiple_of(HIGH_WATER) {
+            self.flooding.push(key);
+        }
+        self.wake_read_side(home);
+    }
+
+    /// Stops a multishot whose items nobody fetches, so that the peer is held up and not memory
+    /// filled. What it has brought stays, and whoever comes for it starts it again after that.
+    fn stem(&mut self, key: Key) {
+        let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
+            return;
+        };
+        if self.descriptors[descriptor as usize].read.shelf().len() >= HIGH_WATER {
+            self.cancel(key);
         }
     }
 
@@ -241,9 +254,6 @@ impl Core {
             }
             Some(Home::Side { descriptor, lane }) => {
                 let mut slot = self.slots.remove(key);
-                if let Some(index) = slot.items_index() {
-                    self.items.remove(index);
-                }
                 let state = &mut self.descriptors[descriptor as usize];
                 let side = match lane {
                     Lane::Write => &mut state.write,

@@ -1,17 +1,16 @@
 //! The life of one flight as its future sees it: begin, poll, abandon.
 
-use std::collections::VecDeque;
 use std::io;
 use std::task::Waker;
 
 use super::core::Core;
-use super::{Begun, Polled, PolledItem};
+use super::{Begun, Polled};
 use crate::account::Recall;
 use crate::completion::Outcome;
 use crate::error::RuntimeError;
 use crate::fd::Fd;
 use crate::in_flight::{Home, Kept, Key, OnDrop, Slot, State};
-use crate::op::{Lane, Operation};
+use crate::op::{Lane, MultiOperation, Operation};
 use crate::request::Number;
 
 impl Core {
@@ -84,40 +83,15 @@ impl Core {
         }
     }
 
-    /// From now on completions of `key` queue up.
-    pub(super) fn expect_items(&mut self, key: Key) {
-        if let Some(slot) = self.slots.get(key) {
-            slot.items = self.items.insert(VecDeque::new()) as u32;
-        }
-    }
-
-    pub(super) fn poll_item<O: Operation>(&mut self, key: Key, waker: &Waker) -> PolledItem<O> {
-        let Some(slot) = self.slots.get(key) else { return PolledItem::Pending };
-        let item = slot.items_index().and_then(|index| self.items[index].pop_front());
-        match (slot.state, item) {
-            (State::Robbed, _) => {
-                let slot = self.slots.remove(key);
-                PolledItem::Robbed(self.unpack(slot.kept))
-            }
-            (_, Some(outcome)) if outcome.more_to_come() => PolledItem::Item(outcome),
-            (_, Some(outcome)) => {
-                let slot = self.fetch(key);
-                self.after.free.push(slot.kept);
-                PolledItem::Last(outcome)
-            }
-            (_, None) => {
-                register(slot, waker, &mut self.after.silent);
-                PolledItem::Pending
-            }
-        }
+    /// What lies on the shelf of `descriptor` for a multishot.
+    pub(super) fn take_item<O: MultiOperation>(&mut self, descriptor: usize) -> Option<O::Taken> {
+        self.usable(descriptor).filter(|_| !self.closed)?;
+        O::take(self.descriptors[descriptor].read.shelf.as_mut()?)
     }
 
     /// Takes a slot with its outcome; a read side is free again.
     fn fetch(&mut self, key: Key) -> Slot {
         let slot = self.slots.remove(key);
-        if let Some(index) = slot.items_index() {
-            self.items.remove(index);
-        }
         if let Home::Side { descriptor, lane: Lane::Read } = slot.home {
             self.free_side(descriptor, Lane::Read);
         }
@@ -145,7 +119,6 @@ impl Core {
                     self.orphans.push(key);
                 }
                 Home::Side { descriptor, lane: Lane::Read } => {
-                    self.put_back_items(key, descriptor);
                     let side = &mut self.descriptors[descriptor as usize].read;
                     if side.queued == 0 {
                         self.orphan_side(key, descriptor);
@@ -160,7 +133,6 @@ impl Core {
                     self.after.discard.push((slot.kept, slot.outcome));
                 }
                 Home::Side { descriptor, lane } => {
-                    self.put_back_items(key, descriptor);
                     let mut slot = self.fetch(key);
                     self.put_back(&mut slot, descriptor, lane);
                     self.after.free.push(slot.kept);

@@ -148,18 +148,13 @@ impl Core {
     /// Gives what the final completion brought to the side; the operation itself stays for its
     /// future, if there is one.
     fn rob(&mut self, key: Key, descriptor: u32) {
-        self.put_back_items(key, descriptor);
         let Some(slot) = self.slots.get(key) else { return };
         slot.state = State::Robbed;
         self.after.wakers.extend(slot.waker.take());
         let outcome = slot.outcome;
-        if slot.items_index().is_none() && keeps_something(Lane::Read, outcome) {
+        if keeps_something(Lane::Read, outcome) {
             let side = &mut self.descriptors[descriptor as usize].read;
             slot.kept.put_back(outcome, side.shelf());
-        }
-        if let Some(index) = slot.items_index() {
-            slot.items = u32::MAX;
-            self.items.remove(index);
         }
         self.free_side(descriptor, Lane::Read);
     }
@@ -209,24 +204,9 @@ impl Core {
         side.in_flight = Some(key);
     }
 
-    /// Puts a multishot's unfetched items on the shelf of its side.
-    pub(super) fn put_back_items(&mut self, key: Key, descriptor: u32) {
-        let Some(slot) = self.slots.get(key) else { return };
-        let Some(index) = slot.items_index() else { return };
-        let side = &mut self.descriptors[descriptor as usize].read;
-        for outcome in self.items[index].drain(..) {
-            if keeps_something(Lane::Read, outcome) {
-                slot.kept.put_back(outcome, side.shelf());
-            }
-        }
-        if !side.waiters.is_empty() {
-            self.after.wakers.append(&mut side.waiters);
-        }
-    }
-
     /// Puts the outcome of a taken slot on the shelf of its side.
     pub(super) fn put_back(&mut self, slot: &mut Slot, descriptor: u32, lane: Lane) {
-        if slot.items_index().is_some() || !keeps_something(lane, slot.outcome) {
+        if !keeps_something(lane, slot.outcome) {
             return;
         }
         let state = &mut self.descriptors[descriptor as usize];
@@ -258,28 +238,4 @@ impl Core {
 
 fn failed(errno: i32) -> Outcome {
     Outcome::plain(-errno)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::Driver;
-    use crate::driver::Wait;
-    use crate::op;
-    use std::task::{Context, Waker};
-
-    /// Given a series that is dropped before it has ended; when it ends; then its queue is gone.
-    #[test]
-    fn a_dropped_series_leaves_no_queue_behind() {
-        let (driver, memory) = Driver::memory().unwrap();
-        let _entered = driver.enter();
-        let listener = memory.descriptor(&driver);
-        let mut series = op::accept_multi(&listener);
-        assert!(series.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(driver.with(|core| core.items.len()), 1);
-        drop(series);
-        driver.turn(Wait::Now);
-        assert_eq!(memory.in_flight(), 0);
-        driver.turn(Wait::Now);
-        assert_eq!(driver.with(|core| core.items.len()), 0);
-    }
 }

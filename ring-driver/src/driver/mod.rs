@@ -25,7 +25,7 @@ use crate::error::{RuntimeError, SetupError};
 use crate::fd::Fd;
 use crate::fork::Process;
 use crate::in_flight::Key;
-use crate::op::{Lane, Operation};
+use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
 use crate::remote::{Message, Remote};
 use crate::request::Request;
@@ -323,14 +323,6 @@ pub(crate) enum Polled<O> {
     Robbed(O),
 }
 
-/// What a multishot's stream finds in its slot.
-pub(crate) enum PolledItem<O> {
-    Pending,
-    Item(Outcome),
-    Last(Outcome),
-    Robbed(O),
-}
-
 impl Driver {
     /// Starts `operation`, or says why not. `queued` tells that it stands in its side's queue
     /// already.
@@ -348,13 +340,9 @@ impl Driver {
         self.with(|core| core.poll_slot(key, waker))
     }
 
-    pub(crate) fn poll_item<O: Operation>(&self, key: Key, waker: &Waker) -> PolledItem<O> {
-        self.with(|core| core.poll_item(key, waker))
-    }
-
-    /// More than one completion is expected in this slot.
-    pub(crate) fn expect_items(&self, key: Key) {
-        self.with(|core| core.expect_items(key));
+    /// What multishots like `O`, or others, have left on `fd`.
+    pub(crate) fn take_item<O: MultiOperation>(&self, fd: &Fd) -> Option<O::Taken> {
+        self.with(|core| core.take_item::<O>(fd.index()))
     }
 
     /// The future of `key` is gone.

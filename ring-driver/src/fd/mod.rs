@@ -20,6 +20,7 @@ mod side;
 mod sink;
 mod source;
 
+pub(crate) use shelf::HIGH_WATER;
 pub use shelf::Shelf;
 pub(crate) use side::{Descriptor, Phase, Side};
 

@@ -1,5 +1,5 @@
-//! What abandoned operations left on a side: served to the next one before the kernel is asked
-//! again.
+//! What abandoned operations left on a side, and what multishots brought: served to the next one
+//! before the kernel is asked again.
 
 use std::collections::VecDeque;
 use std::ptr;
@@ -9,7 +9,10 @@ use crate::buffer::PooledBuf;
 use crate::op::Datagram;
 use crate::request::Number;
 
-/// What was handed over while nobody waited. Order is the order of arrival.
+/// How much may lie on a shelf before the multishot that brings more is stopped.
+pub(crate) const HIGH_WATER: usize = 16;
+
+/// What was handed over while nobody waited, and what multishots have brought. Order is the order of arrival.
 #[derive(Default)]
 pub struct Shelf {
     /// Bytes of a stream. No chunk is empty.
@@ -33,6 +36,11 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    /// How many things a multishot may have brought lie here.
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.len() + self.accepted.len()
+    }
+
     /// Leaves a copy of `bytes` for the next reader.
     pub(crate) fn put_bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {

@@ -65,17 +65,7 @@ pub(crate) struct Slot {
     pub(crate) outcome: Outcome,
     pub(crate) home: Home,
     generation: u32,
-    /// Where the completions of a multishot queue up; `NO_ITEMS` for everything else.
-    pub(crate) items: u32,
     pub(crate) state: State,
-}
-
-const NO_ITEMS: u32 = u32::MAX;
-
-impl Slot {
-    pub(crate) fn items_index(&self) -> Option<usize> {
-        (self.items != NO_ITEMS).then_some(self.items as usize)
-    }
 }
 
 const _: () = assert!(size_of::<Slot>() <= 64);
@@ -103,7 +93,7 @@ impl Slots {
         // Generations stay below the patterns that backends reserve for themselves.
         self.next_generation = (generation + 1) & 0x00ff_ffff;
         let outcome = Outcome::plain(0);
-        let slot = Slot { waker, kept, outcome, home, generation, items: NO_ITEMS, state };
+        let slot = Slot { waker, kept, outcome, home, generation, state };
         Key { index: self.slots.insert(slot) as u32, generation }
     }
 

@@ -20,6 +20,7 @@ mod ending;
 mod files;
 mod fork;
 mod masks;
+mod series;
 mod setup;
 mod sockets;
 mod soundness;
