@@ -95,7 +95,7 @@ pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
 pub use driver::{Drained, Driver, Entered, Wait};
 pub use error::{Failure, RuntimeError, SetupCause, SetupError};
-pub use fd::{Fd, Sharing};
+pub use fd::{Fd, Leftovers, Sharing};
 pub use op::Op;
 pub use remote::{Deliver, Message, Remote};
 pub use time::Instant;

@@ -21,7 +21,7 @@ mod sink;
 mod source;
 
 pub(crate) use shelf::HIGH_WATER;
-pub use shelf::Shelf;
+pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase, Side};
 
 /// Whether somebody outside this process, or outside this runtime, uses the same open file.

@@ -2,8 +2,10 @@
 //! before the kernel is asked again.
 
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::ptr;
 
+use super::closing::own;
 use crate::address::SocketAddress;
 use crate::buffer::PooledBuf;
 use crate::op::Datagram;
@@ -35,7 +37,29 @@ pub struct Shelf {
     pub(crate) spare: Vec<u8>,
 }
 
+/// What leaves with a descriptor that is given back: all that the kernel had handed over and nobody
+/// has taken, in the order in which it came.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Leftovers {
+    /// Of a stream.
+    pub bytes: Vec<u8>,
+    /// Of a socket for datagrams.
+    pub datagrams: Vec<Datagram>,
+    /// Of a listener.
+    pub connections: Vec<OwnedFd>,
+}
+
 impl Shelf {
+    pub(super) fn into_leftovers(self) -> Leftovers {
+        let mut bytes = Vec::new();
+        for chunk in &self.chunks {
+            bytes.extend_from_slice(chunk);
+        }
+        let connections = self.accepted.into_iter().map(|(number, _)| own(number)).collect();
+        Leftovers { bytes, datagrams: self.datagrams.into(), connections }
+    }
+
     /// How many things a multishot may have brought lie here.
     pub(crate) fn len(&self) -> usize {
         self.chunks.len() + self.accepted.len()
