@@ -20,7 +20,9 @@ use crate::pool::Pool;
 use crate::remote::Remote;
 use crate::request::{Request, UserData};
 
-/// A backend whose other end a test holds.
+/// A backend whose other end a test holds. Always built, so that the matches below are the same
+/// everywhere; only the feature `testing` leads to it.
+#[cfg_attr(not(feature = "testing"), allow(dead_code, unreachable_pub))]
 pub(crate) mod memory;
 /// The kernel's ring.
 pub(crate) mod uring;
@@ -40,6 +42,7 @@ fn from_env(value: Option<&str>) -> Result<config::Backend, SetupError> {
 /// One of the backends, or none any more.
 pub(crate) enum Backend {
     Uring(Box<uring::Uring>),
+    #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     Memory(memory::Backend),
     /// After the end: nothing is submitted, plain calls still work so that descriptors can be
     /// closed.

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
-use crate::backend::{Backend, memory};
+use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
@@ -96,9 +96,11 @@ impl Driver {
     ///
     /// # Errors
     /// [`SetupError`] where not even an eventfd can be had.
-    pub fn memory() -> Result<(Driver, memory::Memory), SetupError> {
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn memory() -> Result<(Driver, crate::testing::Memory), SetupError> {
         let remote = Remote::new().map_err(SetupError::notifier)?;
-        let (backend, memory) = memory::new();
+        let (backend, memory) = crate::backend::memory::new();
         Ok((Driver::assemble(Backend::Memory(backend), remote, Pool::shared()), memory))
     }
 
