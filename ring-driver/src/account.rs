@@ -145,10 +145,9 @@ impl Accounts {
         }
     }
 
-    /// `waker` is told when the last orphan of `id` of either kind has ended. Yields whoever was to
-    /// be told before.
-    pub(crate) fn wait(&mut self, id: AccountId, waker: &Waker) -> Option<Waker> {
-        self.accounts[id.0 as usize].waiter.replace(waker.clone())
+    /// Who is told when the last orphan of `id` of either kind has ended.
+    pub(crate) fn waiter(&mut self, id: AccountId) -> &mut Option<Waker> {
+        &mut self.accounts[id.0 as usize].waiter
     }
 
     fn open_ancestor(&self, mut id: AccountId) -> AccountId {
@@ -213,7 +212,7 @@ mod tests {
             accounts.submitted(id);
             accounts.orphaned(id, recall);
         }
-        accounts.wait(id, Waker::noop());
+        *accounts.waiter(id) = Some(Waker::noop().clone());
         let told = accounts.ended(id, Some(Recall::Cancellable));
         assert!(told.is_some(), "whoever waits looks again");
         assert!(!accounts.has(id, Orphans::Cancellable));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::Driver;
+use super::caller::Caller;
 use super::flight::keeps_something;
 use crate::account::{AccountId, Accounts};
 use crate::backend::Backend;
@@ -117,8 +118,12 @@ impl Core {
         request: Request,
         home: Home,
         state: State,
-        waker: Option<Waker>,
+        caller: Option<&mut Caller<'_>>,
     ) -> Key {
+        let mut waker = None;
+        if let Some(caller) = caller {
+            caller.stay_in(&mut waker);
+        }
         let key = self.slots.insert(kept, home, state, waker);
         self.backend.push(&request, key.user_data());
         key

@@ -1,8 +1,8 @@
 //! The life of one flight as its future sees it: begin, poll, abandon.
 
 use std::io;
-use std::task::Waker;
 
+use super::caller::Caller;
 use super::core::Core;
 use super::{Begun, Polled};
 use crate::account::Recall;
@@ -19,7 +19,7 @@ impl Core {
         operation: O,
         fd: Option<&Fd>,
         queued: bool,
-        waker: &Waker,
+        caller: &mut Caller<'_>,
     ) -> Begun<O> {
         if self.closed {
             return Begun::Refused(operation, RuntimeError::RuntimeGone.into());
@@ -43,17 +43,13 @@ impl Core {
                 };
                 let recall = Recall::of(&request);
                 let home = Home::Account { account, recall, descriptor };
-                Begun::InFlight(self.launch(
-                    kept,
-                    request,
-                    home,
-                    State::Waiting,
-                    Some(waker.clone()),
-                ))
+                Begun::InFlight(self.launch(kept, request, home, State::Waiting, Some(caller)))
             }
-            (Lane::Read, Some(fd)) => self.begin_read(operation, fd.index(), number, queued, waker),
+            (Lane::Read, Some(fd)) => {
+                self.begin_read(operation, fd.index(), number, queued, caller)
+            }
             (Lane::Write, Some(fd)) => {
-                self.begin_write(operation, fd.index(), number, queued, waker)
+                self.begin_write(operation, fd.index(), number, queued, caller)
             }
             (_, None) => Begun::Refused(
                 operation,
@@ -62,13 +58,17 @@ impl Core {
         }
     }
 
-    pub(super) fn poll_slot<O: Operation>(&mut self, key: Key, waker: &Waker) -> Polled<O> {
+    pub(super) fn poll_slot<O: Operation>(
+        &mut self,
+        key: Key,
+        caller: &mut Caller<'_>,
+    ) -> Polled<O> {
         // A slot that is not there has been leaked at the end of the driver: its operation will
         // never come back.
         let Some(slot) = self.slots.get(key) else { return Polled::Pending };
         match slot.state {
             State::Waiting | State::Abandoned => {
-                register(slot, waker, &mut self.after.silent);
+                caller.stay_in(&mut slot.waker);
                 Polled::Pending
             }
             State::Done => {
@@ -143,14 +143,6 @@ impl Core {
                 self.after.free.push(slot.kept);
             }
         }
-    }
-}
-
-/// Remembers who waits; a replaced waker is dropped outside of the core.
-fn register(slot: &mut Slot, waker: &Waker, silent: &mut Vec<Waker>) {
-    match &mut slot.waker {
-        Some(known) if known.will_wake(waker) => {}
-        known => silent.extend(known.replace(waker.clone())),
     }
 }
 

@@ -3,9 +3,8 @@
 //! Reading: first what was left on the shelf; then whatever is in flight, whoever began it; only
 //! then a receive of one's own. Writing: first come, first served, and one at a time.
 
-use std::task::Waker;
-
 use super::Begun;
+use super::caller::Caller;
 use super::core::Core;
 use super::flight::keeps_something;
 use crate::account::{AccountId, Recall};
@@ -29,7 +28,7 @@ impl Core {
         descriptor: usize,
         number: Number,
         queued: bool,
-        waker: &Waker,
+        caller: &mut Caller<'_>,
     ) -> Begun<O> {
         if queued {
             self.descriptors[descriptor].read.queued -= 1;
@@ -51,7 +50,7 @@ impl Core {
                     self.adopt(descriptor);
                     let side = &mut self.descriptors[descriptor].read;
                     side.queued += 1;
-                    side.wait(waker);
+                    caller.stay_among(&mut side.waiters);
                     return Begun::Queued(operation);
                 }
                 Some(State::Robbed) | None => side.in_flight = None,
@@ -59,7 +58,7 @@ impl Core {
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
-        let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
+        let key = self.launch(kept, request, home, State::Waiting, Some(caller));
         self.occupy_read(descriptor, key);
         Begun::InFlight(key)
     }
@@ -70,7 +69,7 @@ impl Core {
         descriptor: usize,
         number: Number,
         queued: bool,
-        waker: &Waker,
+        caller: &mut Caller<'_>,
     ) -> Begun<O> {
         let state = &mut self.descriptors[descriptor];
         let has_output = state.has_output();
@@ -83,12 +82,12 @@ impl Core {
         }
         if side.in_flight.is_some() || has_output {
             side.queued += 1;
-            side.wait(waker);
+            caller.stay_among(&mut side.waiters);
             return Begun::Queued(operation);
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
-        let key = self.launch(kept, request, home, State::Waiting, Some(waker.clone()));
+        let key = self.launch(kept, request, home, State::Waiting, Some(caller));
         self.descriptors[descriptor].write.in_flight = Some(key);
         Begun::InFlight(key)
     }

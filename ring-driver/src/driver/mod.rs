@@ -31,11 +31,13 @@ use crate::remote::{Message, Remote};
 use crate::request::Request;
 use crate::time::Instant;
 
+mod caller;
 mod core;
 mod drain;
 mod flight;
 mod lanes;
 
+pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
 pub use drain::Drained;
 
@@ -218,12 +220,11 @@ impl Driver {
         orphans: Orphans,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        self.with(|core| {
+        self.with_caller(cx.waker(), |core, caller| {
             if !core.accounts.has(account, orphans) {
                 return Poll::Ready(());
             }
-            let former = core.accounts.wait(account, cx.waker());
-            core.after.silent.extend(former);
+            caller.stay_in(core.accounts.waiter(account));
             Poll::Pending
         })
     }
@@ -260,6 +261,22 @@ impl Driver {
             self.0.core.borrow_mut().give_back_after(after);
         }
         result
+    }
+
+    /// A step after which whoever polls may be remembered. One that could not remember them is made
+    /// again.
+    pub(crate) fn with_caller<R>(
+        &self,
+        waker: &Waker,
+        mut step: impl FnMut(&mut Core, &mut Caller<'_>) -> R,
+    ) -> R {
+        let mut caller = Caller::new(waker);
+        loop {
+            let result = self.with(|core| step(core, &mut caller));
+            if !caller.must_ask_again() {
+                return result;
+            }
+        }
     }
 
     /// In a child: what is in flight is the parent's. Nothing of the ring is touched, nor freed.
@@ -335,11 +352,12 @@ impl Driver {
         queued: bool,
         waker: &Waker,
     ) -> Begun<O> {
-        self.with(|core| core.begin(operation, fd, queued, waker))
+        let mut caller = Caller::ready(waker);
+        self.with(|core| core.begin(operation, fd, queued, &mut caller))
     }
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
-        self.with(|core| core.poll_slot(key, waker))
+        self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
     }
 
     /// What multishots like `O`, or others, have left on `fd`.

@@ -83,13 +83,12 @@ impl Fd {
     }
 
     fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.driver().with(|core| {
+        self.driver().with_caller(cx.waker(), |core, caller| {
             let state = &mut core.descriptors[self.index()];
             if state.is_quiet() {
                 return Poll::Ready(());
             }
-            let former = state.quiet_waiter.replace(cx.waker().clone());
-            core.after.silent.extend(former);
+            caller.stay_in(&mut state.quiet_waiter);
             Poll::Pending
         })
     }

@@ -18,6 +18,7 @@ mod cancel;
 mod drop_in_flight;
 mod ending;
 mod files;
+mod foreign;
 mod fork;
 mod masks;
 mod series;
