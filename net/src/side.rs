@@ -50,6 +50,8 @@ impl ReadSide {
         let (owned, leftovers) = detach(write.fd).await?;
         let mut bytes = ahead.into_vec();
         bytes.extend_from_slice(&leftovers.bytes);
+        // Somebody may have received messages on this stream, by way of its descriptor.
+        leftovers.datagrams.iter().for_each(|message| bytes.extend_from_slice(message.data()));
         Ok((owned, bytes))
     }
 

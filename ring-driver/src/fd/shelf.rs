@@ -72,6 +72,21 @@ impl Shelf {
         }
     }
 
+    /// The next bytes of a stream, however they were received. What a message carried beside its
+    /// bytes is dropped, as by any receive that has no room for it.
+    pub(crate) fn next_chunk(&mut self) -> Option<PooledBuf> {
+        while let Some(message) = self.datagrams.pop_front() {
+            self.put_bytes(message.data());
+        }
+        self.chunks.pop_front()
+    }
+
+    /// The next message. Bytes of a stream that were received without its control data are one too.
+    pub(crate) fn next_datagram(&mut self) -> Option<Datagram> {
+        let bytes = self.chunks.pop_front().map(|chunk| Datagram::from_bytes(chunk.into_vec()));
+        bytes.or_else(|| self.datagrams.pop_front())
+    }
+
     /// Copies up to `len` bytes to `target`, taking them unless `peek`. `None` if there are none.
     ///
     /// # Safety
@@ -83,26 +98,32 @@ impl Shelf {
         len: usize,
         peek: bool,
     ) -> Option<usize> {
-        if self.chunks.is_empty() {
-            return None;
-        }
         let mut copied = 0;
-        let mut index = 0;
-        while copied < len {
-            let Some(chunk) = self.chunks.get_mut(index) else { break };
-            let n = chunk.len().min(len - copied);
-            // SAFETY: `copied + n <= len`, for which the caller vouches; a chunk never overlaps a
-            // caller's buffer.
-            unsafe { ptr::copy_nonoverlapping(chunk.as_ptr(), target.add(copied), n) };
+        let mut copy = |bytes: &[u8]| {
+            let n = bytes.len().min(len - copied);
+            // SAFETY: `copied + n <= len`, for which the caller vouches; what lies here never
+            // overlaps a caller's buffer.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.add(copied), n) };
             copied += n;
-            if peek {
-                index += 1;
-            } else if n == chunk.len() {
-                self.chunks.pop_front();
-            } else {
-                chunk.advance(n);
+            n
+        };
+        if peek {
+            for chunk in &self.chunks {
+                copy(chunk);
+            }
+            for message in &self.datagrams {
+                copy(message.data());
+            }
+        } else {
+            while let Some(mut chunk) = self.next_chunk() {
+                let n = copy(&chunk);
+                if n < chunk.len() {
+                    chunk.advance(n);
+                    self.chunks.push_front(chunk);
+                    break;
+                }
             }
         }
-        Some(copied)
+        (copied > 0).then_some(copied)
     }
 }

@@ -84,7 +84,7 @@ impl crate::driver::Core {
         let side = &mut self.descriptors[descriptor as usize].read;
         let mut starved = false;
         if let Some(shelf) = &mut side.shelf {
-            if let Some(chunk) = shelf.chunks.pop_front() {
+            if let Some(chunk) = shelf.next_chunk() {
                 return Fill::Bytes(chunk);
             }
             if let Some(errno) = shelf.error.take() {

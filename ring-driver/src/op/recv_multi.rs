@@ -99,7 +99,7 @@ unsafe impl MultiOperation for RecvMulti {
     type Taken = PooledBuf;
 
     fn take(shelf: &mut Shelf) -> Option<PooledBuf> {
-        shelf.chunks.pop_front()
+        shelf.next_chunk()
     }
 
     fn item(bytes: PooledBuf, _driver: &Driver) -> PooledBuf {

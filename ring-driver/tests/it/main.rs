@@ -20,6 +20,7 @@ mod ending;
 mod files;
 mod foreign;
 mod fork;
+mod kinds;
 mod masks;
 mod series;
 mod setup;
