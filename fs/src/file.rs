@@ -267,11 +267,11 @@ impl File {
         let shared = Rc::try_unwrap(self.shared).map_err(|shared| File { shared })?;
         let Shared { fd, path, cursor, append, file_type } = shared;
         match fd.detach().await {
-            Ok((owned, unread)) => {
+            Ok((owned, leftovers)) => {
                 let mut file = std::fs::File::from(owned);
                 // Fails exactly where there is no position to set.
                 let _ = std::io::Seek::seek(&mut file, io::SeekFrom::Start(cursor.get()));
-                Ok((file, unread))
+                Ok((file, leftovers.bytes))
             }
             Err(fd) => {
                 let shared = Shared { fd, path, cursor, append, file_type };

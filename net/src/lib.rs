@@ -29,6 +29,8 @@ compile_error!("wakering waits on io_uring and runs on Linux only");
 mod accepting;
 /// The driver's addresses as those of std.
 mod address;
+/// Giving a socket to std.
+mod detach;
 /// Connections as a stream.
 mod incoming;
 /// What listeners have in common.

@@ -6,10 +6,13 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut};
 use wakering_ring_driver::op::{self, ControlMessage, Datagram, DatagramBuffer};
 use wakering_ring_driver::{Fd, SocketAddress};
+
+use crate::detach::detach;
 
 /// What receives and sends datagrams.
 #[derive(Debug)]
@@ -82,6 +85,15 @@ impl Messages {
             Ok(used) => Ok((used, buf)),
             Err(error) => Err(BufError::new(error, buf)),
         }
+    }
+
+    /// Gives the descriptor back to the system's own handle, with all datagrams that were received
+    /// and that nobody has taken, in order.
+    pub(crate) async fn detach(self) -> io::Result<(OwnedFd, Vec<Datagram>)> {
+        let (owned, leftovers) = detach(self.fd).await?;
+        let mut datagrams = Vec::from(self.peeked.into_inner());
+        datagrams.extend(leftovers.datagrams);
+        Ok((owned, datagrams))
     }
 
     async fn next(&self) -> io::Result<Datagram> {

@@ -13,7 +13,7 @@ use wakering_ring_driver::buffer::{BufResult, IoBuf, IoBufMut};
 use wakering_ring_driver::{Fd, PooledBuf, op};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source, read_from};
 
-use crate::address::failed;
+use crate::detach::detach;
 
 /// What receives.
 #[derive(Debug)]
@@ -47,18 +47,12 @@ impl ReadSide {
     pub(crate) async fn detach(self, write: WriteSide) -> io::Result<(OwnedFd, Vec<u8>)> {
         let ReadSide { fd, ahead, .. } = self;
         drop(fd);
-        match write.fd.detach().await {
-            Ok((owned, shelved)) => {
-                let mut bytes = ahead.into_vec();
-                bytes.extend_from_slice(&shelved);
-                Ok((owned, bytes))
-            }
-            Err(fd) => {
-                let shared = "the stream is shared: drop the other handles first";
-                let error = io::Error::new(io::ErrorKind::ResourceBusy, shared);
-                Err(failed("into_std", &fd, error))
-            }
-        }
+        let (owned, leftovers) = detach(write.fd).await?;
+        let mut bytes = ahead.into_vec();
+        bytes.extend_from_slice(&leftovers.bytes);
+        // Somebody may have received messages on this stream, by way of its descriptor.
+        leftovers.datagrams.iter().for_each(|message| bytes.extend_from_slice(message.data()));
+        Ok((owned, bytes))
     }
 
     /// Whether what comes next is here: bytes, or the end.

@@ -1,6 +1,16 @@
 //! What was used and how often: one plain struct, cheap enough to be always on.
 
-use crate::capabilities::NAMES;
+use io_uring::squeue::Flags;
+
+use crate::capabilities::{Capabilities, NAMES};
+
+/// What an entry may carry beside its opcode, and the capability that it takes.
+const ENTRY_FLAGS: [(&str, &str); 4] = [
+    ("CQE_SKIP_SUCCESS", "cqe_skip"),
+    ("BUFFER_SELECT", "buf_ring"),
+    ("ACCEPT_MULTISHOT", "multishot_accept"),
+    ("RECV_MULTISHOT", "multishot_recv"),
+];
 
 /// The counts of one driver since it was made.
 ///
@@ -47,8 +57,11 @@ pub struct Counters {
     pub descriptors: u64,
     /// The flags with which the ring was set up.
     pub setup_flags: Vec<&'static str>,
+    /// The flags with which it was entered so far.
+    pub enter_flags: Vec<&'static str>,
     /// Requests by the kernel's opcode.
     pub(crate) by_opcode: [u64; NAMES.len()],
+    pub(crate) by_entry_flag: [u64; ENTRY_FLAGS.len()],
 }
 
 impl Counters {
@@ -67,17 +80,108 @@ impl Counters {
         in_flight: 0,
         descriptors: 0,
         setup_flags: Vec::new(),
+        enter_flags: Vec::new(),
         by_opcode: [0; NAMES.len()],
+        by_entry_flag: [0; ENTRY_FLAGS.len()],
     };
 
+    /// Counts an entry for the ring by the fields in which the kernel reads what is asked.
+    pub(crate) fn count_entry(&mut self, opcode: u8, flags: u8, priority: u16) {
+        self.by_opcode[usize::from(opcode)] += 1;
+        if flags == 0 && priority == 0 {
+            return;
+        }
+        let is_set = [
+            flags & Flags::SKIP_SUCCESS.bits() != 0,
+            flags & Flags::BUFFER_SELECT.bits() != 0,
+            NAMES[usize::from(opcode)] == "accept" && priority & 1 != 0,
+            NAMES[usize::from(opcode)] == "recv" && priority & 2 != 0,
+        ];
+        for (count, is_set) in self.by_entry_flag.iter_mut().zip(is_set) {
+            *count += u64::from(is_set);
+        }
+    }
+
     /// How often the ring was given an operation, by the kernel's word for it: `"recv"`,
-    /// `"openat"`. Zero for unknown words.
+    /// `"openat"`; or an entry with a flag: `"BUFFER_SELECT"`. Zero for unknown words.
     pub fn used(&self, name: &str) -> u64 {
-        NAMES.iter().position(|known| *known == name).map_or(0, |opcode| self.by_opcode[opcode])
+        let operations = NAMES.into_iter().zip(self.by_opcode);
+        let flags = ENTRY_FLAGS.into_iter().map(|(flag, _)| flag).zip(self.by_entry_flag);
+        operations.chain(flags).find(|&(known, _)| known == name).map_or(0, |(_, count)| count)
+    }
+
+    /// What was used without being among `capabilities`, by the kernel's words: never anything, but
+    /// for a defect of this crate.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{Config, Driver, Wait};
+    ///
+    /// let driver = Driver::new(&Config::default())?;
+    /// driver.turn(Wait::Now);
+    /// assert!(driver.counters().beyond(&driver.capabilities()).is_empty());
+    /// # Ok::<(), wakering_ring_driver::SetupError>(())
+    /// ```
+    pub fn beyond(&self, capabilities: &Capabilities) -> Vec<&'static str> {
+        let operations = self.operations().map(|(name, _)| (name, capabilities.has(name)));
+        let entries = ENTRY_FLAGS
+            .iter()
+            .zip(self.by_entry_flag)
+            .filter(|&(_, count)| count > 0)
+            .map(|(&(flag, capability), _)| (flag, capabilities.has(capability)));
+        let rings = self.setup_flags.iter().chain(&self.enter_flags).map(|&flag| match flag {
+            "TASKRUN_FLAG" => (flag, capabilities.coop_taskrun || capabilities.defer_taskrun),
+            _ => (flag, capabilities.has(&flag.to_lowercase())),
+        });
+        let used = operations.chain(entries).chain(rings);
+        used.filter(|&(_, is_there)| !is_there).map(|(name, _)| name).collect()
     }
 
     /// All operations that the ring was given, by name.
     pub fn operations(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         NAMES.iter().copied().zip(self.by_opcode).filter(|&(_, count)| count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opcode(name: &str) -> u8 {
+        NAMES.iter().position(|known| *known == name).unwrap() as u8
+    }
+
+    /// Given one use of everything that belongs to a capability, when that capability is missing,
+    /// then it is named, and nothing else is.
+    #[test]
+    fn what_a_mask_takes_away_is_noticed() {
+        let mut counters = Counters::NONE;
+        let (skip, select) = (Flags::SKIP_SUCCESS.bits(), Flags::BUFFER_SELECT.bits());
+        counters.count_entry(opcode("accept"), 0, 1);
+        counters.count_entry(opcode("recv"), select, 2);
+        counters.count_entry(opcode("async_cancel"), skip, 0);
+        counters.setup_flags = vec!["SUBMIT_ALL", "DEFER_TASKRUN", "TASKRUN_FLAG"];
+        counters.enter_flags = vec!["EXT_ARG", "REGISTERED_RING", "NO_IOWAIT"];
+        for (mask, used) in [
+            ("", &[][..]),
+            ("-accept", &["accept", "ACCEPT_MULTISHOT"]),
+            ("-multishot_accept", &["ACCEPT_MULTISHOT"]),
+            ("-multishot_recv", &["RECV_MULTISHOT"]),
+            ("-buf_ring", &["BUFFER_SELECT", "RECV_MULTISHOT"]),
+            ("-cqe_skip", &["CQE_SKIP_SUCCESS"]),
+            ("-submit_all", &["SUBMIT_ALL"]),
+            ("-defer_taskrun", &["DEFER_TASKRUN"]),
+            ("-defer_taskrun,-coop_taskrun", &["DEFER_TASKRUN", "TASKRUN_FLAG"]),
+            ("-ext_arg", &["EXT_ARG"]),
+            ("-registered_ring", &["REGISTERED_RING"]),
+            ("-no_iowait", &["NO_IOWAIT"]),
+        ] {
+            let left = Capabilities::ALL.masked(mask.parse().unwrap());
+            assert_eq!(counters.beyond(&left), used, "{mask}");
+        }
+        assert_eq!(counters.used("recv"), 1);
+        assert_eq!(counters.used("RECV_MULTISHOT"), 1);
+        // The same bits elsewhere mean something else.
+        counters.count_entry(opcode("send"), 0, 3);
+        assert_eq!((counters.used("ACCEPT_MULTISHOT"), counters.used("RECV_MULTISHOT")), (1, 1));
     }
 }

@@ -84,7 +84,7 @@ pub mod testing;
 /// The clock.
 mod time;
 
-pub use account::AccountId;
+pub use account::{AccountId, Orphans};
 pub use address::SocketAddress;
 pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
@@ -95,7 +95,7 @@ pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
 pub use driver::{Drained, Driver, Entered, Wait};
 pub use error::{Failure, RuntimeError, SetupCause, SetupError};
-pub use fd::{Fd, Sharing};
+pub use fd::{Fd, Leftovers, Sharing};
 pub use op::Op;
 pub use remote::{Deliver, Message, Remote};
 pub use time::Instant;

@@ -4,10 +4,9 @@
 //! that what they leave behind in the kernel can be told apart and waited for. Tasks keep their
 //! account in the executor instead.
 
-use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use wakering_ring_driver::{AccountId, Driver};
+use wakering_ring_driver::{AccountId, Driver, Orphans};
 
 /// An open account. When it is dropped, what it still has in flight goes on the bill of its parent.
 pub(crate) struct Account {
@@ -29,14 +28,10 @@ impl Account {
         body()
     }
 
-    /// Ready when no operation of this account is in flight whose future is gone.
-    pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.driver.poll_drained(self.id, cx)
-    }
-
-    /// Waits until no operation of this account is in flight whose future is gone.
-    pub(crate) async fn drained(&self) {
-        poll_fn(|cx| self.poll_drained(cx)).await;
+    /// Ready when no operation of this account is in flight whose future is gone, as far as
+    /// `orphans` counts it.
+    pub(crate) fn poll_drained(&self, orphans: Orphans, cx: &mut Context<'_>) -> Poll<()> {
+        self.driver.poll_drained(self.id, orphans, cx)
     }
 }
 

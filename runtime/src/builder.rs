@@ -142,10 +142,10 @@ impl Builder {
     /// [`SetupError`] tells why this machine gives no ring and what mends it.
     pub fn build(self) -> Result<Runtime, SetupError> {
         let driver = Driver::new(&self.config)?;
-        Ok(self.build_on(driver))
+        Ok(self.assemble(driver))
     }
 
-    /// Builds the runtime on a driver that is there already, such as one whose kernel is a test.
+    /// Builds the runtime on a driver whose kernel is a test.
     ///
     /// ```
     /// use wakering_ring_driver::Driver;
@@ -156,7 +156,12 @@ impl Builder {
     /// assert_eq!(runtime.block_on(async { 42 }), 42);
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
+    #[cfg(feature = "testing")]
     pub fn build_on(self, driver: Driver) -> Runtime {
+        self.assemble(driver)
+    }
+
+    fn assemble(self, driver: Driver) -> Runtime {
         Runtime::assemble(driver, self.grace, self.on_unhandled)
     }
 }

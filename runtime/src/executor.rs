@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
-use wakering_ring_driver::{AccountId, Driver};
+use wakering_ring_driver::{AccountId, Driver, Orphans};
 
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::task::{self, Cancel, JoinHandle, Place, Progress, Task, TaskInfo};
@@ -139,7 +139,7 @@ impl Executor {
         self.tally.update(|tally| Tally { polls: tally.polls + 1, ..tally });
 
         if progress == Progress::Ended {
-            match self.driver.poll_drained(account, &mut cx) {
+            match self.driver.poll_drained(account, Orphans::All, &mut cx) {
                 Poll::Ready(()) => self.retire(&task),
                 Poll::Pending => task.header().drain(),
             }
@@ -194,7 +194,7 @@ impl Executor {
             let Some(Place { account, .. }) = task.header().place() else { continue };
             task.header().cancel();
             task.advance(&self.key, &mut cx);
-            if self.driver.poll_drained(account, &mut cx).is_pending() {
+            if self.driver.poll_drained(account, Orphans::All, &mut cx).is_pending() {
                 abandoned.push(task.header().info.clone());
             }
             self.retire(&task);

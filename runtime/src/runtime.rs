@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::{Driver, SetupError};
+use wakering_ring_driver::{Driver, Orphans, SetupError};
 
 use crate::account::Account;
 use crate::builder::Builder;
@@ -261,7 +261,7 @@ async fn accompany<F: Future>(
     })
     .await;
     let dropped = catch_unwind(AssertUnwindSafe(|| account.charge(|| body.set(None))));
-    at_most(grace, |cx| account.poll_drained(cx)).await;
+    at_most(grace, |cx| account.poll_drained(Orphans::All, cx)).await;
     dropped.and(output)
 }
 

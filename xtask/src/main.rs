@@ -7,6 +7,8 @@
 
 /// The steps of a full run, in order, each with its limit in time.
 mod ci;
+/// Whether each public future is dropped at every await by some test.
+mod futures;
 /// The same requests to the real httpbin and to ours.
 mod oracle;
 /// A program with a limit in time, and what it printed.

@@ -8,6 +8,7 @@ use wakering_ring_driver::{Driver, Fd, Sharing, SocketAddress, op, option};
 
 use super::{TcpSocket, TcpStream};
 use crate::address::{failed, inet};
+use crate::detach::detach;
 use crate::incoming::Incoming;
 use crate::listen::Listen;
 use crate::resolve::{ToSocketAddrs, resolve};
@@ -192,6 +193,35 @@ impl TcpListener {
     /// What close(2) says.
     pub async fn close(self) -> io::Result<()> {
         self.fd.close().await
+    }
+
+    /// Gives the listener to std, with the connections that were accepted and that nobody has
+    /// taken: a dropped [`accept`](TcpListener::accept) may leave one.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (std, accepted) = listener.into_std().await?;
+    ///     assert!(accepted.is_empty(), "nobody has begun to accept");
+    ///     assert_eq!(std.accept()?.1, client.local_addr()?);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](TcpListener::as_fd)
+    /// say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the listener is closed.
+    pub async fn into_std(self) -> io::Result<(std::net::TcpListener, Vec<std::net::TcpStream>)> {
+        let (owned, leftovers) = detach(self.fd).await?;
+        let accepted = leftovers.connections.into_iter().map(std::net::TcpStream::from).collect();
+        Ok((std::net::TcpListener::from(owned), accepted))
     }
 
     /// The descriptor, for operations of the driver.

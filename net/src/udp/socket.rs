@@ -277,6 +277,42 @@ impl UdpSocket {
         Ok(UdpSocket { messages: Messages::new(fd, ROOM) })
     }
 
+    /// Gives the socket to std, with the datagrams that were received and that nobody has taken.
+    ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let server = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     let client = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     for word in ["looked at", "not even that"] {
+    ///         client.send_to(word, server.local_addr()?).await?;
+    ///     }
+    ///     server.peek_from(vec![0; 1]).await?;
+    ///     let (std, received) = server.into_std().await?;
+    ///     assert_eq!(received[0].1, b"looked at");
+    ///     assert_eq!(received[0].0.source, client.local_addr()?);
+    ///     // What had not been received yet is still in the socket.
+    ///     assert_eq!(std.recv(&mut [0; 16])?, 13);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UdpSocket::as_fd) say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the socket is closed.
+    pub async fn into_std(self) -> io::Result<(std::net::UdpSocket, Vec<(RecvMeta, Vec<u8>)>)> {
+        let (owned, datagrams) = self.messages.detach().await?;
+        let received = datagrams.into_iter().map(|datagram| {
+            let meta = RecvMeta::of(&datagram, datagram.data().len())?;
+            Ok((meta, datagram.data().to_vec()))
+        });
+        Ok((std::net::UdpSocket::from(owned), received.collect::<io::Result<_>>()?))
+    }
+
     /// The descriptor, for operations of the driver.
     pub fn as_fd(&self) -> &Fd {
         &self.messages.fd

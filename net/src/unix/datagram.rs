@@ -296,6 +296,38 @@ impl UnixDatagram {
         Ok(UnixDatagram::from_fd(fd))
     }
 
+    /// Gives the socket to std, with the datagrams that were received and that nobody has taken, and
+    /// who sent them.
+    ///
+    /// ```
+    /// use wakering_net::UnixDatagram;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, theirs) = UnixDatagram::pair()?;
+    ///     ours.send("hello").await?;
+    ///     let (std, received) = theirs.into_std().await?;
+    ///     assert!(received.is_empty(), "nobody has begun to receive");
+    ///     assert_eq!(std.recv(&mut [0; 9])?, 5);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UnixDatagram::as_fd)
+    /// say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the socket is closed.
+    pub async fn into_std(self) -> io::Result<(net::UnixDatagram, Vec<(SocketAddr, Vec<u8>)>)> {
+        let (owned, datagrams) = self.messages.detach().await?;
+        let received = datagrams.into_iter().map(|datagram| {
+            let from = sender(&datagram)?;
+            Ok((from, datagram.data().to_vec()))
+        });
+        Ok((net::UnixDatagram::from(owned), received.collect::<io::Result<_>>()?))
+    }
+
     /// The descriptor, for operations of the driver.
     pub fn as_fd(&self) -> &Fd {
         &self.messages.fd

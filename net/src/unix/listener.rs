@@ -10,6 +10,7 @@ use wakering_ring_driver::{Driver, Fd, Sharing, SocketAddress, op, option};
 
 use super::{UnixStream, failed, of_path, shown};
 use crate::address::{self, unix};
+use crate::detach::detach;
 use crate::incoming::Incoming;
 use crate::listen::Listen;
 
@@ -160,6 +161,21 @@ impl UnixListener {
     /// The closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         self.fd.close().await
+    }
+
+    /// Gives the listener to std, with the connections that were accepted and that nobody has
+    /// taken: a dropped [`accept`](UnixListener::accept) may leave one.
+    ///
+    /// # Errors
+    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UnixListener::as_fd)
+    /// say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the listener is closed.
+    pub async fn into_std(self) -> io::Result<(net::UnixListener, Vec<net::UnixStream>)> {
+        let (owned, leftovers) = detach(self.fd).await?;
+        let accepted = leftovers.connections.into_iter().map(net::UnixStream::from).collect();
+        Ok((net::UnixListener::from(owned), accepted))
     }
 
     /// The descriptor, for operations of the driver.

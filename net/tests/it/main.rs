@@ -3,6 +3,7 @@
 mod accept;
 mod cancel;
 mod datagram;
+mod into_std;
 mod memory;
 mod resolve;
 mod serve;

@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::buffer::BufPool;
-use crate::call;
+use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
@@ -17,7 +17,9 @@ use crate::request::{Number, Request, UserData};
 
 /// Which one, if nobody says.
 mod choice;
-/// A backend whose other end a test holds.
+/// A backend whose other end a test holds. Always built, so that the matches below are the same
+/// everywhere; only the feature `testing` leads to it.
+#[cfg_attr(not(feature = "testing"), allow(dead_code, unreachable_pub))]
 pub(crate) mod memory;
 /// The way to the thread pool.
 mod offload;
@@ -32,6 +34,7 @@ pub(crate) use choice::{VARIABLE, asked, choose, decide};
 pub(crate) enum Backend {
     Uring(Box<uring::Uring>),
     Poll(Box<poll::Poll>),
+    #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     Memory(memory::Backend),
     /// After the end: nothing is submitted, plain calls still work so that descriptors can be
     /// closed.
@@ -77,6 +80,17 @@ impl Backend {
     pub(crate) fn release(&mut self, fd: Number) {
         if let Backend::Poll(poll) = self {
             poll.release(fd);
+        }
+    }
+
+    /// Whether a request ends because it is asked to, whatever it waits for.
+    pub(crate) fn can_cancel(&self, request: &Request) -> bool {
+        match (request.class(), self) {
+            (Class::Blocking, _) => false,
+            (Class::Untold, Backend::Uring(uring)) => uring.can(request),
+            // With a file at one end it goes to the pool.
+            (Class::Untold, Backend::Poll(_)) => !matches!(request, Request::Splice { .. }),
+            _ => true,
         }
     }
 

@@ -1,7 +1,6 @@
 //! The state of a driver, and what happens to it when something is launched or completes.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,7 +16,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
-use crate::fd::{Descriptor, Sharing, Shelf};
+use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -28,8 +27,6 @@ pub(crate) struct Core {
     pub(crate) backend: Backend,
     pub(super) slots: Slots,
     pub(super) cells: Cells,
-    /// Completions of multishots that nobody has fetched, by slot.
-    pub(super) items: Slab<VecDeque<Outcome>>,
     pub(crate) descriptors: Slab<Descriptor>,
     /// The far ends of flights that name two descriptors: rarely any, so slots have no room for
     /// them.
@@ -40,6 +37,9 @@ pub(crate) struct Core {
     /// Abandoned flights whose cancellation waits for the end of the turn: a `select!` loop that
     /// asks for the same thing again adopts them for free.
     pub(super) orphans: Vec<Key>,
+    /// Multishots that have brought more than anybody fetched by then: cancelled at the end of the
+    /// turn if that is so still.
+    pub(super) flooding: Vec<Key>,
     /// Descriptors whose sink has bytes to send.
     pub(crate) dirty: Vec<u32>,
     /// Descriptors that are being closed, and until when their output may take.
@@ -70,12 +70,12 @@ impl Core {
             backend,
             slots: Slots::new(),
             cells: Cells::new(),
-            items: Slab::new(),
             descriptors: Slab::new(),
             far_ends: Vec::new(),
             accounts: Accounts::new(),
             paying: AccountId::ROOT,
             orphans: Vec::new(),
+            flooding: Vec::new(),
             dirty: Vec::new(),
             closing: Vec::new(),
             buf_pool: None,
@@ -168,6 +168,9 @@ impl Core {
             }
         }
         self.orphans.clear();
+        while let Some(key) = self.flooding.pop() {
+            self.stem(key);
+        }
     }
 
     /// Takes in everything that has completed, with as many further enters as the kernel asks for.
@@ -195,39 +198,49 @@ impl Core {
         let home = slot.home;
         match action {
             OnCompletion::Deliver => {
-                let items = slot.items_index();
-                if let Some(waker) = slot.waker.take() {
-                    self.after.wakers.push(waker);
-                }
-                if let Some(items) = items.and_then(|index| self.items.get_mut(index)) {
-                    items.push_back(outcome);
-                }
-                self.wake_read_side(home);
+                self.after.wakers.extend(slot.waker.take());
+                self.on_item(key, home, outcome);
             }
             OnCompletion::Finish => {
                 if let Some(waker) = slot.waker.take() {
                     self.after.wakers.push(waker);
                 }
-                match slot.items_index() {
-                    Some(index) => self.items[index].push_back(outcome),
-                    None => slot.outcome = outcome,
-                }
+                slot.outcome = outcome;
                 self.settle(home, key);
                 self.wake_read_side(home);
                 self.rob_if_closing(home, key);
             }
-            OnCompletion::DiscardItem => {
-                if let Home::Side { descriptor, lane: Lane::Read } = home {
-                    let side = &mut self.descriptors[descriptor as usize].read;
-                    slot.kept.put_back(outcome, side.shelf());
-                    self.wake_read_side(home);
-                }
-            }
+            OnCompletion::DiscardItem => self.on_item(key, home, outcome),
             OnCompletion::DiscardAll => self.discard_all(key, outcome),
             OnCompletion::Protocol => {
                 debug_assert!(false, "a completion after the final one of {}", slot.kept.name());
                 self.tally.stale += 1;
             }
+        }
+    }
+
+    /// One of the completions of a multishot: whoever wants it finds it on the shelf, in order,
+    /// whether or not the one who began the series is still there.
+    fn on_item(&mut self, key: Key, home: Home, outcome: Outcome) {
+        let Home::Side { descriptor, lane: Lane::Read } = home else { return };
+        let Some(slot) = self.slots.get(key) else { return };
+        let shelf = self.descriptors[descriptor as usize].read.shelf();
+        slot.kept.put_back(outcome, shelf);
+        // Again and again: a cancellation that meets the kernel while it delivers is lost.
+        if shelf.len() >= HIGH_WATER && shelf.len().is_multiple_of(HIGH_WATER) {
+            self.flooding.push(key);
+        }
+        self.wake_read_side(home);
+    }
+
+    /// Stops a multishot whose items nobody fetches, so that the peer is held up and not memory
+    /// filled. What it has brought stays, and whoever comes for it starts it again after that.
+    fn stem(&mut self, key: Key) {
+        let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
+            return;
+        };
+        if self.descriptors[descriptor as usize].read.shelf().len() >= HIGH_WATER {
+            self.cancel(key);
         }
     }
 
@@ -244,17 +257,14 @@ impl Core {
     fn discard_all(&mut self, key: Key, outcome: Outcome) {
         let home = self.slots.get(key).map(|slot| slot.home);
         match home {
-            Some(Home::Account { account, descriptor }) => {
+            Some(Home::Account { account, recall, descriptor }) => {
                 let slot = self.slots.remove(key);
-                self.after.wakers.extend(self.accounts.ended(account, true));
+                self.after.wakers.extend(self.accounts.ended(account, Some(recall)));
                 self.after.discard.push((slot.kept, outcome));
                 self.free_flight_ended(key, descriptor);
             }
             Some(Home::Side { descriptor, lane }) => {
                 let mut slot = self.slots.remove(key);
-                if let Some(index) = slot.items_index() {
-                    self.items.remove(index);
-                }
                 let state = &mut self.descriptors[descriptor as usize];
                 let side = match lane {
                     Lane::Write => &mut state.write,
@@ -274,8 +284,8 @@ impl Core {
     /// The kernel is done with the operation on this side.
     fn settle(&mut self, home: Home, key: Key) {
         match home {
-            Home::Account { account, descriptor } => {
-                self.after.wakers.extend(self.accounts.ended(account, false));
+            Home::Account { account, descriptor, .. } => {
+                self.after.wakers.extend(self.accounts.ended(account, None));
                 self.free_flight_ended(key, descriptor);
             }
             Home::Side { descriptor, lane: Lane::Write } => {
@@ -285,9 +295,7 @@ impl Core {
             // The side stays taken until its holder, or a rival, has fetched what came.
             Home::Side { descriptor, .. } => {
                 let side = &mut self.descriptors[descriptor as usize].read;
-                let (payer, orphan) = (side.payer, side.orphan);
-                side.payer = AccountId::ROOT;
-                side.orphan = false;
+                let (payer, orphan) = side.settle();
                 if payer != AccountId::ROOT {
                     self.after.wakers.extend(self.accounts.ended(payer, orphan));
                 }
@@ -319,9 +327,7 @@ impl Core {
             _ => &mut state.read,
         };
         side.in_flight = None;
-        let (payer, orphan) = (side.payer, side.orphan);
-        side.payer = AccountId::ROOT;
-        side.orphan = false;
+        let (payer, orphan) = side.settle();
         self.after.wakers.append(&mut side.waiters);
         if payer != AccountId::ROOT {
             self.after.wakers.extend(self.accounts.ended(payer, orphan));

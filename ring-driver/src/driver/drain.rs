@@ -31,6 +31,10 @@ impl Driver {
     /// Afterwards operations fail with
     /// [`RuntimeError::RuntimeGone`](crate::RuntimeError::RuntimeGone); descriptors stay open until
     /// their handles are dropped. Calling it again does nothing.
+    ///
+    /// # Panics
+    /// With the feature `testing`, if the ring was used beyond its capabilities: what a mask took
+    /// away was not really gone, and every test under that mask has shown nothing.
     pub fn shutdown(&self, deadline: Duration) -> Drained {
         if self.with(|core| core.closed) {
             return Drained::default();
@@ -54,12 +58,17 @@ impl Driver {
             leaked
         });
         drop(messages);
+        let beyond = self.counters().beyond(&self.capabilities());
         let backend = self.with(|core| std::mem::replace(&mut core.backend, Backend::Gone));
         drop(backend);
         drop(entered);
         // Idle threads need a moment to leave, however little is left.
         let grace = deadline.saturating_sub(start.elapsed()).max(Duration::from_millis(100));
         let threads = self.0.pool.take().map_or(0, |pool| Pool::leave(pool, grace));
+        assert!(
+            cfg!(not(feature = "testing")) || beyond.is_empty() || std::thread::panicking(),
+            "the ring was used beyond its capabilities: {beyond:?}"
+        );
         Drained { leaked, threads }
     }
 
@@ -98,4 +107,32 @@ impl super::core::Core {
 
 fn is_write(home: Home) -> bool {
     matches!(home, Home::Side { lane: Lane::Write, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::Config;
+    use crate::testing::ring_or_skip;
+
+    /// Given a ring without an operation; when it was used all the same; then the end of the driver
+    /// tells, whoever ends it.
+    #[test]
+    fn a_mask_that_is_not_heeded_is_found_out() {
+        if !ring_or_skip("driver::drain::tests::a_mask_that_is_not_heeded_is_found_out") {
+            return;
+        }
+        let mut config = Config { mask: Some("-nop".parse().unwrap()), ..Config::default() };
+        config.backend = crate::Backend::Uring;
+        let driver = Driver::new(&config).expect("this machine offers a ring");
+        driver.with(|core| match &mut core.backend {
+            Backend::Uring(uring) => uring.counters.count_entry(0, 0, 0),
+            _ => unreachable!("a ring was asked for"),
+        });
+        let panic = catch_unwind(AssertUnwindSafe(|| drop(driver))).unwrap_err();
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(text.contains("used beyond its capabilities: [\"nop\"]"), "{text}");
+    }
 }

@@ -1,16 +1,16 @@
 //! The life of one flight as its future sees it: begin, poll, abandon.
 
-use std::collections::VecDeque;
 use std::io;
-use std::task::Waker;
 
+use super::caller::Caller;
 use super::core::Core;
-use super::{Begun, Polled, PolledItem};
+use super::{Begun, Polled};
+use crate::account::Recall;
 use crate::completion::Outcome;
 use crate::error::RuntimeError;
 use crate::fd::Fd;
 use crate::in_flight::{Home, Kept, Key, OnDrop, Slot, State};
-use crate::op::{Lane, Operation};
+use crate::op::{Lane, MultiOperation, Operation};
 use crate::request::{Number, Request};
 
 impl Core {
@@ -19,7 +19,7 @@ impl Core {
         operation: O,
         fd: Option<&Fd>,
         queued: bool,
-        waker: &Waker,
+        caller: &mut Caller<'_>,
     ) -> Begun<O> {
         if self.closed {
             return Begun::Refused(operation, RuntimeError::RuntimeGone.into());
@@ -45,17 +45,23 @@ impl Core {
                     }
                     None => Home::NO_DESCRIPTOR,
                 };
-                let home = Home::Account { account, descriptor };
+                let recall = match self.backend.can_cancel(&request) {
+                    true => Recall::Cancellable,
+                    false => Recall::Futile,
+                };
+                let home = Home::Account { account, recall, descriptor };
                 let key = self.slots.insert(kept, home, State::Waiting);
                 if let Some(far_end) = far_end {
                     self.descriptors[far_end].free_flights += 1;
                     self.far_ends.push((key, far_end as u32));
                 }
-                self.take_off(key, &request, waker)
+                self.take_off(key, &request, caller)
             }
-            (Lane::Read, Some(fd)) => self.begin_read(operation, fd.index(), number, queued, waker),
+            (Lane::Read, Some(fd)) => {
+                self.begin_read(operation, fd.index(), number, queued, caller)
+            }
             (Lane::Write, Some(fd)) => {
-                self.begin_write(operation, fd.index(), number, queued, waker)
+                self.begin_write(operation, fd.index(), number, queued, caller)
             }
             (_, None) => Begun::Refused(
                 operation,
@@ -65,23 +71,32 @@ impl Core {
     }
 
     /// Launches a flight that has a future, whose waker is needed only if it has to wait.
-    pub(super) fn take_off<O>(&mut self, key: Key, request: &Request, waker: &Waker) -> Begun<O> {
+    pub(super) fn take_off<O>(
+        &mut self,
+        key: Key,
+        request: &Request,
+        caller: &mut Caller<'_>,
+    ) -> Begun<O> {
         if self.launch(key, request) {
             return Begun::Over(key);
         }
         if let Some(slot) = self.slots.get(key) {
-            slot.waker = Some(waker.clone());
+            caller.stay_in(&mut slot.waker);
         }
         Begun::InFlight(key)
     }
 
-    pub(super) fn poll_slot<O: Operation>(&mut self, key: Key, waker: &Waker) -> Polled<O> {
+    pub(super) fn poll_slot<O: Operation>(
+        &mut self,
+        key: Key,
+        caller: &mut Caller<'_>,
+    ) -> Polled<O> {
         // A slot that is not there has been leaked at the end of the driver: its operation will
         // never come back.
         let Some(slot) = self.slots.get(key) else { return Polled::Pending };
         match slot.state {
             State::Waiting | State::Abandoned => {
-                register(slot, waker, &mut self.after.silent);
+                caller.stay_in(&mut slot.waker);
                 Polled::Pending
             }
             State::Done => {
@@ -96,43 +111,15 @@ impl Core {
         }
     }
 
-    /// From now on completions of `key` queue up.
-    pub(super) fn expect_items(&mut self, key: Key) {
-        if let Some(slot) = self.slots.get(key) {
-            slot.items = self.items.insert(VecDeque::new()) as u32;
-        }
-    }
-
-    pub(super) fn poll_item<O: Operation>(&mut self, key: Key, waker: &Waker) -> PolledItem<O> {
-        let Some(slot) = self.slots.get(key) else { return PolledItem::Pending };
-        let item = match slot.items_index() {
-            Some(index) => self.items[index].pop_front(),
-            None => (slot.state == State::Done).then_some(slot.outcome),
-        };
-        match (slot.state, item) {
-            (State::Robbed, _) => {
-                let slot = self.slots.remove(key);
-                PolledItem::Robbed(self.unpack(slot.kept))
-            }
-            (_, Some(outcome)) if outcome.more_to_come() => PolledItem::Item(outcome),
-            (_, Some(outcome)) => {
-                let slot = self.fetch(key);
-                self.after.free.push(slot.kept);
-                PolledItem::Last(outcome)
-            }
-            (_, None) => {
-                register(slot, waker, &mut self.after.silent);
-                PolledItem::Pending
-            }
-        }
+    /// What lies on the shelf of `descriptor` for a multishot.
+    pub(super) fn take_item<O: MultiOperation>(&mut self, descriptor: usize) -> Option<O::Taken> {
+        self.usable(descriptor).filter(|_| !self.closed)?;
+        O::take(self.descriptors[descriptor].read.shelf.as_mut()?)
     }
 
     /// Takes a slot with its outcome; a read side is free again.
     fn fetch(&mut self, key: Key) -> Slot {
         let slot = self.slots.remove(key);
-        if let Some(index) = slot.items_index() {
-            self.items.remove(index);
-        }
         if let Home::Side { descriptor, lane: Lane::Read } = slot.home {
             self.free_side(descriptor, Lane::Read);
         }
@@ -155,12 +142,11 @@ impl Core {
         let home = slot.home;
         match action {
             OnDrop::Abandon => match home {
-                Home::Account { account, .. } => {
-                    self.accounts.orphaned(account);
+                Home::Account { account, recall, .. } => {
+                    self.accounts.orphaned(account, recall);
                     self.orphans.push(key);
                 }
                 Home::Side { descriptor, lane: Lane::Read } => {
-                    self.put_back_items(key, descriptor);
                     let side = &mut self.descriptors[descriptor as usize].read;
                     if side.queued == 0 {
                         self.orphan_side(key, descriptor);
@@ -175,7 +161,6 @@ impl Core {
                     self.after.discard.push((slot.kept, slot.outcome));
                 }
                 Home::Side { descriptor, lane } => {
-                    self.put_back_items(key, descriptor);
                     let mut slot = self.fetch(key);
                     self.put_back(&mut slot, descriptor, lane);
                     self.after.free.push(slot.kept);
@@ -186,14 +171,6 @@ impl Core {
                 self.after.free.push(slot.kept);
             }
         }
-    }
-}
-
-/// Remembers who waits; a replaced waker is dropped outside of the core.
-fn register(slot: &mut Slot, waker: &Waker, silent: &mut Vec<Waker>) {
-    match &mut slot.waker {
-        Some(known) if known.will_wake(waker) => {}
-        known => silent.extend(known.replace(waker.clone())),
     }
 }
 

@@ -3,12 +3,11 @@
 //! Reading: first what was left on the shelf; then whatever is in flight, whoever began it; only
 //! then a receive of one's own. Writing: first come, first served, and one at a time.
 
-use std::task::Waker;
-
 use super::Begun;
+use super::caller::Caller;
 use super::core::Core;
 use super::flight::keeps_something;
-use crate::account::AccountId;
+use crate::account::{AccountId, Recall};
 use crate::backend::Backend;
 use crate::completion::Outcome;
 use crate::fd::{Phase, Side};
@@ -29,7 +28,7 @@ impl Core {
         descriptor: usize,
         number: Number,
         queued: bool,
-        waker: &Waker,
+        caller: &mut Caller<'_>,
     ) -> Begun<O> {
         if queued {
             self.descriptors[descriptor].read.queued -= 1;
@@ -51,7 +50,7 @@ impl Core {
                     self.adopt(descriptor);
                     let side = &mut self.descriptors[descriptor].read;
                     side.queued += 1;
-                    side.wait(waker);
+                    caller.stay_among(&mut side.waiters);
                     return Begun::Queued(operation);
                 }
                 Some(State::Robbed) | None => side.in_flight = None,
@@ -61,7 +60,7 @@ impl Core {
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         let key = self.slots.insert(kept, home, State::Waiting);
         self.occupy_read(descriptor, key);
-        self.take_off(key, &request, waker)
+        self.take_off(key, &request, caller)
     }
 
     pub(super) fn begin_write<O: Operation>(
@@ -70,7 +69,7 @@ impl Core {
         descriptor: usize,
         number: Number,
         queued: bool,
-        waker: &Waker,
+        caller: &mut Caller<'_>,
     ) -> Begun<O> {
         let state = &mut self.descriptors[descriptor];
         let has_output = state.has_output();
@@ -83,14 +82,14 @@ impl Core {
         }
         if side.in_flight.is_some() || has_output {
             side.queued += 1;
-            side.wait(waker);
+            caller.stay_among(&mut side.waiters);
             return Begun::Queued(operation);
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
         let key = self.slots.insert(kept, home, State::Waiting);
         self.descriptors[descriptor].write.in_flight = Some(key);
-        self.take_off(key, &request, waker)
+        self.take_off(key, &request, caller)
     }
 
     /// `key` is the side's receive from now on, paid by whoever is polled.
@@ -119,7 +118,7 @@ impl Core {
             self.accounts.submitted(payer);
         }
         if former != AccountId::ROOT {
-            self.after.wakers.extend(self.accounts.ended(former, true));
+            self.after.wakers.extend(self.accounts.ended(former, Some(Recall::Cancellable)));
         }
     }
 
@@ -128,7 +127,7 @@ impl Core {
         let side = &mut self.descriptors[descriptor as usize].read;
         side.orphan = true;
         if side.payer != AccountId::ROOT {
-            self.accounts.orphaned(side.payer);
+            self.accounts.orphaned(side.payer, Recall::Cancellable);
         }
         self.orphans.push(key);
     }
@@ -148,18 +147,13 @@ impl Core {
     /// Gives what the final completion brought to the side; the operation itself stays for its
     /// future, if there is one.
     fn rob(&mut self, key: Key, descriptor: u32) {
-        self.put_back_items(key, descriptor);
         let Some(slot) = self.slots.get(key) else { return };
         slot.state = State::Robbed;
         self.after.wakers.extend(slot.waker.take());
         let outcome = slot.outcome;
-        if slot.items_index().is_none() && keeps_something(Lane::Read, outcome) {
+        if keeps_something(Lane::Read, outcome) {
             let side = &mut self.descriptors[descriptor as usize].read;
             slot.kept.put_back(outcome, side.shelf());
-        }
-        if let Some(index) = slot.items_index() {
-            slot.items = u32::MAX;
-            self.items.remove(index);
         }
         self.free_side(descriptor, Lane::Read);
     }
@@ -210,24 +204,9 @@ impl Core {
         self.launch(key, &request);
     }
 
-    /// Puts a multishot's unfetched items on the shelf of its side.
-    pub(super) fn put_back_items(&mut self, key: Key, descriptor: u32) {
-        let Some(slot) = self.slots.get(key) else { return };
-        let Some(index) = slot.items_index() else { return };
-        let side = &mut self.descriptors[descriptor as usize].read;
-        for outcome in self.items[index].drain(..) {
-            if keeps_something(Lane::Read, outcome) {
-                slot.kept.put_back(outcome, side.shelf());
-            }
-        }
-        if !side.waiters.is_empty() {
-            self.after.wakers.append(&mut side.waiters);
-        }
-    }
-
     /// Puts the outcome of a taken slot on the shelf of its side.
     pub(super) fn put_back(&mut self, slot: &mut Slot, descriptor: u32, lane: Lane) {
-        if slot.items_index().is_some() || !keeps_something(lane, slot.outcome) {
+        if !keeps_something(lane, slot.outcome) {
             return;
         }
         let state = &mut self.descriptors[descriptor as usize];
@@ -259,28 +238,4 @@ impl Core {
 
 fn failed(errno: i32) -> Outcome {
     Outcome::plain(-errno)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::Driver;
-    use crate::driver::Wait;
-    use crate::op;
-    use std::task::{Context, Waker};
-
-    /// Given a series that is dropped before it has ended; when it ends; then its queue is gone.
-    #[test]
-    fn a_dropped_series_leaves_no_queue_behind() {
-        let (driver, memory) = Driver::memory().unwrap();
-        let _entered = driver.enter();
-        let listener = memory.descriptor(&driver);
-        let mut series = op::accept_multi(&listener);
-        assert!(series.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(driver.with(|core| core.items.len()), 1);
-        drop(series);
-        driver.turn(Wait::Now);
-        assert_eq!(memory.in_flight(), 0);
-        driver.turn(Wait::Now);
-        assert_eq!(driver.with(|core| core.items.len()), 0);
-    }
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::account::AccountId;
-use crate::backend::{Backend, choose, memory};
+use crate::account::{AccountId, Orphans};
+use crate::backend::{Backend, choose};
 use crate::buffer::BufPool;
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
@@ -25,17 +25,19 @@ use crate::error::{RuntimeError, SetupError};
 use crate::fd::Fd;
 use crate::fork::Process;
 use crate::in_flight::Key;
-use crate::op::{Lane, Operation};
+use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
 use crate::remote::{Message, Remote};
 use crate::request::Request;
 use crate::time::Instant;
 
+mod caller;
 mod core;
 mod drain;
 mod flight;
 mod lanes;
 
+pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
 pub use drain::Drained;
 
@@ -97,9 +99,11 @@ impl Driver {
     ///
     /// # Errors
     /// [`SetupError`] where not even an eventfd can be had.
-    pub fn memory() -> Result<(Driver, memory::Memory), SetupError> {
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn memory() -> Result<(Driver, crate::testing::Memory), SetupError> {
         let remote = Remote::new().map_err(SetupError::notifier)?;
-        let (backend, memory) = memory::new();
+        let (backend, memory) = crate::backend::memory::new();
         Ok((Driver::assemble(Backend::Memory(backend), remote, Pool::shared()), memory))
     }
 
@@ -224,14 +228,19 @@ impl Driver {
         self.with(|core| std::mem::replace(&mut core.paying, account))
     }
 
-    /// Ready when no operation that futures under `account` left behind is in flight any more.
-    pub fn poll_drained(&self, account: AccountId, cx: &mut Context<'_>) -> Poll<()> {
-        self.with(|core| {
-            if !core.accounts.has_orphans(account) {
+    /// Ready when none of these `orphans`, which futures under `account` left behind, is in flight
+    /// any more.
+    pub fn poll_drained(
+        &self,
+        account: AccountId,
+        orphans: Orphans,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        self.with_caller(cx.waker(), |core, caller| {
+            if !core.accounts.has(account, orphans) {
                 return Poll::Ready(());
             }
-            let former = core.accounts.wait(account, cx.waker());
-            core.after.silent.extend(former);
+            caller.stay_in(core.accounts.waiter(account));
             Poll::Pending
         })
     }
@@ -268,6 +277,22 @@ impl Driver {
             self.0.core.borrow_mut().give_back_after(after);
         }
         result
+    }
+
+    /// A step after which whoever polls may be remembered. One that could not remember them is made
+    /// again.
+    pub(crate) fn with_caller<R>(
+        &self,
+        waker: &Waker,
+        mut step: impl FnMut(&mut Core, &mut Caller<'_>) -> R,
+    ) -> R {
+        let mut caller = Caller::new(waker);
+        loop {
+            let result = self.with(|core| step(core, &mut caller));
+            if !caller.must_ask_again() {
+                return result;
+            }
+        }
     }
 
     /// In a child: what is in flight is the parent's. Nothing of the ring is touched, nor freed.
@@ -335,14 +360,6 @@ pub(crate) enum Polled<O> {
     Robbed(O),
 }
 
-/// What a multishot's stream finds in its slot.
-pub(crate) enum PolledItem<O> {
-    Pending,
-    Item(Outcome),
-    Last(Outcome),
-    Robbed(O),
-}
-
 impl Driver {
     /// Starts `operation`, or says why not. `queued` tells that it stands in its side's queue
     /// already.
@@ -353,20 +370,17 @@ impl Driver {
         queued: bool,
         waker: &Waker,
     ) -> Begun<O> {
-        self.with(|core| core.begin(operation, fd, queued, waker))
+        let mut caller = Caller::ready(waker);
+        self.with(|core| core.begin(operation, fd, queued, &mut caller))
     }
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
-        self.with(|core| core.poll_slot(key, waker))
+        self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
     }
 
-    pub(crate) fn poll_item<O: Operation>(&self, key: Key, waker: &Waker) -> PolledItem<O> {
-        self.with(|core| core.poll_item(key, waker))
-    }
-
-    /// More than one completion is expected in this slot.
-    pub(crate) fn expect_items(&self, key: Key) {
-        self.with(|core| core.expect_items(key));
+    /// What multishots like `O`, or others, have left on `fd`.
+    pub(crate) fn take_item<O: MultiOperation>(&self, fd: &Fd) -> Option<O::Taken> {
+        self.with(|core| core.take_item::<O>(fd.index()))
     }
 
     /// The future of `key` is gone.

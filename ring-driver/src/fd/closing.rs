@@ -10,7 +10,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Fd, Phase};
+use super::{Fd, Leftovers, Phase};
 use crate::driver::Core;
 use crate::in_flight::{Home, Key};
 use crate::request::{Number, Request};
@@ -57,15 +57,15 @@ impl Fd {
         });
     }
 
-    /// Gives the descriptor back to the system's own handle, with the bytes that an abandoned
-    /// receive left.
+    /// Gives the descriptor back to the system's own handle, with what abandoned receives and
+    /// accepts left.
     ///
     /// # Errors
     /// The handle itself, where others share it.
     ///
     /// # Cancellation
     /// The descriptor stays the driver's and is closed with its last handle.
-    pub async fn detach(self) -> Result<(OwnedFd, Vec<u8>), Fd> {
+    pub async fn detach(self) -> Result<(OwnedFd, Leftovers), Fd> {
         if !self.is_unique() {
             return Err(self);
         }
@@ -80,33 +80,30 @@ impl Fd {
             }
             (number, shelf)
         });
-        let mut bytes = Vec::new();
-        for chunk in shelf.iter().flat_map(|shelf| &shelf.chunks) {
-            bytes.extend_from_slice(chunk);
-        }
         if number == Number::NONE {
             return Err(self);
         }
-        Ok((own(number), bytes))
+        let leftovers = shelf.map(|shelf| shelf.into_leftovers()).unwrap_or_default();
+        Ok((own(number), leftovers))
     }
 
     fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.driver().with(|core| {
+        self.driver().with_caller(cx.waker(), |core, caller| {
             let state = &mut core.descriptors[self.index()];
             if state.is_quiet() {
                 return Poll::Ready(());
             }
-            let former = state.quiet_waiter.replace(cx.waker().clone());
-            core.after.silent.extend(former);
+            caller.stay_in(&mut state.quiet_waiter);
             Poll::Pending
         })
     }
 }
 
 #[allow(unsafe_code)]
-fn own(number: Number) -> OwnedFd {
+pub(super) fn own(number: Number) -> OwnedFd {
     // SAFETY: the number was the driver's alone, which has just forgotten it, and nothing in flight
-    // names it.
+    // names it: on a descriptor that is quiet nothing can, on a connection off a shelf nothing was
+    // ever begun.
     unsafe { OwnedFd::from_raw_fd(number.0) }
 }
 

@@ -20,7 +20,8 @@ mod side;
 mod sink;
 mod source;
 
-pub use shelf::Shelf;
+pub(crate) use shelf::HIGH_WATER;
+pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase, Side};
 
 /// Whether somebody outside this process, or outside this runtime, uses the same open file.

@@ -1,15 +1,20 @@
-//! What abandoned operations left on a side: served to the next one before the kernel is asked
-//! again.
+//! What abandoned operations left on a side, and what multishots brought: served to the next one
+//! before the kernel is asked again.
 
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::ptr;
 
+use super::closing::own;
 use crate::address::SocketAddress;
 use crate::buffer::PooledBuf;
 use crate::op::Datagram;
 use crate::request::Number;
 
-/// What was handed over while nobody waited. Order is the order of arrival.
+/// How much may lie on a shelf before the multishot that brings more is stopped.
+pub(crate) const HIGH_WATER: usize = 16;
+
+/// What was handed over while nobody waited, and what multishots have brought. Order is the order of arrival.
 #[derive(Default)]
 pub struct Shelf {
     /// Bytes of a stream. No chunk is empty.
@@ -32,12 +37,54 @@ pub struct Shelf {
     pub(crate) spare: Vec<u8>,
 }
 
+/// What leaves with a descriptor that is given back: all that the kernel had handed over and nobody
+/// has taken, in the order in which it came.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Leftovers {
+    /// Of a stream.
+    pub bytes: Vec<u8>,
+    /// Of a socket for datagrams.
+    pub datagrams: Vec<Datagram>,
+    /// Of a listener.
+    pub connections: Vec<OwnedFd>,
+}
+
 impl Shelf {
+    pub(super) fn into_leftovers(self) -> Leftovers {
+        let mut bytes = Vec::new();
+        for chunk in &self.chunks {
+            bytes.extend_from_slice(chunk);
+        }
+        let connections = self.accepted.into_iter().map(|(number, _)| own(number)).collect();
+        Leftovers { bytes, datagrams: self.datagrams.into(), connections }
+    }
+
+    /// How many things a multishot may have brought lie here.
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.len() + self.accepted.len()
+    }
+
     /// Leaves a copy of `bytes` for the next reader.
     pub(crate) fn put_bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.chunks.push_back(PooledBuf::from(bytes.to_vec()));
         }
+    }
+
+    /// The next bytes of a stream, however they were received. What a message carried beside its
+    /// bytes is dropped, as by any receive that has no room for it.
+    pub(crate) fn next_chunk(&mut self) -> Option<PooledBuf> {
+        while let Some(message) = self.datagrams.pop_front() {
+            self.put_bytes(message.data());
+        }
+        self.chunks.pop_front()
+    }
+
+    /// The next message. Bytes of a stream that were received without its control data are one too.
+    pub(crate) fn next_datagram(&mut self) -> Option<Datagram> {
+        let bytes = self.chunks.pop_front().map(|chunk| Datagram::from_bytes(chunk.into_vec()));
+        bytes.or_else(|| self.datagrams.pop_front())
     }
 
     /// Copies up to `len` bytes to `target`, taking them unless `peek`. `None` if there are none.
@@ -51,26 +98,32 @@ impl Shelf {
         len: usize,
         peek: bool,
     ) -> Option<usize> {
-        if self.chunks.is_empty() {
-            return None;
-        }
         let mut copied = 0;
-        let mut index = 0;
-        while copied < len {
-            let Some(chunk) = self.chunks.get_mut(index) else { break };
-            let n = chunk.len().min(len - copied);
-            // SAFETY: `copied + n <= len`, for which the caller vouches; a chunk never overlaps a
-            // caller's buffer.
-            unsafe { ptr::copy_nonoverlapping(chunk.as_ptr(), target.add(copied), n) };
+        let mut copy = |bytes: &[u8]| {
+            let n = bytes.len().min(len - copied);
+            // SAFETY: `copied + n <= len`, for which the caller vouches; what lies here never
+            // overlaps a caller's buffer.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.add(copied), n) };
             copied += n;
-            if peek {
-                index += 1;
-            } else if n == chunk.len() {
-                self.chunks.pop_front();
-            } else {
-                chunk.advance(n);
+            n
+        };
+        if peek {
+            for chunk in &self.chunks {
+                copy(chunk);
+            }
+            for message in &self.datagrams {
+                copy(message.data());
+            }
+        } else {
+            while let Some(mut chunk) = self.next_chunk() {
+                let n = copy(&chunk);
+                if n < chunk.len() {
+                    chunk.advance(n);
+                    self.chunks.push_front(chunk);
+                    break;
+                }
             }
         }
-        Some(copied)
+        (copied > 0).then_some(copied)
     }
 }

@@ -7,7 +7,7 @@
 use std::task::Waker;
 
 use super::Shelf;
-use crate::account::AccountId;
+use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
 use crate::request::Number;
 
@@ -51,6 +51,7 @@ pub(crate) struct Side {
     pub(crate) orphan: bool,
     /// How many futures wait for the side or for what the operation in flight brings.
     pub(crate) queued: u32,
+    /// Told when the side changes.
     pub(crate) waiters: Vec<Waker>,
     /// Boxed, since most descriptors never leave anything.
     pub(crate) shelf: Option<Box<Shelf>>,
@@ -72,11 +73,11 @@ impl Side {
         self.shelf.get_or_insert_default()
     }
 
-    /// Remembers `waker` until the side changes.
-    pub(crate) fn wait(&mut self, waker: &Waker) {
-        if !self.waiters.iter().any(|waiter| waiter.will_wake(waker)) {
-            self.waiters.push(waker.clone());
-        }
+    /// Nobody pays any more. Tells who did, and whether the operation was an orphan: what a side
+    /// holds can be cancelled.
+    pub(crate) fn settle(&mut self) -> (AccountId, Option<Recall>) {
+        let payer = std::mem::replace(&mut self.payer, AccountId::ROOT);
+        (payer, std::mem::take(&mut self.orphan).then_some(Recall::Cancellable))
     }
 }
 

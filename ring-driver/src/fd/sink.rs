@@ -24,13 +24,13 @@ impl Fd {
     /// # Errors
     /// What an earlier send came to.
     pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.sink_driver()?.with(|core| {
+        self.sink_driver()?.with_caller(cx.waker(), |core, caller| {
             core.sink_error(self.index())?;
             let state = &mut core.descriptors[self.index()];
             if state.queue.len() < HIGH_WATER {
                 return Poll::Ready(Ok(()));
             }
-            state.write.wait(cx.waker());
+            caller.stay_among(&mut state.write.waiters);
             Poll::Pending
         })
     }
@@ -55,13 +55,13 @@ impl Fd {
     /// # Errors
     /// What an earlier send came to.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.sink_driver()?.with(|core| {
+        self.sink_driver()?.with_caller(cx.waker(), |core, caller| {
             core.sink_error(self.index())?;
             let state = &mut core.descriptors[self.index()];
             if !state.has_output() && state.write.in_flight.is_none() {
                 return Poll::Ready(Ok(()));
             }
-            state.write.wait(cx.waker());
+            caller.stay_among(&mut state.write.waiters);
             Poll::Pending
         })
     }

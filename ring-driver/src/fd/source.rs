@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use super::Fd;
 use crate::buffer::{BufPool, PooledBuf};
 use crate::completion::Outcome;
-use crate::driver::Driver;
+use crate::driver::{Caller, Driver};
 use crate::error::RuntimeError;
 use crate::fd::Shelf;
 use crate::op::{Lane, Operation, keep};
@@ -30,7 +30,10 @@ impl Fd {
         }
         let pool = self.driver().buf_pool()?;
         loop {
-            match self.driver().with(|core| core.poll_fill(self.0.index, &pool, cx)) {
+            let filled = self.driver().with_caller(cx.waker(), |core, caller| {
+                core.poll_fill(self.0.index, &pool, caller)
+            });
+            match filled {
                 Fill::Bytes(bytes) => return Poll::Ready(Ok(bytes)),
                 Fill::Pending => return Poll::Pending,
                 Fill::Failed(error) => return Poll::Ready(Err(error)),
@@ -71,7 +74,7 @@ enum Fill {
 }
 
 impl crate::driver::Core {
-    fn poll_fill(&mut self, descriptor: u32, pool: &BufPool, cx: &mut Context<'_>) -> Fill {
+    fn poll_fill(&mut self, descriptor: u32, pool: &BufPool, caller: &mut Caller<'_>) -> Fill {
         let Some(_) = self.usable(descriptor as usize) else {
             return Fill::Failed(RuntimeError::Closed.into());
         };
@@ -81,7 +84,7 @@ impl crate::driver::Core {
         let side = &mut self.descriptors[descriptor as usize].read;
         let mut starved = false;
         if let Some(shelf) = &mut side.shelf {
-            if let Some(chunk) = shelf.chunks.pop_front() {
+            if let Some(chunk) = shelf.next_chunk() {
                 return Fill::Bytes(chunk);
             }
             if let Some(errno) = shelf.error.take() {
@@ -98,7 +101,7 @@ impl crate::driver::Core {
         }
         let in_flight = side.in_flight;
         if in_flight.is_some_and(|key| self.rob_if_done(key, descriptor)) {
-            return self.poll_fill(descriptor, pool, cx);
+            return self.poll_fill(descriptor, pool, caller);
         }
         match in_flight {
             Some(_) => self.adopt(descriptor as usize),
@@ -107,11 +110,12 @@ impl crate::driver::Core {
             }
             None => self.begin_detached(Prefetch { pool: pool.clone() }, descriptor),
         }
-        if in_flight.is_none() && self.descriptors[descriptor as usize].read.in_flight.is_none() {
+        let side = &mut self.descriptors[descriptor as usize].read;
+        if in_flight.is_none() && side.in_flight.is_none() {
             // It is over already.
-            return self.poll_fill(descriptor, pool, cx);
+            return self.poll_fill(descriptor, pool, caller);
         }
-        self.descriptors[descriptor as usize].read.wait(cx.waker());
+        caller.stay_among(&mut side.waiters);
         Fill::Pending
     }
 }

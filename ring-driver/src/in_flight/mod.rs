@@ -10,7 +10,7 @@ use std::task::Waker;
 
 use slab::Slab;
 
-use crate::account::AccountId;
+use crate::account::{AccountId, Recall};
 use crate::completion::Outcome;
 use crate::op::Lane;
 use crate::request::UserData;
@@ -44,6 +44,7 @@ pub(crate) enum Home {
     /// `descriptor` is the one that the request names, or [`Home::NO_DESCRIPTOR`].
     Account {
         account: AccountId,
+        recall: Recall,
         descriptor: u32,
     },
     Side {
@@ -64,17 +65,7 @@ pub(crate) struct Slot {
     pub(crate) outcome: Outcome,
     pub(crate) home: Home,
     generation: u32,
-    /// Where the completions of a multishot queue up; `NO_ITEMS` for everything else.
-    pub(crate) items: u32,
     pub(crate) state: State,
-}
-
-const NO_ITEMS: u32 = u32::MAX;
-
-impl Slot {
-    pub(crate) fn items_index(&self) -> Option<usize> {
-        (self.items != NO_ITEMS).then_some(self.items as usize)
-    }
 }
 
 const _: () = assert!(size_of::<Slot>() <= 64);
@@ -96,7 +87,7 @@ impl Slots {
         // Generations stay below the patterns that backends reserve for themselves.
         self.next_generation = (generation + 1) & 0x00ff_ffff;
         let outcome = Outcome::plain(0);
-        let slot = Slot { waker: None, kept, outcome, home, generation, items: NO_ITEMS, state };
+        let slot = Slot { waker: None, kept, outcome, home, generation, state };
         Key { index: self.slots.insert(slot) as u32, generation }
     }
 

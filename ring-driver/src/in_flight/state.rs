@@ -5,7 +5,7 @@
 //!            submit                     completion, final
 //!   (vacant) ──────► Waiting ────────────────────────────► Done ──── taken ───► (vacant)
 //!                      │ ▲ completion, more to come          │
-//!                      │ └── (queued: a multishot)           └ dropped: discard ► (vacant)
+//!                      │ └── (on the side's shelf)           └ dropped: discard ► (vacant)
 //!                      │ future dropped
 //!                      ▼               completion, final: discard or put back
 //!                   Abandoned ──────────────────────────────────────────────────► (vacant)
@@ -33,7 +33,7 @@ pub(crate) enum State {
 /// What a completion asks the driver to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnCompletion {
-    /// Queue the item and tell the future.
+    /// Leave the item on the side's shelf and tell the future.
     Deliver,
     /// Store the outcome and tell the future.
     Finish,

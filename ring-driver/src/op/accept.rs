@@ -149,10 +149,6 @@ unsafe impl Operation for AcceptMulti {
         Err(error)
     }
 
-    fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
-        shelf.accepted.pop_front().map(|(number, _)| Outcome::plain(number.0))
-    }
-
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         match outcome.errno() {
             None => shelf.accepted.push_back((Number(outcome.result), None)),
@@ -164,8 +160,13 @@ unsafe impl Operation for AcceptMulti {
 // SAFETY: as above.
 unsafe impl MultiOperation for AcceptMulti {
     type Item = Fd;
+    type Taken = Number;
 
-    fn item(outcome: Outcome, driver: &Driver) -> Option<io::Result<Fd>> {
-        Some(outcome.value().map(|_| Fd::from_number(driver, Number(outcome.result))))
+    fn take(shelf: &mut Shelf) -> Option<Number> {
+        shelf.accepted.pop_front().map(|(number, _)| number)
+    }
+
+    fn item(number: Number, driver: &Driver) -> Fd {
+        Fd::from_number(driver, number)
     }
 }

@@ -71,6 +71,13 @@ pub struct Datagram {
 }
 
 impl Datagram {
+    /// Bytes with nothing beside them.
+    pub(crate) fn from_bytes(data: Vec<u8>) -> Datagram {
+        let buffer = DatagramBuffer { data, control: Box::new([0; CONTROL_WORDS]) };
+        let (truncated, control_truncated) = (false, false);
+        Datagram { buffer, address: None, control: Vec::new(), truncated, control_truncated }
+    }
+
     /// The bytes of the message, possibly none.
     pub fn data(&self) -> &[u8] {
         &self.buffer.data

@@ -1,35 +1,37 @@
 //! One request, many answers: the stream around a multishot operation.
 //!
-//! A multishot lives on the read side of its descriptor. Its items wait in a queue of the driver;
-//! dropping the stream puts them back on the side's shelf, where the next receive or accept finds
-//! them.
+//! A multishot lives on the read side of its descriptor, and its items wait on the side's shelf:
+//! for the stream around it, or for the next receive or accept if that is dropped or forgotten.
+//! When many wait there, the driver stops the series, and the stream starts it again once it has
+//! taken them: a peer that sends faster than somebody reads is held up by the kernel.
 
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
 use super::Operation;
-use crate::completion::Outcome;
-use crate::driver::{Begun, Driver, PolledItem};
+use crate::driver::{Begun, Driver, Polled};
 use crate::error::RuntimeError;
-use crate::fd::Fd;
-use crate::in_flight::Key;
+use crate::fd::{Fd, Shelf};
+use crate::in_flight::{Key, finish};
 
 /// An operation that completes more than once.
 ///
 /// # Safety
-/// As for [`Operation`]; `item` is called for each completion that is not put back.
-pub unsafe trait MultiOperation: Operation {
+/// As for [`Operation`], but that every completion with more to come is put back, and none ends
+/// the operation.
+pub unsafe trait MultiOperation: Operation<Output = io::Result<Self::Item>> {
     /// What one completion gives.
     type Item;
 
-    /// Turns one completion into an item; `None` where it only says that the series has ended.
-    fn item(outcome: Outcome, driver: &Driver) -> Option<io::Result<Self::Item>>;
+    /// The same as it lies on the shelf.
+    type Taken;
 
-    /// The same for what [`serve`](Operation::serve) has answered, which may lie in `self`.
-    fn served(&mut self, outcome: Outcome, driver: &Driver) -> Option<io::Result<Self::Item>> {
-        Self::item(outcome, driver)
-    }
+    /// The next of what has been put back.
+    fn take(shelf: &mut Shelf) -> Option<Self::Taken>;
+
+    /// What is made of it, outside of the driver.
+    fn item(taken: Self::Taken, driver: &Driver) -> Self::Item;
 }
 
 /// The items of a multishot operation, in the order in which the kernel gave them.
@@ -38,7 +40,8 @@ pub unsafe trait MultiOperation: Operation {
 /// [`next`](Multi::next) gives `None`; starting it again is the caller's choice.
 ///
 /// # Cancellation
-/// **Strict**: items that nobody has fetched are served to the next operation on the same side.
+/// **Strict**: items that nobody has fetched are served to the next operation on the same side. A
+/// few wait at most: then the kernel is asked to stop until somebody fetches them.
 #[must_use = "a multishot does nothing until it is polled"]
 pub struct Multi<O: MultiOperation> {
     fd: Fd,
@@ -79,76 +82,69 @@ impl<O: MultiOperation> Multi<O> {
     /// The next item as soon as it is there.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<O::Item>>> {
         loop {
-            match std::mem::replace(&mut self.stage, Stage::Ended) {
-                stage @ (Stage::Ready(_) | Stage::Queued(_)) => {
-                    let (operation, queued) = match stage {
-                        Stage::Ready(operation) => (operation, false),
-                        Stage::Queued(operation) => (operation, true),
-                        _ => unreachable!("matched just above"),
-                    };
-                    let driver = match self.driver() {
-                        Ok(driver) => driver,
-                        Err(error) => {
-                            if queued {
-                                self.fd.driver().leave_queue(&self.fd, O::LANE);
-                            }
-                            return Poll::Ready(Some(Err(error)));
-                        }
-                    };
-                    match driver.begin(operation, Some(&self.fd), queued, cx.waker()) {
-                        // One that is over has its only item in the slot.
-                        Begun::Over(key) => self.stage = Stage::InFlight(key),
-                        Begun::InFlight(key) => {
-                            driver.expect_items(key);
-                            self.stage = Stage::InFlight(key);
-                            return Poll::Pending;
-                        }
-                        Begun::Queued(operation) => {
-                            self.stage = Stage::Queued(operation);
-                            return Poll::Pending;
-                        }
-                        Begun::Served(mut operation, outcome) => {
-                            let item = match outcome.errno() {
-                                None => operation.served(outcome, &driver),
-                                Some(_) => O::item(outcome, &driver),
-                            };
-                            self.stage = Stage::Ready(operation);
-                            if let Some(item) = item {
-                                return Poll::Ready(Some(item));
-                            }
-                        }
-                        Begun::Refused(_, error) => return Poll::Ready(Some(Err(error))),
-                    }
-                }
-                Stage::InFlight(key) => {
-                    let driver = self.fd.driver().clone();
-                    match driver.poll_item::<O>(key, cx.waker()) {
-                        PolledItem::Pending => {
-                            self.stage = Stage::InFlight(key);
-                            return Poll::Pending;
-                        }
-                        PolledItem::Item(outcome) => {
-                            self.stage = Stage::InFlight(key);
-                            if let Some(item) = O::item(outcome, &driver) {
-                                return Poll::Ready(Some(item));
-                            }
-                        }
-                        PolledItem::Last(outcome) => return Poll::Ready(O::item(outcome, &driver)),
-                        PolledItem::Robbed(operation) => self.stage = Stage::Ready(operation),
-                    }
-                }
-                Stage::Ended => return Poll::Ready(None),
+            if matches!(self.stage, Stage::Ended) {
+                return Poll::Ready(None);
             }
+            let driver = match self.driver() {
+                Ok(driver) => driver,
+                Err(error) => {
+                    self.leave();
+                    return Poll::Ready(Some(Err(error)));
+                }
+            };
+            if let Some(taken) = driver.take_item::<O>(&self.fd) {
+                return Poll::Ready(Some(Ok(O::item(taken, &driver))));
+            }
+            let (operation, queued) = match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Ready(operation) => (operation, false),
+                Stage::Queued(operation) => (operation, true),
+                Stage::InFlight(key) => match driver.poll_slot::<O>(key, cx.waker()) {
+                    Polled::Pending => {
+                        self.stage = Stage::InFlight(key);
+                        return Poll::Pending;
+                    }
+                    // Nobody but the driver cancels a series: it was stopped until its holder
+                    // comes.
+                    Polled::Done(operation, outcome)
+                        if outcome.errno() == Some(libc::ECANCELED) =>
+                    {
+                        (operation, false)
+                    }
+                    Polled::Done(operation, outcome) => {
+                        return Poll::Ready(Some(finish(operation, outcome, &driver)));
+                    }
+                    Polled::Robbed(operation) => (operation, false),
+                },
+                Stage::Ended => unreachable!("looked at just above"),
+            };
+            match driver.begin(operation, Some(&self.fd), queued, cx.waker()) {
+                Begun::InFlight(key) | Begun::Over(key) => self.stage = Stage::InFlight(key),
+                Begun::Queued(operation) => {
+                    self.stage = Stage::Queued(operation);
+                    return Poll::Pending;
+                }
+                Begun::Served(operation, outcome) => {
+                    return Poll::Ready(Some(finish(operation, outcome, &driver)));
+                }
+                Begun::Refused(operation, error) => {
+                    return Poll::Ready(Some(operation.fail(error)));
+                }
+            }
+        }
+    }
+
+    /// Nobody waits here any more.
+    fn leave(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::InFlight(key) => self.fd.driver().abandon(key),
+            Stage::Queued(_) => self.fd.driver().leave_queue(&self.fd, O::LANE),
+            Stage::Ready(_) | Stage::Ended => {}
         }
     }
 }
 
 impl<O: MultiOperation> Drop for Multi<O> {
     fn drop(&mut self) {
-        match &self.stage {
-            Stage::InFlight(key) => self.fd.driver().abandon(*key),
-            Stage::Queued(_) => self.fd.driver().leave_queue(&self.fd, O::LANE),
-            Stage::Ready(_) | Stage::Ended => {}
-        }
+        self.leave();
     }
 }

@@ -16,14 +16,12 @@ use crate::request::{Number, Request};
 #[derive(Debug)]
 pub struct RecvMulti {
     pool: BufPool,
-    /// Bytes that an abandoned receive left.
-    served: Option<PooledBuf>,
 }
 
 /// Receives the bytes of a stream as they come, until it ends (an empty buffer) or an error.
 ///
-/// The kernel reads ahead as long as the pool has buffers, whether or not anybody takes the items:
-/// this is for peers that are trusted not to flood. [`Fd::poll_fill`] reads one buffer ahead.
+/// The kernel reads some buffers ahead, whether or not anybody takes the items; [`Fd::poll_fill`]
+/// reads one.
 ///
 /// ```
 /// use std::io::Write;
@@ -63,7 +61,7 @@ pub fn recv_multi(fd: &Fd) -> io::Result<Multi<RecvMulti>> {
                        raise the limit of locked memory (`ulimit -l`)";
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));
     }
-    Ok(Multi::on(fd, RecvMulti { pool, served: None }))
+    Ok(Multi::on(fd, RecvMulti { pool }))
 }
 
 // SAFETY: nothing of `self` is lent; the pool's memory belongs to the pool, which `self` keeps
@@ -86,13 +84,6 @@ unsafe impl Operation for RecvMulti {
         Err(error)
     }
 
-    fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
-        let chunk = shelf.chunks.pop_front()?;
-        let len = chunk.len();
-        self.served = Some(chunk);
-        Some(Outcome::plain(len as i32))
-    }
-
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         match received(&self.pool, outcome) {
             Ok(bytes) if bytes.is_empty() => {}
@@ -105,14 +96,14 @@ unsafe impl Operation for RecvMulti {
 // SAFETY: as above.
 unsafe impl MultiOperation for RecvMulti {
     type Item = PooledBuf;
+    type Taken = PooledBuf;
 
-    fn item(outcome: Outcome, driver: &Driver) -> Option<io::Result<PooledBuf>> {
-        let pool = driver.buf_pool();
-        Some(pool.and_then(|pool| received(&pool, outcome)))
+    fn take(shelf: &mut Shelf) -> Option<PooledBuf> {
+        shelf.next_chunk()
     }
 
-    fn served(&mut self, _outcome: Outcome, _driver: &Driver) -> Option<io::Result<PooledBuf>> {
-        self.served.take().map(Ok)
+    fn item(bytes: PooledBuf, _driver: &Driver) -> PooledBuf {
+        bytes
     }
 }
 

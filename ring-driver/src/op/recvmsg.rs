@@ -51,6 +51,7 @@ pub struct RecvMsg {
 ///
 /// # Cancellation
 /// **Strict**: a message that comes while nobody waits any more is given whole to the next receive.
+/// On a stream that may be any: bytes that one kind of receive has left are served to the others.
 ///
 /// # Kernel
 /// `IORING_OP_RECVMSG`, 5.3; elsewhere recvmsg(2) once the socket is ready.
@@ -117,7 +118,7 @@ unsafe impl Operation for RecvMsg {
     }
 
     fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
-        let datagram = shelf.datagrams.pop_front()?;
+        let datagram = shelf.next_datagram()?;
         let len = datagram.data().len();
         self.served = Some(datagram);
         Some(Outcome::plain(len as i32))

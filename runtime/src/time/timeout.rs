@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use wakering_ring_driver::Instant;
+use wakering_ring_driver::{Instant, Orphans};
 
 use super::Sleep;
 use crate::account::Account;
@@ -19,8 +19,8 @@ use crate::context;
 /// The future is always polled before the clock is asked: a zero timeout polls it once, and a value
 /// that is there when the time is over wins. When the time is over, the future is dropped, and
 /// `timeout` returns once the kernel operations that it left behind have ended, as far as they can
-/// be cancelled; disk I/O and closures on the thread pool go on in the background and own all they
-/// touch.
+/// be cancelled. Disk I/O, name look-ups and closures on the thread pool cannot: they own all they
+/// touch and go on in the background, disk I/O until the task ends at the latest.
 ///
 /// ```
 /// use std::{future::pending, time::Duration};
@@ -93,7 +93,7 @@ async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Ou
     .await;
     if result.is_err() {
         account.charge(|| body.set(None));
-        account.drained().await;
+        poll_fn(|cx| account.poll_drained(Orphans::Cancellable, cx)).await;
     }
     result
 }

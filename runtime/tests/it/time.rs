@@ -3,15 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::io::Write;
-use std::os::unix::net::UnixStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::{CheckingBuf, patience};
-use wakering_ring_driver::{Driver, Fd, Sharing, Wait, op};
+use wakering_ring_driver::op::{self, Domain, SocketKind};
+use wakering_ring_driver::testing::{CheckingBuf, patience, ring_or_skip};
+use wakering_ring_driver::{Backend, Driver, Fd, Sharing, Wait};
+use wakering_runtime::blocking::unblock;
 use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{
     Elapsed, Instant, Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until, timeout,
@@ -274,7 +278,7 @@ fn an_expired_timeout_drops_its_body_and_waits_for_what_that_left_behind() {
     runtime.block_on(async {
         let body = async move {
             let _guard = guard;
-            let _ = op::read_at(&fd, buf, 0).await;
+            let _ = op::recv(&fd, buf).await;
         };
         let mut limited = pin!(timeout(MS, body));
         assert!(futures_util::poll!(limited.as_mut()).is_pending());
@@ -286,6 +290,81 @@ fn an_expired_timeout_drops_its_body_and_waits_for_what_that_left_behind() {
         assert!(limited.await.is_err());
         assert!(lent.is_dropped());
     });
+}
+
+/// Given a disk that does not answer, when the timeout around a read expires, then it does not wait
+/// for the disk, which has the buffer; the task does.
+#[test]
+fn an_expired_timeout_leaves_the_disk_to_its_task() {
+    let (driver, memory) = Driver::memory().unwrap();
+    memory.set_cancel_wins(false);
+    let runtime = Builder::new().build_on(driver.clone());
+    let fd = memory.descriptor(&driver);
+    let (buf, lent) = CheckingBuf::new(8);
+    let kernel = memory.clone();
+    runtime.block_on(async {
+        let expired = Rc::new(Cell::new(false));
+        let seen = expired.clone();
+        let task = spawn(async move {
+            let limited = timeout(MS, timeout(60_000 * MS, op::read_at(&fd, buf, 0)));
+            assert!(limited.await.is_err());
+            seen.set(true);
+        });
+        bounded(async {
+            while !expired.get() {
+                sleep(MS).await
+            }
+        })
+        .await;
+        assert!(!lent.is_dropped() && !task.is_finished(), "the kernel has the buffer");
+        kernel.next_request().unwrap().receive(b"late");
+        task.await.unwrap();
+        assert!(lent.is_dropped());
+    });
+}
+
+/// Given a ring that cannot connect, so that a connect which nobody answers blocks a thread of the
+/// pool, when the timeout around it expires, then it does not wait for that thread.
+#[test]
+fn an_expired_timeout_leaves_system_calls_to_the_pool() {
+    if !ring_or_skip("time::an_expired_timeout_leaves_system_calls_to_the_pool") {
+        return;
+    }
+    let mask = std::env::var("WAKERING_CAPS").unwrap_or_default() + ",-connect";
+    let ring = Builder::new().backend(Backend::Uring).capabilities(mask.parse().unwrap());
+    let runtime = ring.build().unwrap();
+    runtime.block_on(async {
+        // Unix sockets alone wait for room in the queue of whom they connect to.
+        let address =
+            SocketAddr::from_abstract_name(format!("full-{}", std::process::id())).unwrap();
+        let [listener, first, second] =
+            [(); 3].map(|()| op::socket(Domain::Unix, SocketKind::Stream).now().unwrap());
+        op::bind(&listener, &address).await.unwrap();
+        op::listen(&listener, 0).await.unwrap();
+        bounded(op::connect(&first, &address)).await.unwrap();
+        let connecting = timeout(MS, op::connect(&second, &address));
+        assert!(bounded(connecting).await.is_err(), "the queue has no room");
+        // Which ends the call in the pool, for which the runtime waits.
+        bounded(op::accept(&listener)).await.unwrap();
+        drop(bounded(op::accept(&listener)).await.unwrap());
+    });
+}
+
+/// Given a closure that blocks, when the timeout around it expires, then it goes on alone.
+#[test]
+fn an_expired_timeout_leaves_closures_to_the_pool() {
+    let (release, blocked) = mpsc::channel();
+    let (finish, finished) = mpsc::channel();
+    within_bounds(async {
+        let body = unblock(move || {
+            blocked.recv().unwrap();
+            finish.send(()).unwrap();
+        });
+        assert!(timeout(MS, body).await.is_err());
+        assert!(finished.try_recv().is_err(), "it still runs");
+        release.send(()).unwrap();
+    });
+    finished.recv_timeout(patience(Duration::from_secs(10))).unwrap();
 }
 
 #[test]

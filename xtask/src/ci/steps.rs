@@ -11,7 +11,7 @@ use super::lanes::{self, Tally};
 use super::{Run, Step};
 use crate::process::{self, End, Finished};
 use crate::tidy::metadata;
-use crate::{oracle, tidy};
+use crate::{futures, oracle, tidy};
 
 const fn daily(
     name: &'static str,
@@ -39,6 +39,7 @@ pub(super) const STEPS: &[Step] = &[
     daily("test-t1", 10, |run| run.lane("t1", &[("WAKERING_CAPS", "t1")])),
     daily("examples", 5, examples),
     daily("docs", 5, docs),
+    daily("futures", 3, futures),
     daily("loom", 10, loom),
     daily("asan", 15, asan),
     daily("bench", 15, bench),
@@ -153,6 +154,17 @@ fn rust_files(folder: &Path) -> Vec<String> {
 fn docs(run: &mut Run<'_>) -> Result<String, String> {
     let args = ["doc", "--workspace", "--no-deps", "--all-features"];
     run.cargo("docs", &args, &[("RUSTDOCFLAGS", "-D warnings")])
+}
+
+/// The compiler that is pinned writes JSON only if it is told that it may.
+fn futures(run: &mut Run<'_>) -> Result<String, String> {
+    for name in futures::CRATES {
+        let package = format!("wakering-{name}");
+        let args = ["rustdoc", "--quiet", "--lib", "--target-dir", futures::TARGET, "-p", &package];
+        let json = ["--", "-Z", "unstable-options", "--output-format", "json"];
+        run.cargo("futures", &[&args[..], &json].concat(), &[("RUSTC_BOOTSTRAP", "1")])?;
+    }
+    futures::compare(run.root)
 }
 
 /// The interleavings that need few preemptions. A folder of its own keeps the flags from rebuilding

@@ -42,7 +42,8 @@ const TURNS_WITHOUT_LOOK: u32 = 4;
 
 /// So many requests in a turn are answered on the spot, which spares the task a way through the
 /// queue. The next one is answered by the turn, so that whoever always finds something to do lets
-/// the others run.
+/// the others run. What comes in is always taken by the turn, as from a ring: a reader whose peer is
+/// quick gets one piece a turn.
 const ANSWERS_A_TURN: u32 = 128;
 
 /// The first and the longest pause of a request that nothing tells when to try again.
@@ -142,7 +143,8 @@ impl Poll {
                 None => self.call_on_pool(*request, user_data),
             },
         }
-        if self.completed.len() == before || self.answers_left == 0 {
+        let is_over = self.completed.len() > before;
+        if !is_over || self.answers_left == 0 || direction_of(request) == Some(Direction::In) {
             return None;
         }
         self.answers_left -= 1;
@@ -270,15 +272,9 @@ impl Poll {
     fn advance(&mut self, mut flight: Flight) {
         let request = *flight.attempt.request();
         let (class, fd) = (request.class(), request.fd().0);
-        let direction = match (request, class) {
-            // This asks, and so cannot be answered from memory.
-            (Request::Poll { .. }, _) => None,
-            (_, Class::Readiness(events)) if events & libc::POLLIN as u32 != 0 => {
-                Some(Direction::In)
-            }
-            (_, Class::Readiness(_)) => Some(Direction::Out),
-            _ => None,
-        };
+        // To poll is to ask, so what is remembered is no answer.
+        let is_question = matches!(request, Request::Poll { .. });
+        let direction = direction_of(&request).filter(|_| !is_question);
         if !direction.is_some_and(|direction| self.watches.of(fd).is_idle(direction)) {
             if let Some(outcome) = self.proceed(&mut flight.attempt) {
                 return self.finish(&flight, outcome);
@@ -437,5 +433,14 @@ impl Poll {
 
     fn complete(&mut self, user_data: UserData, outcome: Outcome) {
         self.completed.push(Completion { user_data, outcome });
+    }
+}
+
+/// Which way the bytes go for which the request waits, if it waits for its descriptor.
+fn direction_of(request: &Request) -> Option<Direction> {
+    match request.class() {
+        Class::Readiness(events) if events & libc::POLLIN as u32 != 0 => Some(Direction::In),
+        Class::Readiness(_) => Some(Direction::Out),
+        _ => None,
     }
 }

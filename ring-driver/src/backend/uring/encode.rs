@@ -165,6 +165,14 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
     entry.user_data(user_data.0)
 }
 
+/// Opcode, flags and priority of an entry, which has no getters; its layout is the kernel's.
+pub(crate) fn head(entry: &Entry) -> (u8, u8, u16) {
+    const { assert!(size_of::<Entry>() == 64) };
+    // SAFETY: an entry is 64 bytes without padding, and every bit pattern of a byte is valid.
+    let bytes = unsafe { &*ptr::from_ref(entry).cast::<[u8; 4]>() };
+    (bytes[0], bytes[1], u16::from_ne_bytes([bytes[2], bytes[3]]))
+}
+
 fn file(number: Number) -> Fd {
     Fd(number.0)
 }
@@ -183,14 +191,14 @@ mod tests {
     /// get wrong. An entry has no getters; its layout is the kernel's.
     fn fields(request: &Request) -> (u8, u8, u16, i32, u64, u32, u64) {
         let entry = encode(request, UserData(0x0123_4567_89ab_cdef));
-        const { assert!(size_of::<Entry>() == 64) };
+        let (code, flags, priority) = head(&entry);
         // SAFETY: an entry is 64 bytes without padding, and every bit pattern of a byte is valid.
         let bytes: [u8; 64] = unsafe { std::mem::transmute(entry) };
         let at = |from: usize| &bytes[from..];
         (
-            bytes[0],
-            bytes[1],
-            u16::from_ne_bytes(*at(2).first_chunk().unwrap()),
+            code,
+            flags,
+            priority,
             i32::from_ne_bytes(*at(4).first_chunk().unwrap()),
             u64::from_ne_bytes(*at(8).first_chunk().unwrap()),
             u32::from_ne_bytes(*at(28).first_chunk().unwrap()),

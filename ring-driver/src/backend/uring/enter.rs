@@ -21,12 +21,24 @@ use std::time::Duration;
 use io_uring::types::Timespec;
 
 const ENTER_GETEVENTS: u32 = 1 << 0;
-const ENTER_EXT_ARG: u32 = 1 << 3;
+pub(super) const ENTER_EXT_ARG: u32 = 1 << 3;
 /// The ring is named by its index among the thread's registered rings.
 pub(super) const ENTER_REGISTERED_RING: u32 = 1 << 4;
 /// Waiting does not count as waiting for a disk: without this an idle loop looks like a machine
 /// busy with I/O.
 pub(super) const ENTER_NO_IOWAIT: u32 = 1 << 7;
+
+/// The kernel's names for those of `flags` that not every kernel knows, without their prefix.
+pub(super) fn names(flags: u32) -> impl Iterator<Item = &'static str> {
+    [
+        ("EXT_ARG", ENTER_EXT_ARG),
+        ("REGISTERED_RING", ENTER_REGISTERED_RING),
+        ("NO_IOWAIT", ENTER_NO_IOWAIT),
+    ]
+    .into_iter()
+    .filter(move |&(_, flag)| flags & flag != 0)
+    .map(|(name, _)| name)
+}
 
 const REGISTER_RING_FDS: u32 = 20;
 const UNREGISTER_RING_FDS: u32 = 21;

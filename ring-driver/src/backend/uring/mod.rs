@@ -64,7 +64,7 @@ pub(crate) struct Uring {
     /// Whether the read on the notifier is in flight.
     armed: bool,
     rounds: u32,
-    counters: Counters,
+    pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
 }
@@ -108,7 +108,8 @@ impl Uring {
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        self.counters.clone()
+        let enter_flags = enter::names(self.ring.entered_with.get()).collect();
+        Counters { enter_flags, ..self.counters.clone() }
     }
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
@@ -215,7 +216,7 @@ impl Uring {
     }
 
     /// Whether the running ring has the operation itself.
-    fn can(&self, request: &Request) -> bool {
+    pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
             Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
@@ -226,10 +227,9 @@ impl Uring {
     }
 
     fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
-        if let Some(opcode) = encode::opcode(request) {
-            self.counters.by_opcode[usize::from(opcode)] += 1;
-        }
         let entry = encode::encode(request, user_data).flags(flags);
+        let (opcode, flags, priority) = encode::head(&entry);
+        self.counters.count_entry(opcode, flags, priority);
         if !self.backlog.is_empty() || !self.try_push(&entry) {
             self.backlog.push_back(entry);
             self.submit_backlog();

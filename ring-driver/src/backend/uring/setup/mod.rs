@@ -1,6 +1,7 @@
 //! Gets the best ring that this kernel gives: the [`ladder`] of flags and sizes, then the [`probe`]
 //! of what it can do.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
@@ -33,6 +34,8 @@ pub(crate) struct Ring {
     pub(crate) capabilities: Capabilities,
     /// The index in the thread's table of registered rings.
     registered: Option<u32>,
+    /// All flags that an enter ever had.
+    pub(crate) entered_with: Cell<u32>,
 }
 
 impl Ring {
@@ -42,7 +45,13 @@ impl Ring {
             move |error| SetupError::diagnosed(operation, format!("a ring of {size}"), error)
         };
         let (uring, flags) = obtain(size, mask).map_err(failed("io_uring_setup"))?;
-        let mut ring = Ring { uring, flags, capabilities: Capabilities::NONE, registered: None };
+        let mut ring = Ring {
+            uring,
+            flags,
+            capabilities: Capabilities::NONE,
+            registered: None,
+            entered_with: Cell::new(0),
+        };
         ring.probe(mask)?;
         let missing = ring.missing();
         if !missing.is_empty() {
@@ -77,6 +86,8 @@ impl Ring {
             }
             None => self.uring.as_raw_fd(),
         };
+        let waits = if timeout.is_some() { enter::ENTER_EXT_ARG } else { 0 };
+        self.entered_with.update(|known| known | flags | waits);
         enter::enter(name, to_submit, min_complete, flags, timeout)
     }
 

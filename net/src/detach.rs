@@ -1,0 +1,16 @@
+//! Giving a socket to std, with all that came for it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use wakering_ring_driver::{Fd, Leftovers};
+
+use crate::address::failed;
+
+/// The descriptor, and what was received or accepted and nobody has taken.
+pub(crate) async fn detach(fd: Fd) -> io::Result<(OwnedFd, Leftovers)> {
+    fd.detach().await.map_err(|fd| {
+        let shared = "the socket is shared: drop the other handles first";
+        failed("into_std", &fd, io::Error::new(io::ErrorKind::ResourceBusy, shared))
+    })
+}
