@@ -93,10 +93,12 @@ fn row<T>(name: &str, make: impl AsyncFn() -> T) {
 /// Waits a while until `now` gives what is expected, and fails if it does not.
 async fn soon<T: PartialEq + Debug>(what: &str, now: impl Fn() -> T, expected: T) {
     let end = Instant::now() + patience(Duration::from_secs(5));
-    while now() != expected && Instant::now() < end {
+    let mut seen = now();
+    while seen != expected && Instant::now() < end {
         sleep(Duration::from_micros(200)).await;
+        seen = now();
     }
-    assert_eq!(now(), expected, "{what}");
+    assert_eq!(seen, expected, "{what}");
 }
 
 async fn tcp_pair() -> (TcpStream, std::net::TcpStream) {
