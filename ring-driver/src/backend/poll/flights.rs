@@ -3,7 +3,7 @@
 //! Each lies under the number of its slot, so that it is found by its `UserData` without a search,
 //! and those of one descriptor form a list through the table. Nothing is allocated for a wait.
 
-use crate::call::Attempt;
+use crate::call::{Attempt, Class};
 use crate::request::UserData;
 use crate::time::Instant;
 
@@ -13,6 +13,7 @@ pub(super) const NO_FLIGHT: u32 = u32::MAX;
 pub(super) struct Flight {
     pub(super) user_data: UserData,
     pub(super) attempt: Attempt,
+    pub(super) class: Class,
     /// When it is due, if it waits for a time and not for its descriptor.
     pub(super) due: Option<Instant>,
     /// How often it has waited for a time.
@@ -21,8 +22,8 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn new(user_data: UserData, attempt: Attempt) -> Flight {
-        Flight { user_data, attempt, due: None, waits: 0, next: NO_FLIGHT }
+    pub(super) fn new(user_data: UserData, attempt: Attempt, class: Class) -> Flight {
+        Flight { user_data, attempt, class, due: None, waits: 0, next: NO_FLIGHT }
     }
 }
 
@@ -104,7 +105,7 @@ mod tests {
 
     fn flight(slot: u32, generation: u64) -> Flight {
         let user_data = UserData(u64::from(slot) | generation << 32);
-        Flight::new(user_data, Attempt::new(Request::Nop, Mode::Shared))
+        Flight::new(user_data, Attempt::new(Request::Nop, Mode::Shared), Class::None)
     }
 
     fn list(flights: &mut Flights, first: u32) -> Vec<u32> {

@@ -127,24 +127,24 @@ impl Poll {
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
         self.counters.submitted += 1;
         self.counters.readiness_calls += 1;
-        let before = self.completed.len();
-        match request.class() {
+        let (before, class) = (self.completed.len(), request.class());
+        let flight = |mode| Flight::new(user_data, Attempt::new(*request, mode), class);
+        match class {
             _ if let Request::Timeout { spec } = *request => {
                 // SAFETY: whoever made the request vouches for the time.
                 let libc::timespec { tv_sec, tv_nsec } = unsafe { *spec };
                 let time = Duration::new(tv_sec as u64, tv_nsec as u32);
-                let flight = Flight::new(user_data, Attempt::new(*request, Mode::Shared));
-                self.wait_for_time(flight, time);
+                self.wait_for_time(flight(Mode::Shared), time);
             }
             Class::None => self.complete(user_data, Outcome::plain(call::call(request))),
             Class::Blocking => self.call_on_pool(*request, user_data),
-            Class::Readiness(_) | Class::Untold => match self.prepare(request) {
-                Some(mode) => self.advance(Flight::new(user_data, Attempt::new(*request, mode))),
+            Class::Readiness(_) | Class::Untold => match self.prepare(request, class) {
+                Some(mode) => self.advance(flight(mode)),
                 None => self.call_on_pool(*request, user_data),
             },
         }
         let is_over = self.completed.len() > before;
-        if !is_over || self.answers_left == 0 || direction_of(request) == Some(Direction::In) {
+        if !is_over || self.answers_left == 0 || Direction::of(class) == Some(Direction::In) {
             return None;
         }
         self.answers_left -= 1;
@@ -221,7 +221,7 @@ impl Poll {
 
     /// Brings the descriptor into the mode that the request needs, and tells it. `None` if it has
     /// to go to the pool: it would wait on the loop.
-    fn prepare(&mut self, request: &Request) -> Option<Mode> {
+    fn prepare(&mut self, request: &Request, class: Class) -> Option<Mode> {
         let fd = request.fd();
         match *request {
             Request::Read { .. }
@@ -240,7 +240,7 @@ impl Poll {
                 return Some(self.make_nonblocking(from));
             }
             Request::Connect { .. } => {
-                if self.watches.of(fd.0).is_shared() && request.class() == Class::Untold {
+                if self.watches.of(fd.0).is_shared() && class == Class::Untold {
                     return None;
                 }
             }
@@ -270,11 +270,10 @@ impl Poll {
 
     /// Makes the call, unless it would be in vain, and has the flight wait if it was.
     fn advance(&mut self, mut flight: Flight) {
-        let request = *flight.attempt.request();
-        let (class, fd) = (request.class(), request.fd().0);
+        let fd = flight.attempt.request().fd().0;
         // To poll is to ask, so what is remembered is no answer.
-        let is_question = matches!(request, Request::Poll { .. });
-        let direction = direction_of(&request).filter(|_| !is_question);
+        let is_question = matches!(flight.attempt.request(), Request::Poll { .. });
+        let direction = Direction::of(flight.class).filter(|_| !is_question);
         if !direction.is_some_and(|direction| self.watches.of(fd).is_idle(direction)) {
             if let Some(outcome) = self.proceed(&mut flight.attempt) {
                 return self.finish(&flight, outcome);
@@ -283,7 +282,7 @@ impl Poll {
                 self.watches.of(fd).set_idle(direction, true);
             }
         }
-        if class == Class::Untold {
+        if flight.class == Class::Untold {
             let pause = PAUSES.0.saturating_mul(1 << flight.waits.min(16)).min(PAUSES.1);
             return self.wait_for_time(flight, pause);
         }
@@ -302,16 +301,17 @@ impl Poll {
 
     /// Makes the call without waiting; `None` asks to make it again later.
     fn proceed(&mut self, attempt: &mut Attempt) -> Option<Outcome> {
-        let request = *attempt.request();
-        let (outcome, room) = match request {
+        let (outcome, room) = match *attempt.request() {
             Request::RecvPooled { fd, .. } | Request::RecvMulti { fd, .. } => {
                 self.receive_pooled(fd)?
             }
             Request::Recv { len, flags: 0, .. } => (Outcome::plain(attempt.proceed()?), len),
             _ => (Outcome::plain(attempt.proceed()?), 0),
         };
-        if (1..room as i32).contains(&outcome.result) && self.is_drained_by(request.fd()) {
-            self.watches.of(request.fd().0).set_idle(Direction::In, true);
+        if (1..room as i32).contains(&outcome.result) {
+            let fd = attempt.request().fd();
+            let is_drained = self.is_drained_by(fd);
+            self.watches.of(fd.0).set_idle(Direction::In, is_drained);
         }
         Some(outcome)
     }
@@ -334,11 +334,11 @@ impl Poll {
     }
 
     /// Whether a receive that has left room has taken all that was there, so that an edge will tell
-    /// of more. On a Unix socket it may have stopped where control data begin; and the end of a
-    /// stream has no second edge.
+    /// of more. It may have stopped where control data (on a Unix socket) or urgent data begin; and
+    /// the end of a stream has no second edge.
     fn is_drained_by(&mut self, fd: Number) -> bool {
         let watch = self.watches.of(fd.0);
-        if watch.has_ended {
+        if !watch.is_plain {
             return false;
         }
         *watch.is_tcp.get_or_insert_with(|| {
@@ -433,14 +433,5 @@ impl Poll {
 
     fn complete(&mut self, user_data: UserData, outcome: Outcome) {
         self.completed.push(Completion { user_data, outcome });
-    }
-}
-
-/// Which way the bytes go for which the request waits, if it waits for its descriptor.
-fn direction_of(request: &Request) -> Option<Direction> {
-    match request.class() {
-        Class::Readiness(events) if events & libc::POLLIN as u32 != 0 => Some(Direction::In),
-        Class::Readiness(_) => Some(Direction::Out),
-        _ => None,
     }
 }

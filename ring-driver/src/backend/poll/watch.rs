@@ -7,7 +7,7 @@
 use std::os::fd::RawFd;
 
 use super::flights::NO_FLIGHT;
-use crate::call::Mode;
+use crate::call::{Class, Mode};
 use crate::fd::Sharing;
 
 /// Which way bytes go.
@@ -15,6 +15,17 @@ use crate::fd::Sharing;
 pub(super) enum Direction {
     In,
     Out,
+}
+
+impl Direction {
+    /// The one in which a request of that class waits for its descriptor, if it does.
+    pub(super) fn of(class: Class) -> Option<Direction> {
+        match class {
+            Class::Readiness(events) if events & libc::POLLIN as u32 != 0 => Some(Direction::In),
+            Class::Readiness(_) => Some(Direction::Out),
+            Class::Untold | Class::Blocking | Class::None => None,
+        }
+    }
 }
 
 /// Whose a descriptor is.
@@ -42,8 +53,9 @@ pub(super) struct Watch {
     /// Whether it has been switched to `O_NONBLOCK` for us.
     pub(super) is_nonblocking: bool,
     idle: [bool; 2],
-    /// Whether an edge has told the end of the stream, or an error: it tells that once.
-    pub(super) has_ended: bool,
+
+    /// Whether edges have told of nothing but bytes so far: of no end, no error, no urgent data.
+    pub(super) is_plain: bool,
     /// Whether a receive that leaves room has taken all there was: `None` until it matters.
     pub(super) is_tcp: Option<bool>,
     /// The first of the flights that wait for its edges.
@@ -57,7 +69,7 @@ impl Watch {
             source: Source::Unwatched,
             is_nonblocking: false,
             idle: [false; 2],
-            has_ended: false,
+            is_plain: true,
             is_tcp: None,
             first: NO_FLIGHT,
         }
@@ -90,7 +102,7 @@ impl Watch {
         if any(libc::EPOLLOUT | OVER) {
             self.set_idle(Direction::Out, false);
         }
-        self.has_ended |= any(libc::EPOLLRDHUP | OVER);
+        self.is_plain &= !any(libc::EPOLLPRI | libc::EPOLLRDHUP | OVER);
     }
 }
 
@@ -124,13 +136,14 @@ mod tests {
             watch.set_idle(Direction::In, true);
             watch.set_idle(Direction::Out, true);
             watch.on_edge(events as u32);
-            (watch.is_idle(Direction::In), watch.is_idle(Direction::Out), watch.has_ended)
+            (watch.is_idle(Direction::In), watch.is_idle(Direction::Out), watch.is_plain)
         };
-        assert_eq!(idle_after(libc::EPOLLIN), (false, true, false));
-        assert_eq!(idle_after(libc::EPOLLOUT), (true, false, false));
-        assert_eq!(idle_after(libc::EPOLLRDHUP), (false, true, true));
-        assert_eq!(idle_after(libc::EPOLLERR), (false, false, true));
-        assert_eq!(idle_after(libc::EPOLLHUP), (false, false, true));
+        assert_eq!(idle_after(libc::EPOLLIN), (false, true, true));
+        assert_eq!(idle_after(libc::EPOLLOUT), (true, false, true));
+        assert_eq!(idle_after(libc::EPOLLRDHUP), (false, true, false));
+        assert_eq!(idle_after(libc::EPOLLPRI), (false, true, false));
+        assert_eq!(idle_after(libc::EPOLLERR), (false, false, false));
+        assert_eq!(idle_after(libc::EPOLLHUP), (false, false, false));
     }
 
     #[test]
