@@ -25,6 +25,7 @@ mod kinds;
 mod masks;
 mod multishot;
 mod options;
+mod poll;
 mod series;
 mod setup;
 mod sockets;

@@ -62,15 +62,17 @@ fn driver(mask: &str) -> Result<Driver, SetupError> {
 /// Runs every kind of operation once under `mask` and returns the driver for its counters.
 fn all_operations(mask: &str) -> Driver {
     let driver = driver(mask).unwrap_or_else(|error| panic!("{mask}: {error}"));
-    let tried = block_on(&driver, async {
-        files().await.map_err(|error| format!("files: {error}"))?;
-        pipes(&driver).await.map_err(|error| format!("pipes: {error}"))?;
-        sockets(&driver).await.map_err(|error| format!("sockets: {error}"))?;
-        datagrams().await.map_err(|error| format!("datagrams: {error}"))?;
-        waits(&driver).await.map_err(|error| format!("waits: {error}"))
-    });
-    tried.unwrap_or_else(|error: String| panic!("{mask}: {error}"));
+    block_on(&driver, every_operation(&driver)).unwrap_or_else(|error| panic!("{mask}: {error}"));
     driver
+}
+
+/// Runs every kind of operation once.
+pub(crate) async fn every_operation(driver: &Driver) -> Result<(), String> {
+    files().await.map_err(|error| format!("files: {error}"))?;
+    pipes(driver).await.map_err(|error| format!("pipes: {error}"))?;
+    sockets(driver).await.map_err(|error| format!("sockets: {error}"))?;
+    datagrams().await.map_err(|error| format!("datagrams: {error}"))?;
+    waits(driver).await.map_err(|error| format!("waits: {error}"))
 }
 
 async fn files() -> Tried {
