@@ -7,6 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::guest::DOCTOR;
+
 /// What runs in guests, by package.
 pub(super) const PACKAGES: &[&str] =
     &["wakering-ring-driver", "wakering-runtime", "wakering-net", "wakering-fs", "wakering"];
@@ -38,62 +40,69 @@ pub(super) fn build(
 ) -> Result<Built, String> {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {folder:?}: {error}"))?;
-    let mut built =
-        Built { programs: Vec::new(), doctor: folder.join("doctor"), empty: Vec::new() };
+    let doctor = folder.join(DOCTOR);
+    let mut built = Built { programs: Vec::new(), doctor, empty: Vec::new() };
     for (name, executable) in executables(&compile(root, packages)?, root) {
-        let file = folder.join(name.replace('/', "-"));
-        strip(&executable, &file)?;
-        let tests = list(&executable, filter)?;
-        if tests.is_empty() {
-            built.empty.push(name);
-        } else {
+        let package = name.split('/').next().unwrap_or_default();
+        if name == DOCTOR {
+            strip(&executable, &built.doctor)?;
+        } else if packages.iter().any(|wanted| short(wanted) == package) {
+            let tests = list(&executable, filter)?;
+            if tests.is_empty() {
+                built.empty.push(name);
+                continue;
+            }
+            let file = folder.join(name.replace('/', "-"));
+            strip(&executable, &file)?;
             built.programs.push(Program { name, file, tests });
         }
     }
-    strip(&root.join("target/debug/examples/doctor"), &built.doctor)?;
     if built.programs.is_empty() {
         return Err(format!("no test passes the filter {filter:?}"));
     }
     Ok(built)
 }
 
-/// What cargo says of each thing it has built, one JSON a line.
+/// What cargo says of each thing it has built, one JSON a line. The facade is always built, because
+/// what tells backend and tier is an example of it.
 fn compile(root: &Path, packages: &[&str]) -> Result<String, String> {
     let mut command = Command::new("cargo");
     command.current_dir(root).args(["test", "--no-run", "--message-format", "json"]);
-    // The facade always, because what tells backend and tier is an example of it.
-    command.args(["--lib", "--tests", "--example", "doctor", "-p", "wakering"]);
-    command.args(packages.iter().flat_map(|package| ["-p", package]));
+    command.args(["-p", "wakering"]).args(packages.iter().flat_map(|package| ["-p", package]));
     let output = command.output().map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(format!("the tests do not build\n{text}"));
     }
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    // Its own tests run only if they were asked for.
-    if !packages.contains(&"wakering") {
-        let facade = format!("\"manifest_path\":{:?}", root.join("Cargo.toml"));
-        text = text.lines().filter(|line| !line.contains(&facade)).collect::<Vec<_>>().join("\n");
-    }
-    Ok(text)
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The names of the test programs and where they are, in the order of their names.
+/// What a package is called in names of programs: its folder, and the facade by its name.
+fn short(package: &str) -> &str {
+    package.strip_prefix("wakering-").unwrap_or(package)
+}
+
+/// The names of the test programs, and of the one that tells backend and tier, and where they are;
+/// in the order of the names.
 fn executables(messages: &str, root: &Path) -> Vec<(String, PathBuf)> {
     let mut found: Vec<(String, PathBuf)> = messages
         .lines()
         .filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
-            let executable = message["executable"].as_str()?;
+            let executable = PathBuf::from(message["executable"].as_str()?);
             let kind = message["target"]["kind"][0].as_str()?;
+            let target = message["target"]["name"].as_str()?;
+            if kind == "example" {
+                return (target == DOCTOR).then(|| (DOCTOR.to_string(), executable));
+            }
             if message["profile"]["test"] != true {
                 return None;
             }
             let manifest = Path::new(message["manifest_path"].as_str()?);
             let folder = manifest.parent()?.strip_prefix(root).ok()?.to_str()?;
             let folder = if folder.is_empty() { "wakering" } else { folder };
-            let target = if kind == "lib" { kind } else { message["target"]["name"].as_str()? };
-            Some((format!("{folder}/{target}"), PathBuf::from(executable)))
+            let target = if kind == "lib" { kind } else { target };
+            Some((format!("{folder}/{target}"), executable))
         })
         .collect();
     found.sort();
@@ -143,12 +152,17 @@ mod tests {
             artifact("net/", "test", "it", true),
             artifact("net/", "lib", "wakering_net", true),
             artifact("", "example", "doctor", false),
+            artifact("", "example", "echo", false),
             artifact("", "test", "cost", true),
             json!({"reason": "build-finished"}).to_string(),
         ];
         let found = executables(&messages.join("\n"), Path::new("/here"));
-        let expected =
-            [("net/it", "it-1"), ("net/lib", "wakering_net-1"), ("wakering/cost", "cost-1")];
+        let expected = [
+            ("doctor", "doctor-1"),
+            ("net/it", "it-1"),
+            ("net/lib", "wakering_net-1"),
+            ("wakering/cost", "cost-1"),
+        ];
         let expected =
             expected.map(|(name, file)| (name.to_string(), Path::new("/here/target").join(file)));
         assert_eq!(found, expected);
