@@ -10,9 +10,10 @@ use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use wakering::driver::Driver;
+use wakering::driver::testing::patience;
+use wakering::driver::{Counters, Driver};
 use wakering::io::{AsyncBufRead, AsyncRead, AsyncWrite, duplex};
 use wakering::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use wakering::time::{sleep, timeout};
@@ -44,13 +45,11 @@ fn for_every_k<C: AsyncFn(usize) -> bool>(case: C) {
         // Whatever is made once and kept (the buffer pool, the first timer) is made before
         // counting.
         case(POLLS_MAX).await;
-        settle().await;
-        let driver = Driver::current().unwrap();
-        let before = driver.counters();
+        let mut last = None;
+        let before = settle(|now| last.replace(now) == Some(now)).await;
         for k in 0..=POLLS_MAX {
             let completed = case(k).await;
-            settle().await;
-            let now = driver.counters();
+            let now = settle(|now| now == (before.in_flight, before.descriptors)).await;
             assert_eq!(now.in_flight, before.in_flight, "operations left behind at k = {k}");
             assert_eq!(now.descriptors, before.descriptors, "descriptors left behind at k = {k}");
             assert_eq!(now.leaked, 0);
@@ -63,15 +62,15 @@ fn for_every_k<C: AsyncFn(usize) -> bool>(case: C) {
     });
 }
 
-/// Long enough for everything that ends by itself to have ended: until two looks see the same.
-async fn settle() {
+/// Turns until what is in flight and open is as it should be, or has had time enough to become so.
+async fn settle(mut is_settled: impl FnMut((u64, u64)) -> bool) -> Counters {
     let driver = Driver::current().unwrap();
-    for _ in 0..200 {
-        let before = driver.counters();
-        sleep(Duration::from_millis(1)).await;
+    let end = Instant::now() + patience(Duration::from_secs(1));
+    loop {
+        sleep(patience(Duration::from_millis(1))).await;
         let now = driver.counters();
-        if (before.in_flight, before.descriptors) == (now.in_flight, now.descriptors) {
-            return;
+        if is_settled((now.in_flight, now.descriptors)) || Instant::now() > end {
+            return now;
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use archive::{Archive, Sources};
 use boot::Boot;
@@ -53,7 +53,7 @@ pub(crate) struct Options {
     pub(crate) packages: Vec<&'static str>,
     /// What the test programs are told beside.
     pub(crate) filter: Vec<String>,
-    /// For each kernel.
+    /// For all kernels together.
     pub(crate) limit: Duration,
 }
 
@@ -148,8 +148,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<String, String> {
     fs::write(&initramfs, packed)
         .map_err(|error| format!("cannot write {initramfs:?}: {error}"))?;
 
+    let end = Instant::now() + options.limit;
     let outcomes = each(&kernels, |(name, kernel)| {
-        let (initramfs, limit) = (&initramfs, options.limit);
+        let (initramfs, limit) = (&initramfs, end.saturating_duration_since(Instant::now()));
         let booted = Boot { name, kernel, initramfs, logs: &logs, limit }.run()?;
         let outcome = Outcome::judge(&booted, &plan, &skips);
         let word = if outcome.complaints.is_empty() { "ok" } else { "FAILED" };
