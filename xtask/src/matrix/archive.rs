@@ -126,7 +126,8 @@ impl Archive {
         if !fresh || fs::read_to_string(&list).ok().as_ref() != Some(&text) {
             write(&list, &text)?;
             // One suite that fails, or no network at all, leaves what there is of the others.
-            match archive.apt("apt-get", &["update"], None) {
+            let update = ["-o", "APT::Update::Error-Mode=any", "update"];
+            match archive.apt("apt-get", &update, None) {
                 Ok(_) => write(&stamp, "")?,
                 Err(trouble) => archive.trouble = format!("; {trouble}"),
             }
@@ -209,7 +210,7 @@ impl Archive {
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             let why = text.lines().find(|line| line.starts_with("E: ")).unwrap_or("it failed");
-            return Err(format!("{program} {}: {why}", args.join(" ")));
+            return Err(format!("{program}: {why}"));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

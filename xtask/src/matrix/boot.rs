@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::outcome::READY;
+use super::outcome::{OVER, READY};
 use crate::process::Running;
 
 const QEMU: &str = "qemu-system-x86_64";
@@ -85,12 +85,7 @@ impl Boot<'_> {
         let took = started.elapsed();
         drop(running);
         let (output, log) = (read(&output), read(&log));
-        if wrong.is_none() && !output.contains(READY) {
-            let complaints = read(&complaints);
-            let last =
-                complaints.lines().chain(log.lines()).last().unwrap_or("nothing was printed");
-            wrong = Some(format!("did not boot: {last}"));
-        }
+        let wrong = wrong.or_else(|| stopped(&output, &log, &read(&complaints)));
         Ok(Booted { output, log, took, wrong })
     }
 
@@ -105,6 +100,20 @@ impl Boot<'_> {
         let append = "console=ttyS1 loglevel=5 panic=-1 oops=panic tsc=reliable nowatchdog";
         command.args(["-append", append]);
         command
+    }
+}
+
+/// Why a machine that is off did not come to the end of its plan, if it did not.
+fn stopped(output: &str, log: &str, complaints: &str) -> Option<String> {
+    let panic = log.lines().find(|line| line.contains("Kernel panic"));
+    if !output.contains(READY) {
+        let last = complaints.lines().chain(log.lines()).last();
+        return Some(format!("did not boot: {}", panic.or(last).unwrap_or("it printed nothing")));
+    }
+    match panic {
+        Some(panic) => Some(format!("the kernel gave up: {panic}")),
+        None if output.lines().last().is_some_and(|line| line.ends_with(OVER)) => None,
+        None => Some("the machine went off before the end".to_string()),
     }
 }
 
@@ -130,6 +139,20 @@ fn read(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_boot_that_fails_a_panic_and_an_early_end_are_told_apart() {
+        let ready = "@@kernel-matrix 2.1 ready 6.1.0\n";
+        let whole = format!("{ready}@@kernel-matrix 9.9 over\n");
+        let panic = "[  3.1] Kernel panic - not syncing: fatal\n[  3.2] ---[ end";
+        let why = |output: &str, log: &str| stopped(output, log, "");
+        assert_eq!(why(&whole, "well"), None);
+        assert_eq!(why("", "").unwrap(), "did not boot: it printed nothing");
+        assert_eq!(stopped("", "", "qemu: no").unwrap(), "did not boot: qemu: no");
+        assert!(why("", panic).unwrap().starts_with("did not boot: [  3.1] Kernel panic"));
+        assert!(why(ready, panic).unwrap().starts_with("the kernel gave up: [  3.1]"));
+        assert_eq!(why(ready, "well").unwrap(), "the machine went off before the end");
+    }
 
     #[test]
     fn only_what_has_a_kernels_mark_is_booted() {

@@ -14,6 +14,9 @@ use crate::version::Version;
 /// What begins a line of the guest's own; the first one says that it is ready.
 pub(super) const READY: &str = "@@kernel-matrix ";
 
+/// What ends the last of them.
+pub(super) const OVER: &str = " over";
+
 /// The lane of `.ci/skips.txt` that all guests are in.
 const GUEST: &str = "guest";
 
@@ -120,11 +123,15 @@ fn judge_lane(
     if row.backend != backend {
         complaints.push(format!("what was used is {}", row.backend));
     }
+    let mut missing = Vec::new();
     for program in programs {
         match of(&program.name) {
             Some(frame) => complaints.extend(frame.complaints(program)),
-            None => complaints.push(format!("{} did not run", program.name)),
+            None => missing.push(program.name.as_str()),
         }
+    }
+    if !missing.is_empty() {
+        complaints.push(format!("not run: {}", missing.join(", ")));
     }
     let place = Place { lanes: &[GUEST, backend], kernel };
     match lanes::allowed(skips, &place) {
@@ -296,7 +303,7 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
         let few = of("ok. 2 passed", "ok. 1 passed");
         assert_eq!(few, "uring: net/it ran 1 tests of 2");
         let none = of("begin uring net/it", "begin uring fs/it");
-        assert_eq!(none, "uring: net/it did not run");
+        assert_eq!(none, "uring: not run: net/it");
         let other = of("backend       uring", "backend       poll");
         assert_eq!(other, "uring: what was used is poll");
         let refused = of(
