@@ -91,8 +91,10 @@ impl Boot<'_> {
 
     /// The first serial port has what programs print, the second the kernel's log.
     fn command(&self, log: &Path) -> Command {
-        let mut command = Command::new(QEMU);
-        command.args(accelerator()).args(["-m", "1024", "-smp", "2", "-nodefaults", "-no-reboot"]);
+        // Nobody is left to end it if this program is killed, so that has to end it as well.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", QEMU]).args(accelerator());
+        command.args(["-m", "1024", "-smp", "2", "-nodefaults", "-no-reboot"]);
         command.args(["-display", "none", "-vga", "none", "-serial", "stdio", "-serial"]);
         command.arg(format!("file:{}", log.display()));
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);

@@ -5,7 +5,7 @@
 //! everything that is not as it should be: a test that fails or has no result, a skip that
 //! `.ci/skips.txt` does not list, a line in the kernel's log that should not be there.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -131,6 +131,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<String, String> {
     let place = root.join("target/kernel-matrix");
     let logs = place.join("logs");
     fs::create_dir_all(&logs).map_err(|error| format!("cannot make {logs:?}: {error}"))?;
+    // Two at a time would boot what the other one has packed.
+    let lock = place.join("lock");
+    let lock = File::create(&lock).map_err(|error| format!("cannot make {lock:?}: {error}"))?;
+    if lock.try_lock().is_err() {
+        return Err(format!("another kernel-matrix is at work in {}", place.display()));
+    }
     let skips = fs::read_to_string(root.join(".ci/skips.txt"))
         .map_err(|error| format!("cannot read .ci/skips.txt: {error}"))?;
     let (kernels, busybox) = fetch(options, &place)?;
