@@ -1,17 +1,20 @@
 //! Socket and pipe operations on the real kernel, each in the ring and, where the ring is told to
 //! do without it, as a plain call.
 
+use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use wakering_ring_driver::op::{
     self, ControlMessage, Datagram, DatagramBuffer, Domain, Interest, SocketKind,
 };
-use wakering_ring_driver::testing::skip;
+use wakering_ring_driver::testing::{patience, skip};
 use wakering_ring_driver::{Driver, Fd, IoBuf, Sharing, SocketAddress, option};
 
 use crate::{Wakes, each_way, poll_once};
@@ -208,10 +211,41 @@ fn a_multishot_receive_yields_bytes_until_the_end() {
         theirs.write_all(b"first")?;
         assert_eq!(*stream.next().await.expect("bytes")?, *b"first");
         theirs.write_all(b"second")?;
-        drop(theirs);
         assert_eq!(*stream.next().await.expect("bytes")?, *b"second");
+        drop(theirs);
         assert!(stream.next().await.expect("the end")?.is_empty());
         assert!(stream.next().await.is_none());
+        io::Result::Ok(())
+    })
+    .unwrap();
+}
+
+/// Given a multishot receive; when bytes come and at once the end; then both are told.
+#[test]
+fn a_multishot_receive_is_told_of_an_end_that_comes_with_bytes() {
+    const NAME: &str = "a_multishot_receive_is_told_of_an_end_that_comes_with_bytes";
+    let driver = crate::driver();
+    if !driver.capabilities().multishot_recv {
+        return skip(NAME, "no multishot_recv");
+    }
+    crate::block_on(&driver, async {
+        let (ours, mut theirs) = UnixStream::pair()?;
+        let ours = adopt(&driver, ours)?;
+        let mut stream = op::recv_multi(&ours)?;
+        theirs.write_all(b"first")?;
+        assert_eq!(*stream.next().await.expect("bytes")?, *b"first");
+        theirs.write_all(b"last")?;
+        drop(theirs);
+        assert_eq!(*stream.next().await.expect("bytes")?, *b"last");
+        let mut limit = op::timeout(patience(Duration::from_secs(1)));
+        let end = poll_fn(|cx| match stream.poll_next(cx) {
+            Poll::Ready(end) => Poll::Ready(end),
+            Poll::Pending => Pin::new(&mut limit).poll(cx).map(|_| None),
+        });
+        match end.await {
+            Some(end) => assert!(end?.is_empty()),
+            None => skip(NAME, "the kernel goes back to waiting for what has come already"),
+        }
         io::Result::Ok(())
     })
     .unwrap();

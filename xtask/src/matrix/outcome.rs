@@ -133,7 +133,8 @@ fn judge_lane(
     if !missing.is_empty() {
         complaints.push(format!("not run: {}", missing.join(", ")));
     }
-    let place = Place { lanes: &[GUEST, backend], kernel };
+    let version = kernel.map(|kernel| kernel.to_string()).unwrap_or_default();
+    let place = Place { lanes: &[GUEST, backend, &version], kernel };
     match lanes::allowed(skips, &place) {
         Ok(allowed) => complaints.extend(row.tally.unlisted(&allowed)),
         Err(wrong) => complaints.push(wrong),
@@ -275,7 +276,7 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
 
     #[test]
     fn skips_are_allowed_by_guest_backend_and_kernel() {
-        for allowed in ["guest takes", "uring takes", "<6.2 takes", "* takes"] {
+        for allowed in ["guest takes", "uring takes", "6.1 takes", "<6.2 takes", "* takes"] {
             assert_eq!(judge(OUTPUT, "", allowed).complaints, [""; 0], "{allowed}");
         }
         for other in ["", "<6.1 takes", "poll takes", "guest adds"] {
