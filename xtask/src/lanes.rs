@@ -108,21 +108,25 @@ fn count(counts: &str, what: &str) -> usize {
 /// Where tests run, as `.ci/skips.txt` sees it.
 pub(crate) struct Place<'a> {
     pub(crate) lanes: &'a [&'a str],
-    /// The kernel, where it is not this machine's.
     pub(crate) kernel: Option<Version>,
 }
 
 impl Place<'_> {
-    /// Whether it is what `word` names: `*` for every place, a lane, or `<6.0` for older kernels.
+    /// Whether it is what `word` names: `*` for every place, a lane, `6.1` for a kernel, or `<6.0`
+    /// for older ones.
     fn is(&self, word: &str) -> Result<bool, String> {
-        match word.strip_prefix('<') {
-            Some(version) => {
-                let version = version.parse()?;
-                Ok(self.kernel.is_some_and(|kernel| kernel < version))
-            }
-            None => Ok(word == "*" || self.lanes.contains(&word)),
+        if let Some(version) = word.strip_prefix('<') {
+            let version = version.parse()?;
+            return Ok(self.kernel.is_some_and(|kernel| kernel < version));
         }
+        let is_kernel = || word.parse().is_ok_and(|version| self.kernel == Some(version));
+        Ok(word == "*" || self.lanes.contains(&word) || is_kernel())
     }
+}
+
+/// The kernel of this machine.
+pub(crate) fn own_kernel() -> Option<Version> {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?.parse().ok()
 }
 
 /// The ids that may be skipped at `place`, according to the text of `.ci/skips.txt`: lines of places
@@ -202,7 +206,7 @@ test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out
 
     #[test]
     fn the_list_names_places_and_ids() {
-        let text = "# why\n* everywhere # here too\nt0,<6.0 old\nguest,t1 small\n\n";
+        let text = "# why\n* everywhere # here too\nt0,<6.0 old\nguest,t1 small\n6.17 odd\n";
         let of = |lanes: &[&str], kernel: Option<&str>| {
             let kernel = kernel.map(|kernel| kernel.parse().unwrap());
             allowed(text, &Place { lanes, kernel })
@@ -211,6 +215,7 @@ test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out
         assert_eq!(of(&["t1"], None), Ok(ids(&["everywhere", "small"])));
         assert_eq!(of(&["guest"], Some("5.19.1")), Ok(ids(&["everywhere", "old", "small"])));
         assert_eq!(of(&["uring"], Some("6.0")), Ok(ids(&["everywhere"])));
+        assert_eq!(of(&["uring"], Some("6.17.8")), Ok(ids(&["everywhere", "odd"])));
         let here = Place { lanes: &[], kernel: None };
         for (wrong, says) in [("t0", "expected places"), ("* a b", "expected"), ("<six a", "six")] {
             let error = allowed(wrong, &here).unwrap_err();
