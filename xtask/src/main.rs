@@ -9,12 +9,18 @@
 mod ci;
 /// Whether each public future is dropped at every await by some test.
 mod futures;
+/// What a lane of tests came to, and whether that is what was expected.
+mod lanes;
+/// The tests on other kernels, each booted in QEMU.
+mod matrix;
 /// The same requests to the real httpbin and to ours.
 mod oracle;
 /// A program with a limit in time, and what it printed.
 mod process;
 /// What the tree looks like: arrows, openings, absences.
 mod tidy;
+/// The two numbers by which people call a kernel.
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,6 +34,14 @@ usage: cargo xtask <command>
                                every week, and before an issue is called resolved.
                                --only runs the named steps alone; `ci --list` names them.
   tidy                         check crate arrows, file openings, forbidden names; list long files
+  kernel-matrix [VERSION]... [-- FILTER...]
+                               run the tests of driver, runtime, net, fs and facade on other kernels in
+                               QEMU: 5.10, 6.1, 6.12 and `newest` unless you name some. --kernel PATH
+                               runs an image of your own, --backend uring|poll one backend alone,
+                               --package NAME the tests of one package. FILTER is handed to the test
+                               programs. Kernels are Debian's; they come from where this machine's apt
+                               gets its packages, or from KERNEL_MATRIX_MIRROR, the address below which
+                               `debian` and `debian-security` lie. Logs are in target/kernel-matrix.
   httpbin-oracle [--seed N]    compare `bench-harness serve` with PyPI's httpbin under gunicorn
 
 Before you push: cargo fmt --all && cargo xtask tidy && cargo test --workspace
@@ -42,6 +56,9 @@ fn main() -> ExitCode {
             ci::Options::parse(options).and_then(|options| ci::run(&root, &options))
         }
         ["tidy"] => tidy::run(&root),
+        ["kernel-matrix", options @ ..] => matrix::Options::parse(options)
+            .and_then(|options| matrix::run(&root, &options))
+            .map(|note| println!("{note}")),
         ["httpbin-oracle"] => oracle::run(&root, oracle::SEED),
         ["httpbin-oracle", "--seed", seed] => match seed.parse() {
             Ok(seed) => oracle::run(&root, seed),

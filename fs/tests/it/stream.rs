@@ -49,8 +49,11 @@ fn waiting_for_a_pipe_does_not_hold_up_the_loop() {
                 counted.set(counted.get() + 1);
             }
         });
+        let has_read = Rc::new(Cell::new(false));
+        let first_read = has_read.clone();
         let reader = spawn(async move {
             let (_, first) = file.read(vec![0; 16]).await?;
+            first_read.set(true);
             let (_, rest) = file.read_to_end(Vec::new()).await?;
             let position = file.stream_position().await.unwrap_err();
             let seek = file.seek(SeekFrom::Start(0)).await.unwrap_err();
@@ -69,7 +72,7 @@ fn waiting_for_a_pipe_does_not_hold_up_the_loop() {
         .expect("the ticker goes on while the read waits");
         assert!(!reader.is_finished());
         writer.write_all(b"first").unwrap();
-        while ticks.get() < 40 {
+        while ticks.get() < 40 || !has_read.get() {
             sleep(Duration::from_millis(1)).await;
         }
         writer.write_all(b"rest").unwrap();

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use wakering_net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use wakering_ring_driver::testing::patience;
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source};
 use wakering_runtime::testing::check_stream;
 use wakering_runtime::{spawn, time::sleep};
@@ -61,10 +62,12 @@ fn case_k08_a_writer_waits_for_a_slow_reader() {
             }
             ours.shutdown().await
         });
-        sleep(Duration::from_millis(50)).await;
-        let parked = queued.get();
-        sleep(Duration::from_millis(50)).await;
-        assert_eq!(queued.get(), parked, "the writer has parked");
+        // It has parked once nothing has happened for a while.
+        let mut parked = 0;
+        while parked == 0 || queued.get() != parked {
+            parked = queued.get();
+            sleep(patience(Duration::from_millis(50))).await;
+        }
         assert!(parked < TOTAL, "{parked}");
         assert_eq!(theirs.read_to_end(Vec::new()).await?.0, TOTAL);
         writer.await.unwrap()

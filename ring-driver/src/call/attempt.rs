@@ -118,13 +118,16 @@ mod tests {
     use std::io::Read;
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::{JoinHandle, spawn};
 
     use super::*;
     use crate::call::{Class, call};
     use crate::request::Number;
 
-    /// Carries a request out while another thread reads; how often it had to wait, and the result.
-    fn drive(ours: &UnixStream, request: Request) -> (u32, i32) {
+    /// Carries a request out while another thread reads, from the first wait on; how often it had to
+    /// wait, and the result.
+    fn drive(ours: &UnixStream, request: Request, reader: &Sender<()>) -> (u32, i32) {
         let mut attempt = Attempt::new(request, Mode::Waiting);
         let Class::Readiness(events) = attempt.request().class() else { panic!("{request:?}") };
         let mut waits = 0;
@@ -133,6 +136,7 @@ mod tests {
                 Some(result) => return (waits, result),
                 None => {
                     waits += 1;
+                    reader.send(()).unwrap();
                     let fd = Number(ours.as_raw_fd());
                     assert!(call(&Request::Poll { fd, events }) > 0);
                 }
@@ -140,22 +144,26 @@ mod tests {
         }
     }
 
-    fn reader(mut theirs: UnixStream) -> std::thread::JoinHandle<Vec<u8>> {
-        std::thread::spawn(move || {
+    /// Reads all that there is, once it is told to begin.
+    fn reader(mut theirs: UnixStream) -> (Sender<()>, JoinHandle<Vec<u8>>) {
+        let (sender, receiver) = channel();
+        let thread = spawn(move || {
+            let _ = receiver.recv();
             let mut all = Vec::new();
             theirs.read_to_end(&mut all).unwrap();
             all
-        })
+        });
+        (sender, thread)
     }
 
     #[test]
     fn all_of_a_send_is_sent() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let reader = reader(theirs);
+        let (start, reader) = reader(theirs);
         let bytes: Vec<u8> = (0..4 << 20).map(|n| (n / 1000) as u8).collect();
         let (fd, buf, len) = (Number(ours.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32);
         let send = Request::Send { fd, buf, len, flags: libc::MSG_WAITALL };
-        let (waits, result) = drive(&ours, send);
+        let (waits, result) = drive(&ours, send, &start);
         assert!(waits > 0, "a socket that takes 4 MiB at once shows nothing");
         assert_eq!(result, len as i32);
         drop(ours);
@@ -165,7 +173,7 @@ mod tests {
     #[test]
     fn all_segments_of_a_send_are_sent_in_order() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let reader = reader(theirs);
+        let (start, reader) = reader(theirs);
         let parts: Vec<Vec<u8>> = (1..40u8).map(|n| vec![n; usize::from(n) * 5000]).collect();
         let mut segments: Vec<libc::iovec> = parts
             .iter()
@@ -179,7 +187,7 @@ mod tests {
         (header.msg_iov, header.msg_iovlen) = (segments.as_mut_ptr(), segments.len() as _);
         let (fd, message) = (Number(ours.as_raw_fd()), &raw const header);
         let (waits, result) =
-            drive(&ours, Request::SendMsg { fd, message, flags: libc::MSG_WAITALL });
+            drive(&ours, Request::SendMsg { fd, message, flags: libc::MSG_WAITALL }, &start);
         assert!(waits > 0);
         drop(ours);
         let whole = parts.concat();

@@ -49,7 +49,9 @@ pub struct RecvMulti {
 /// **Strict**: bytes that nobody has taken are given to the next receive.
 ///
 /// # Kernel
-/// `IORING_OP_RECV` with `IORING_RECV_MULTISHOT` and provided buffers, 6.0.
+/// `IORING_OP_RECV` with `IORING_RECV_MULTISHOT` and provided buffers, 6.0. Some kernels of 6.17
+/// and 6.18 forget an end that comes together with the last bytes, and the series waits for ever:
+/// where a peer may end at any time, receive one buffer at a time there.
 pub fn recv_multi(fd: &Fd) -> io::Result<Multi<RecvMulti>> {
     if !fd.driver().capabilities().multishot_recv {
         let message = "receiving by multishot needs Linux 6.0: receive one buffer at a time";

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use super::*;
+use crate::testing::patience;
 
 /// Long enough for anything that must happen, on the slowest machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -175,7 +176,8 @@ fn the_end_drops_what_waits_and_joins_what_runs() {
         let job = move || {
             LATE.set(Some(EndsLate));
             begun.send(()).unwrap();
-            thread::sleep(Duration::from_millis(100));
+            // They run until the end has begun.
+            thread::sleep(patience(Duration::from_millis(100)));
         };
         pool.submit(Class::User, Box::new(job)).unwrap();
     }

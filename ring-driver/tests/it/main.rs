@@ -51,14 +51,15 @@ fn block_on<F: Future>(driver: &Driver, future: F) -> F::Output {
     let woken = Arc::new(Flag(AtomicBool::new(true)));
     let waker = Waker::from(woken.clone());
     let mut future = pin!(future);
-    let end = Instant::now() + Duration::from_secs(30);
+    let bound = patience(Duration::from_secs(30));
+    let end = Instant::now() + bound;
     loop {
         if woken.0.swap(false, Ordering::AcqRel)
             && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
         {
             return output;
         }
-        assert!(Instant::now() < end, "the future was not ready within 30 s");
+        assert!(Instant::now() < end, "the future was not ready within {bound:?}");
         driver.turn(Wait::Until(Some(end)));
     }
 }

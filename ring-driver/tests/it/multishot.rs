@@ -1,12 +1,15 @@
 //! One request, many completions: what a multishot yields, and what it leaves when it is dropped.
 
+use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::skip;
+use wakering_ring_driver::testing::{patience, skip};
 use wakering_ring_driver::{op, option};
 
 use crate::sockets::{listener, room};
@@ -59,10 +62,41 @@ fn a_multishot_receive_yields_bytes_until_the_end() {
         theirs.write_all(b"first")?;
         assert_eq!(*stream.next().await.expect("bytes")?, *b"first");
         theirs.write_all(b"second")?;
-        drop(theirs);
         assert_eq!(*stream.next().await.expect("bytes")?, *b"second");
+        drop(theirs);
         assert!(stream.next().await.expect("the end")?.is_empty());
         assert!(stream.next().await.is_none());
+        io::Result::Ok(())
+    })
+    .unwrap();
+}
+
+/// Given a multishot receive; when bytes come and at once the end; then both are told.
+#[test]
+fn a_multishot_receive_is_told_of_an_end_that_comes_with_bytes() {
+    const NAME: &str = "a_multishot_receive_is_told_of_an_end_that_comes_with_bytes";
+    let driver = crate::driver();
+    if !driver.capabilities().multishot_recv {
+        return skip(NAME, "no multishot_recv");
+    }
+    crate::block_on(&driver, async {
+        let (ours, mut theirs) = UnixStream::pair()?;
+        let ours = adopt(&driver, ours);
+        let mut stream = op::recv_multi(&ours)?;
+        theirs.write_all(b"first")?;
+        assert_eq!(*stream.next().await.expect("bytes")?, *b"first");
+        theirs.write_all(b"last")?;
+        drop(theirs);
+        assert_eq!(*stream.next().await.expect("bytes")?, *b"last");
+        let mut limit = op::timeout(patience(Duration::from_secs(1)));
+        let end = poll_fn(|cx| match stream.poll_next(cx) {
+            Poll::Ready(end) => Poll::Ready(end),
+            Poll::Pending => Pin::new(&mut limit).poll(cx).map(|_| None),
+        });
+        match end.await {
+            Some(end) => assert!(end?.is_empty()),
+            None => skip(NAME, "the kernel goes back to waiting for what has come already"),
+        }
         io::Result::Ok(())
     })
     .unwrap();

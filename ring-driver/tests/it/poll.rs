@@ -282,18 +282,18 @@ fn a_unix_connection_waits_for_room() {
     );
     block_on(&driver, async {
         let listener = socket().await?;
-        op::bind(&listener, address.clone()).await?;
+        op::bind(&listener, address).await?;
         op::listen(&listener, 0).await?;
         let first = socket().await?;
-        op::connect(&first, address.clone()).await?;
+        op::connect(&first, address).await?;
         let (taken_back, second) = (socket().await?, socket().await?);
         let wakes = Arc::new(Wakes::default());
-        let mut connecting = op::connect(&taken_back, address.clone());
+        let mut connecting = op::connect(&taken_back, address);
         assert!(poll_once(&driver, &mut connecting, &wakes).is_pending());
         let error = connecting.cancel().await.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ECANCELED));
 
-        let mut connecting = op::connect(&second, address.clone());
+        let mut connecting = op::connect(&second, address);
         assert!(poll_once(&driver, &mut connecting, &wakes).is_pending());
         op::timeout(Duration::from_millis(20)).await?;
         assert!(poll_once(&driver, &mut connecting, &wakes).is_pending(), "there is no room");

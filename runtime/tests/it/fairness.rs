@@ -78,7 +78,7 @@ fn a_task_that_is_always_ready_starves_nobody() {
             }
         });
         runtime.block_on(bounded(the_others_get_their_turn()));
-        assert!(polls.get() > 1000, "it was not busy: {} polls", polls.get());
+        assert!(polls.get() > 200, "it was not busy: {} polls", polls.get());
         over.set(true);
         runtime.block_on(busy).unwrap();
     });
@@ -96,7 +96,7 @@ fn a_main_future_that_is_always_ready_starves_nobody() {
             cx.waker().wake_by_ref();
             match others.as_mut().poll(cx) {
                 Poll::Ready(()) => {
-                    assert!(polls > 1000, "it was not busy: {polls} polls");
+                    assert!(polls > 200, "it was not busy: {polls} polls");
                     Poll::Ready(())
                 }
                 Poll::Pending => Poll::Pending,

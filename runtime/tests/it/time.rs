@@ -380,9 +380,17 @@ fn a_timeout_that_is_dropped_leaves_its_orphans_to_its_task() {
             assert!(futures_util::poll!(limited.as_mut()).is_pending());
             drop(limited);
         });
-        sleep(2 * MS).await;
+        let request = timeout(patience(10_000 * MS), async {
+            loop {
+                sleep(2 * MS).await;
+                if let Some(request) = kernel.next_request() {
+                    return request;
+                }
+            }
+        });
+        let request = request.await.unwrap();
         assert!(!task.is_finished(), "the task waits for what the timeout left behind");
-        kernel.next_request().unwrap().receive(b"late");
+        request.receive(b"late");
         task.await.unwrap();
     });
 }

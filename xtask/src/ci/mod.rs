@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lanes::Tally;
 use steps::STEPS;
 
-/// What a lane of tests came to, and whether that is what was expected.
-mod lanes;
+use crate::lanes::Tally;
+
 /// Each step.
 mod steps;
 

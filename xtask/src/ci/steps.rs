@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::lanes::{self, Tally};
 use super::{Run, Step};
+use crate::lanes::{self, Place, Tally};
 use crate::process::{self, End, Finished};
 use crate::tidy::metadata;
-use crate::{futures, oracle, tidy};
+use crate::{futures, matrix, oracle, tidy};
 
 const fn daily(
     name: &'static str,
@@ -42,7 +42,9 @@ pub(super) const STEPS: &[Step] = &[
     daily("futures", 3, futures),
     daily("loom", 10, loom),
     daily("asan", 15, asan),
+    daily("kernels", 20, kernels),
     daily("bench", 15, bench),
+    weekly("matrix", 60, |run| kernel_matrix(run, matrix::Options::default(), "")),
     weekly("features", 30, features),
     weekly("publish", 30, publish),
     weekly("oracle", 15, |run| oracle::compare(run.root, oracle::SEED)),
@@ -95,7 +97,8 @@ impl Run<'_> {
     fn judge(&mut self, lane: &'static str, finished: &Finished) -> Result<String, String> {
         let text = fs::read_to_string(self.root.join(".ci/skips.txt"))
             .map_err(|error| format!("cannot read .ci/skips.txt: {error}"))?;
-        let allowed = lanes::allowed(&text, lane)?;
+        let place = Place { lanes: &[lane], kernel: lanes::own_kernel() };
+        let allowed = lanes::allowed(&text, &place)?;
         let tally = Tally::read(&finished.stdout());
         let whole_suite = env_lane(lane);
         let default = self.lanes.get(lanes::DEFAULT).filter(|_| whole_suite);
@@ -219,6 +222,32 @@ fn host() -> Result<String, String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_string).ok_or_else(|| format!("rustc -vV names no host: {text}"))
+}
+
+/// The oldest kernel that is supported and the first on which the ring has all classes, with what a
+/// driver, a runtime and sockets are made of. Left to `matrix` are the rest, and tests that take
+/// minutes under emulation: of streams in memory, which no kernel is asked about, and of a race.
+fn kernels(run: &mut Run<'_>) -> Result<String, String> {
+    const SKIPPED: [&str; 2] = ["io::", "a_wake_that_comes_as_the_loop_goes_to_sleep"];
+    let words = ["5.10", "6.1", "--package", "wakering-ring-driver"];
+    let packages = ["--package", "wakering-runtime", "--package", "wakering-net", "--"];
+    let skipped = SKIPPED.map(|name| ["--skip", name]).concat();
+    let words = [&words[..], &packages, &skipped].concat();
+    let left_out = format!("; left out: fs, facade, tests called {}", SKIPPED.join(", "));
+    kernel_matrix(run, matrix::Options::parse(&words)?, &left_out)
+}
+
+/// Tests on other kernels, where these can be had.
+fn kernel_matrix(
+    run: &mut Run<'_>,
+    mut options: matrix::Options,
+    left_out: &str,
+) -> Result<String, String> {
+    if let Some(why) = matrix::missing() {
+        return Ok(format!("NOT RUN: {why}"));
+    }
+    options.limit = run.limit;
+    Ok(matrix::run(run.root, &options)? + left_out)
 }
 
 /// The README's other command: the main job.

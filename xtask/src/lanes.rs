@@ -8,22 +8,24 @@
 
 use std::collections::BTreeSet;
 
+use crate::version::Version;
+
 /// The lane without any environment, which the others are compared with.
-pub(super) const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 
 /// What a lane came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) passed: usize,
-    pub(super) failed: usize,
-    pub(super) ignored: usize,
+pub(crate) struct Tally {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) ignored: usize,
     /// The ids that printed SKIP, with what they said.
-    pub(super) skips: BTreeSet<(String, String)>,
+    pub(crate) skips: BTreeSet<(String, String)>,
 }
 
 impl Tally {
     /// Reads what the test runner printed.
-    pub(super) fn read(output: &str) -> Tally {
+    pub(crate) fn read(output: &str) -> Tally {
         let mut tally = Tally::default();
         for line in output.lines() {
             if let Some(counts) = line.strip_prefix("test result: ") {
@@ -38,25 +40,29 @@ impl Tally {
         tally
     }
 
-    fn skipped(&self) -> BTreeSet<&str> {
+    pub(crate) fn skipped(&self) -> BTreeSet<&str> {
         self.skips.iter().map(|(id, _)| id.as_str()).collect()
     }
 
     /// How many tests did what they are there for.
-    fn ran(&self) -> usize {
+    pub(crate) fn ran(&self) -> usize {
         self.passed.saturating_sub(self.skipped().len())
     }
 
+    /// The skips that are not allowed.
+    pub(crate) fn unlisted(&self, allowed: &BTreeSet<String>) -> Vec<String> {
+        let unlisted = self.skips.iter().filter(|(id, _)| !allowed.contains(id));
+        let what = "was skipped and is not listed in .ci/skips.txt";
+        unlisted.map(|(id, reason)| format!("`{id}` {what}: {reason}")).collect()
+    }
+
     /// What is wrong with this lane, given the skips that are allowed in it and the default lane.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         allowed: &BTreeSet<String>,
         default: Option<&Tally>,
     ) -> Result<String, String> {
-        let mut wrong = Vec::new();
-        for (id, reason) in self.skips.iter().filter(|(id, _)| !allowed.contains(id)) {
-            wrong.push(format!("`{id}` was skipped and is not listed in .ci/skips.txt: {reason}"));
-        }
+        let mut wrong = self.unlisted(allowed);
         if self.passed == 0 {
             wrong.push("not one test passed".to_string());
         }
@@ -80,7 +86,7 @@ impl Tally {
 }
 
 /// What the test runner says of the tests that failed, without all the others.
-pub(super) fn failures(output: &str) -> String {
+pub(crate) fn failures(output: &str) -> String {
     const LINES: usize = 400;
     let mut inside = false;
     let lines = output.lines().filter(|line| {
@@ -99,19 +105,47 @@ fn count(counts: &str, what: &str) -> usize {
     pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
 }
 
-/// The ids that `lane` may skip, according to the text of `.ci/skips.txt`: lines of a lane, or `*`
-/// for every lane, and an id; `#` starts a comment.
-pub(super) fn allowed(text: &str, lane: &str) -> Result<BTreeSet<String>, String> {
+/// Where tests run, as `.ci/skips.txt` sees it.
+pub(crate) struct Place<'a> {
+    pub(crate) lanes: &'a [&'a str],
+    pub(crate) kernel: Option<Version>,
+}
+
+impl Place<'_> {
+    /// Whether it is what `word` names: `*` for every place, a lane, `6.1` for a kernel, or `<6.0`
+    /// for older ones.
+    fn is(&self, word: &str) -> Result<bool, String> {
+        if let Some(version) = word.strip_prefix('<') {
+            let version = version.parse()?;
+            return Ok(self.kernel.is_some_and(|kernel| kernel < version));
+        }
+        let is_kernel = || word.parse().is_ok_and(|version| self.kernel == Some(version));
+        Ok(word == "*" || self.lanes.contains(&word) || is_kernel())
+    }
+}
+
+/// The kernel of this machine.
+pub(crate) fn own_kernel() -> Option<Version> {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?.parse().ok()
+}
+
+/// The ids that may be skipped at `place`, according to the text of `.ci/skips.txt`: lines of places
+/// with commas between them and an id; `#` starts a comment.
+pub(crate) fn allowed(text: &str, place: &Place<'_>) -> Result<BTreeSet<String>, String> {
     let mut allowed = BTreeSet::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or("").trim();
+        let wrong = |what: &str| format!(".ci/skips.txt:{}: {what}", at + 1);
         match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             [] => {}
-            [which, id] if *which == lane || *which == "*" => {
-                allowed.insert((*id).to_string());
+            [places, id] => {
+                for word in places.split(',') {
+                    if place.is(word).map_err(|error| wrong(&error))? {
+                        allowed.insert((*id).to_string());
+                    }
+                }
             }
-            [_, _] => {}
-            _ => return Err(format!(".ci/skips.txt:{}: expected a lane and an id", at + 1)),
+            _ => return Err(wrong("expected places and an id")),
         }
     }
     Ok(allowed)
@@ -171,10 +205,21 @@ test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out
     }
 
     #[test]
-    fn the_list_names_lanes_and_ids() {
-        let text = "# why\n* everywhere # here too\nt0 only_here\n\n";
-        assert_eq!(allowed(text, "t0"), Ok(ids(&["everywhere", "only_here"])));
-        assert_eq!(allowed(text, "t1"), Ok(ids(&["everywhere"])));
-        assert!(allowed("t0", "t0").unwrap_err().contains("skips.txt:1"));
+    fn the_list_names_places_and_ids() {
+        let text = "# why\n* everywhere # here too\nt0,<6.0 old\nguest,t1 small\n6.17 odd\n";
+        let of = |lanes: &[&str], kernel: Option<&str>| {
+            let kernel = kernel.map(|kernel| kernel.parse().unwrap());
+            allowed(text, &Place { lanes, kernel })
+        };
+        assert_eq!(of(&["t0"], None), Ok(ids(&["everywhere", "old"])));
+        assert_eq!(of(&["t1"], None), Ok(ids(&["everywhere", "small"])));
+        assert_eq!(of(&["guest"], Some("5.19.1")), Ok(ids(&["everywhere", "old", "small"])));
+        assert_eq!(of(&["uring"], Some("6.0")), Ok(ids(&["everywhere"])));
+        assert_eq!(of(&["uring"], Some("6.17.8")), Ok(ids(&["everywhere", "odd"])));
+        let here = Place { lanes: &[], kernel: None };
+        for (wrong, says) in [("t0", "expected places"), ("* a b", "expected"), ("<six a", "six")] {
+            let error = allowed(wrong, &here).unwrap_err();
+            assert!(error.starts_with(".ci/skips.txt:1: ") && error.contains(says), "{error}");
+        }
     }
 }
