@@ -107,7 +107,7 @@ fn names() {
         let here = Folder::new();
         row("fs::metadata", async || fs::metadata(here.file()).await.unwrap());
         row("fs::symlink_metadata", async || fs::symlink_metadata(here.file()).await.unwrap());
-        row("fs::try_exists", async || fs::try_exists(here.file()).await.unwrap());
+        row("fs::exists", async || fs::exists(here.file()).await.unwrap());
         row("fs::set_permissions", async || {
             let path = here.fresh_file();
             let permissions = fs::metadata(&path).await.unwrap().permissions();

@@ -300,40 +300,6 @@ fn reading_a_whole_file_leaves_nothing() {
     });
 }
 
-/// A name that is being made is made or not when its operation has ended; until then it may appear.
-#[test]
-fn making_links_leaves_a_name_or_none() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
-    std::fs::write(path("file"), "text").unwrap();
-    let event = || std::thread::sleep(Duration::from_millis(1));
-    for_every_k(async |k| {
-        let hard = drop_after(k, fs::hard_link(path("file"), path("hard")), event).await;
-        let soft = drop_after(k, fs::symlink("file", path("soft")), event).await;
-        settle().await;
-        for (made, name) in [(&hard, "hard"), (&soft, "soft")] {
-            let removed = std::fs::remove_file(path(name));
-            assert!(made.is_none() || removed.is_ok(), "{name}: {made:?}, {removed:?}");
-        }
-        hard.is_some() && soft.is_some()
-    });
-}
-
-#[test]
-fn reading_a_link_leaves_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("link");
-    std::os::unix::fs::symlink("elsewhere", &path).unwrap();
-    for_every_k(async |k| {
-        let event = || std::thread::sleep(Duration::from_millis(1));
-        let read = drop_after(k, fs::read_link(&path), event).await;
-        if let Some(read) = &read {
-            assert_eq!(read.as_ref().unwrap().to_str(), Some("elsewhere"));
-        }
-        read.is_some()
-    });
-}
-
 #[test]
 fn awaiting_a_task_can_be_given_up_and_taken_up_again() {
     for_every_k("runtime::JoinHandle", async |k| {
