@@ -64,6 +64,33 @@ fn the_backend_that_the_doctor_promises_is_the_one_that_runs() {
     assert!(text(&run).contains(&said), "no `{said}` in\n{}", text(&run));
 }
 
+/// Given a ring that lacks what no driver can do without; when nobody asks for one by name; then
+/// programs run on epoll, and the doctor says why. When somebody does; then both refuse.
+#[test]
+fn without_a_ring_there_is_epoll_unless_a_ring_is_asked_for() {
+    let server = Server::answering(OK);
+    let load = format!("{} -n 20 -c 2 --warmup 0", server.url());
+    let useless = ("WAKERING_CAPS", "-ext_arg");
+
+    let doctor = run_under(&[useless], "doctor");
+    let picture = text(&doctor);
+    assert_eq!(doctor.status.code(), Some(0), "{picture}");
+    assert_eq!((row(&picture, "backend"), row(&picture, "io_uring")), (Some("poll"), Some("no")));
+    let run = run_under(&[useless, ("WAKERING_DEBUG", "1")], &load);
+    assert!(text(&run).contains("wakering on poll, Linux "), "{}", text(&run));
+    let reason = row(&picture, "error").expect("a row");
+    assert_eq!(complaint(&run), format!("wakering: backend poll: {reason}\n"));
+
+    let asked = [useless, ("WAKERING_BACKEND", "uring")];
+    let doctor = run_under(&asked, "doctor");
+    let picture = text(&doctor);
+    assert_eq!(doctor.status.code(), Some(1), "{picture}");
+    assert!(row(&picture, "backend").is_some_and(|found| found.starts_with("none: ")), "{picture}");
+    let run = run_under(&asked, &load);
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(complaint(&run), format!("bench-harness: {reason}\n"));
+}
+
 /// Given a terminal; when the doctor prints on it; then it is what a pipe gets.
 #[test]
 fn a_terminal_gets_the_same_picture_as_a_pipe() {
