@@ -2,7 +2,8 @@
 //!
 //! Sockets, files, timers and wake-ups all end as completions of one ring per thread. What has been
 //! handed to the kernel stays there until the kernel is done with it: a future may be dropped at
-//! any time, and nothing that was received, accepted or read is lost by it.
+//! any time, and nothing that was received, accepted or read is lost by it. Where a machine gives
+//! no io_uring, the same programs run on epoll, plain system calls and a thread pool.
 //!
 //! ```
 //! use wakering::io::{AsyncRead, AsyncWrite};
@@ -35,8 +36,8 @@
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
-//! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, and why there
-//!   is no ring.
+//! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
+//!   there is, and why it is not io_uring.
 //! - `http` (feature `http`): hyper's server on these streams.
 //!
 //! # Cancellation
@@ -49,7 +50,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("wakering waits on io_uring and runs on Linux only");
+compile_error!("wakering waits on io_uring or epoll and runs on Linux only");
 
 pub use wakering_runtime::{
     Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,

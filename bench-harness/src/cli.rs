@@ -36,6 +36,11 @@ pub enum Verb {
     Run(Box<RunArgs>),
     /// Serve HTTP in the manner of httpbin
     Serve(ServeArgs),
+    /// Show what the runtime stands on here: backend, io_uring, limits
+    ///
+    /// Says which backend a runtime gets, why there is no io_uring if there is none, and what mends
+    /// it. Exit status: 0 if a runtime can be had, 1 if not.
+    Doctor,
 }
 
 /// The server's own arguments, and one for when it is embedded.
@@ -72,7 +77,7 @@ pub struct RunArgs {
           value_parser = parse_count)]
     pub rate: Option<u64>,
 
-    /// Threads, each with a runtime and a ring of its own
+    /// Threads, each with a runtime of its own
     #[arg(short, long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub threads: u64,
 
@@ -180,7 +185,7 @@ impl Cli {
         match &self.verb {
             None => self.run.check(),
             Some(Verb::Run(run)) => run.check(),
-            Some(Verb::Serve(_)) => Ok(()),
+            Some(Verb::Serve(_) | Verb::Doctor) => Ok(()),
         }
     }
 }
@@ -203,7 +208,7 @@ mod tests {
         match cli.verb {
             None => Ok(cli.run),
             Some(Verb::Run(run)) => Ok(*run),
-            Some(Verb::Serve(_)) => Err("serve".into()),
+            Some(verb) => Err(format!("{verb:?}")),
         }
     }
 
@@ -226,7 +231,8 @@ mod tests {
             assert_eq!((args.connections, args.requests), (8, Some(20_000)));
             assert_eq!((args.rate, args.duration()), (Some(1_000), None));
         }
-        assert_eq!(run("serve").unwrap_err(), "serve");
+        assert!(run("serve").unwrap_err().starts_with("Serve("));
+        assert_eq!(run("doctor").unwrap_err(), "Doctor");
     }
 
     #[test]

@@ -30,6 +30,8 @@ mod progress;
 mod quantity;
 /// The verb `serve`.
 mod serve;
+/// The verb `doctor`.
+mod doctor;
 
 use std::process::ExitCode;
 
@@ -47,5 +49,6 @@ fn main() -> ExitCode {
             child::serve_until_stdin_closes(args.serve)
         }
         Some(Verb::Serve(args)) => serve::main(args.serve),
+        Some(Verb::Doctor) => doctor::main(),
     }
 }

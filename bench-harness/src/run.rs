@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
+use wakering::Runtime;
 use wakering::driver::Driver;
 
 use crate::child::Server;
@@ -54,6 +55,8 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
     let mut outputs = Outputs::open(args).map_err(Refusal::Unusable)?;
     host::allow_descriptors(args.connections).map_err(Refusal::Unusable)?;
     let interrupt = Interrupt::install().map_err(internal("handling signals"))?;
+    // Before anything is started: what refuses it refuses the server too, and is told once.
+    let runtime = Runtime::new().map_err(|error| Refusal::Internal(error.to_string()))?;
 
     // Only an embedded server is known to share this machine's processors with the load.
     let (server, division) = match &args.url {
@@ -69,7 +72,7 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
         (None, Some(server)) => server.target.clone(),
         (None, None) => unreachable!("without a URL there is a server"),
     };
-    let (addresses, environment) = look_up(&target).map_err(Refusal::Internal)?;
+    let (addresses, environment) = look_up(runtime, &target).map_err(Refusal::Internal)?;
     let outcome = match addresses {
         Ok(addresses) => {
             let keep_alive = !args.no_keepalive;
@@ -115,9 +118,11 @@ fn body(args: &RunArgs) -> Result<Option<Vec<u8>>, String> {
     }
 }
 
-/// Looks the target's name up, on the runtime, and notes what that runtime stands on.
-fn look_up(target: &Target) -> Result<(Result<Vec<SocketAddr>, Failure>, Environment), String> {
-    let runtime = wakering::Runtime::new().map_err(|error| error.to_string())?;
+/// Looks the target's name up, on `runtime`, and notes what that stands on.
+fn look_up(
+    runtime: Runtime,
+    target: &Target,
+) -> Result<(Result<Vec<SocketAddr>, Failure>, Environment), String> {
     runtime.block_on(async {
         let driver = Driver::current().map_err(|error| error.to_string())?;
         let addresses = wakering::net::lookup_host((target.host.as_str(), target.port)).await;

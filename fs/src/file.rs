@@ -218,6 +218,12 @@ impl File {
     /// # Errors
     ///
     /// `Unsupported` outside of a runtime.
+    ///
+    /// # Kernel
+    ///
+    /// A pipe or terminal keeps its mode, since others may use it too. Without io_uring it is asked
+    /// with poll(2) before each read and write; if another process takes the bytes or the room in
+    /// between, the loop waits for the next ones.
     pub fn from_std(mut file: std::fs::File) -> io::Result<File> {
         let number = file.as_raw_fd();
         let path = format!("/proc/self/fd/{number}");

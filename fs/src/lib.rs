@@ -1,8 +1,8 @@
 //! Files and directories with the names of std, where nothing blocks the loop.
 //!
-//! What the ring can do (open, read, write, sync, stat, rename, link, …) is an operation of the
-//! kernel; the few things that it cannot (listing, copying, canonical paths) run on the thread pool.
-//! Which of the two it was shows nowhere.
+//! What a ring can do (open, read, write, sync, stat, rename, link, …) is an operation of the
+//! kernel; the few things that it cannot (listing, copying, canonical paths), and all of them where
+//! there is no ring, run on the thread pool. Which of the two it was shows nowhere.
 //!
 //! ```
 //! use wakering_fs as fs;

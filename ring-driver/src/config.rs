@@ -6,7 +6,7 @@ use crate::capabilities::Mask;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Backend {
-    /// What `WAKERING_BACKEND` asks for, else the best that this machine offers.
+    /// What `WAKERING_BACKEND` asks for, else an io_uring or, where this machine gives none, epoll.
     #[default]
     Auto,
     /// An io_uring, or an error that says why there is none.
@@ -29,10 +29,11 @@ pub enum Backend {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Entries of the submission queue, 1 to 32,768; rounded up to a power of two. Default 256.
+    /// Entries of a ring's submission queue, 1 to 32,768; rounded up to a power of two. Default
+    /// 256.
     pub entries: u32,
-    /// Entries of the completion queue, at least as many; default 4,096. Multishots and bursts fan
-    /// out.
+    /// Entries of a ring's completion queue, at least as many; default 4,096. Multishots and bursts
+    /// fan out.
     pub completions: u32,
     /// Which backend to use.
     pub backend: Backend,

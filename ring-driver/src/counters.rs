@@ -35,7 +35,7 @@ pub struct Counters {
     pub submitted: u64,
     /// Completions taken in, from wherever.
     pub completions: u64,
-    /// Times the completion queue had overflowed into kernel memory.
+    /// Times the ring's completion queue had overflowed into kernel memory.
     pub overflows: u64,
     /// Requests carried out on the thread pool because the ring lacks the operation, or because
     /// there is none.
@@ -55,7 +55,7 @@ pub struct Counters {
     pub in_flight: u64,
     /// Descriptors held now.
     pub descriptors: u64,
-    /// The flags with which the ring was set up.
+    /// The flags with which the ring was set up; none, where there is no ring.
     pub setup_flags: Vec<&'static str>,
     /// The flags with which it was entered so far.
     pub enter_flags: Vec<&'static str>,
@@ -103,7 +103,8 @@ impl Counters {
     }
 
     /// How often the ring was given an operation, by the kernel's word for it: `"recv"`,
-    /// `"openat"`; or an entry with a flag: `"BUFFER_SELECT"`. Zero for unknown words.
+    /// `"openat"`; or an entry with a flag: `"BUFFER_SELECT"`. Zero for unknown words, and for all
+    /// where there is no ring.
     pub fn used(&self, name: &str) -> u64 {
         let operations = NAMES.into_iter().zip(self.by_opcode);
         let flags = ENTRY_FLAGS.into_iter().map(|(flag, _)| flag).zip(self.by_entry_flag);
@@ -136,7 +137,7 @@ impl Counters {
         used.filter(|&(_, is_there)| !is_there).map(|(name, _)| name).collect()
     }
 
-    /// All operations that the ring was given, by name.
+    /// All operations that the ring was given, by name; none, where there is no ring.
     pub fn operations(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         NAMES.iter().copied().zip(self.by_opcode).filter(|&(_, count)| count > 0)
     }

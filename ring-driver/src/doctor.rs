@@ -27,8 +27,10 @@ pub fn doctor() -> Doctor {
     let size = Size::new(config.entries, config.completions);
     let ring = Mask::from_env().and_then(|mask| Ring::open(size, mask));
     let cause = ring.as_ref().err().map(SetupError::cause);
+    // What is misspelt is refused also where it would not matter.
+    let asked = Mask::from_env().and_then(|_mask| backend::asked(&config));
     Doctor {
-        backend: backend::asked(&config).map(|asked| backend::decide(asked, cause)),
+        backend: asked.map(|asked| backend::decide(asked, cause)),
         ring: ring.map(|ring| Found {
             size: ring.size(),
             smaller: ring.size() != size,

@@ -6,6 +6,9 @@
 //! final completion the kernel owns what the operation keeps; dropping the future drops only the
 //! interest.*
 //!
+//! The backend is an io_uring or, where this machine gives none, epoll with plain system calls and
+//! a thread pool. Operations, their outcomes and what dropping them loses are the same on both.
+//!
 //! This crate knows [`Waker`](core::task::Waker) as "someone to tell" and nothing of tasks, streams
 //! or files. Programs use the crate `wakering`; what is here is for those who build on single
 //! operations.
@@ -34,13 +37,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("wakering waits on io_uring and runs on Linux only");
+compile_error!("wakering waits on io_uring or epoll and runs on Linux only");
 
 /// Who pays for an operation: how many each account has in flight, and how many nobody waits for.
 mod account;
 /// Socket addresses and paths in the form the kernel reads.
 mod address;
-/// 7. Who carries requests out: the kernel's ring, or a test.
+/// 7. Who carries requests out: the kernel's ring, epoll with plain system calls, or a test.
 mod backend;
 /// 2. What may be lent to the kernel, and the buffers it may pick itself.
 pub mod buffer;
@@ -58,7 +61,7 @@ mod doctor;
 mod config;
 /// 6. Puts the parts together: submits, waits, reaps, wakes.
 mod driver;
-/// Why there is no ring, which operation failed on what, and what mends it.
+/// Why there is no ring or no driver, which operation failed on what, and what mends it.
 mod error;
 /// 3. Descriptors: adopted, shared by their sides, closed when nothing names them any more.
 pub mod fd;

@@ -51,13 +51,15 @@ impl Builder {
         }
     }
 
-    /// Which backend carries operations out.
+    /// Which backend carries operations out. What is asked for here comes before what the
+    /// environment asks for.
     ///
     /// ```
+    /// use wakering_ring_driver::Driver;
     /// use wakering_runtime::{Backend, Builder};
     ///
-    /// let runtime = Builder::new().backend(Backend::Uring).build()?;
-    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// let runtime = Builder::new().backend(Backend::Poll).build()?;
+    /// assert_eq!(runtime.block_on(async { Driver::current().unwrap().backend() }), "poll");
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
     pub fn backend(mut self, backend: Backend) -> Builder {
@@ -78,7 +80,7 @@ impl Builder {
         self
     }
 
-    /// Does without some of what this kernel offers, as if it were an older one.
+    /// Does without some of what this kernel's io_uring offers, as if it were an older one.
     ///
     /// ```
     /// let mask = "-defer_taskrun".parse()?;
@@ -139,7 +141,9 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// [`SetupError`] tells why this machine gives no ring and what mends it.
+    /// [`SetupError`] tells why no driver can be had and what mends it: a setting means nothing,
+    /// descriptors have run out, or a ring was asked for by name and this machine gives none. Where
+    /// nobody asks for one by name, a machine without a ring is no error.
     pub fn build(self) -> Result<Runtime, SetupError> {
         let driver = Driver::new(&self.config)?;
         Ok(self.assemble(driver))

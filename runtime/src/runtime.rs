@@ -45,8 +45,9 @@ use crate::time::{Instant, sleep};
 /// ```
 ///
 /// # Panics
-/// With the text of the [`SetupError`] if this machine gives no ring; [`Runtime::new`] returns that
-/// error instead. And on a thread that is running tasks, at once; whatever runs there goes on.
+/// With the text of the [`SetupError`] if no driver can be had, which [`Runtime::new`] returns
+/// instead: a setting in the environment means nothing, or descriptors have run out. And on a
+/// thread that is running tasks, at once; whatever runs there goes on.
 #[track_caller]
 pub fn run<F: Future>(future: F) -> F::Output {
     context::assert_may_block("run");
@@ -102,7 +103,7 @@ impl Runtime {
     /// ```
     ///
     /// # Errors
-    /// [`SetupError`] tells why this machine gives no ring and what mends it.
+    /// [`SetupError`] tells why no driver can be had and what mends it; see [`Builder::build`].
     pub fn new() -> Result<Runtime, SetupError> {
         Builder::new().build()
     }

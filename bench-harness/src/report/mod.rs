@@ -51,7 +51,7 @@ impl Environment {
     pub fn of(driver: &Driver) -> Environment {
         let capabilities = driver.capabilities().to_string();
         Environment {
-            backend: "uring",
+            backend: driver.backend(),
             capabilities: capabilities.split_whitespace().map(str::to_owned).collect(),
         }
     }

@@ -1,13 +1,9 @@
 //! Where the output goes: text to standard output, progress to a terminal only, files as asked.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::fs::File;
 use std::process::Stdio;
-use std::thread;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
-use crate::program::{command, complaint, finish, run};
+use crate::program::{command, complaint, finish, run, terminal};
 use crate::server::{OK, Server};
 
 #[test]
@@ -27,25 +23,14 @@ fn in_a_pipe_there_is_the_report_and_no_progress() {
 
 #[test]
 fn on_a_terminal_progress_moves_on_standard_error() {
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
-    grantpt(&controller).and_then(|()| unlockpt(&controller)).expect("it is ours");
-    let name = ptsname(&controller, Vec::new()).expect("it has a name");
-    let name = name.to_str().expect("names of terminals are ASCII");
-    let terminal = OpenOptions::new().read(true).write(true).open(name).expect("it opens");
-
+    let (terminal, drawn) = terminal();
     let server = Server::answering(OK);
     let child = command(&format!("{} -d 1s -c 2 --warmup 200ms", server.url()))
         .stderr(Stdio::from(terminal))
         .spawn()
         .expect("it starts");
-    let reader = thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // Reading from the controller fails with EIO when the last terminal is closed.
-        let _ = File::from(controller).read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    });
     let output = finish(child);
-    let drawn = reader.join().expect("the reader does not panic");
+    let drawn = drawn.join().expect("the reader does not panic");
     assert_eq!(output.status.code(), Some(0));
     assert!(drawn.contains("warm-up") && drawn.contains("measure"), "{drawn:?}");
     let text = String::from_utf8(output.stdout).expect("the report is text");

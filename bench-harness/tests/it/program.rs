@@ -1,12 +1,14 @@
 //! The program, run by a test with a limit in time.
 
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 /// The program's file: cargo puts it above the folder of the test binaries.
@@ -76,6 +78,22 @@ fn read(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
         let _ = sender.send(bytes);
     });
     receiver
+}
+
+/// A terminal, and what has been written to it when its last holder has closed it.
+pub fn terminal() -> (File, JoinHandle<String>) {
+    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+    grantpt(&controller).and_then(|()| unlockpt(&controller)).expect("it is ours");
+    let name = ptsname(&controller, Vec::new()).expect("it has a name");
+    let name = name.to_str().expect("names of terminals are ASCII");
+    let terminal = OpenOptions::new().read(true).write(true).open(name).expect("it opens");
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // Reading from the controller fails with EIO when the last terminal is closed.
+        let _ = File::from(controller).read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    (terminal, reader)
 }
 
 /// What the program wrote to standard error.

@@ -168,7 +168,7 @@ impl Driver {
         self.with(|core| core.backend.name())
     }
 
-    /// What the ring can do; nothing, where there is none.
+    /// What the backend has of the kernel's io_uring: what the ring can do; nothing, on `"poll"`.
     pub fn capabilities(&self) -> Capabilities {
         self.with(|core| core.backend.capabilities())
     }

@@ -1,5 +1,5 @@
-//! Why there is no driver: the decision table from what the kernel answered and what the machine
-//! shows to a cause, its evidence and one thing to do.
+//! Why there is no ring or no driver: the decision table from what the kernel answered and what the
+//! machine shows to a cause, its evidence and one thing to do.
 //!
 //! The diagnosis is exact where it can be because the switches act at different places:
 //! `kernel.io_uring_disabled` guards the setup call alone, a seccomp filter each of the calls, so
@@ -11,13 +11,13 @@ use std::io;
 
 use super::evidence::Evidence;
 
-/// Why no driver could be made: the cause, the evidence for it, and what mends it.
+/// Why no ring or no driver could be made: the cause, the evidence for it, and what mends it.
 ///
 /// ```
 /// use wakering_ring_driver::{Config, Driver};
 ///
 /// match Driver::new(&Config::default()) {
-///     Ok(driver) => println!("a driver with {}", driver.capabilities()),
+///     Ok(driver) => println!("a driver on {}", driver.backend()),
 ///     Err(error) => eprintln!("{error}\ntry this: {}", error.remedy()),
 /// }
 /// ```
@@ -34,7 +34,9 @@ struct Diagnosis {
     source: Option<io::Error>,
 }
 
-/// The kinds of reasons for which there is no driver.
+/// The kinds of reasons for which there is no ring, and no driver either if the ring was asked for
+/// by name. Where it was not, only [`Setting`](SetupCause::Setting) and
+/// [`OutOfDescriptors`](SetupCause::OutOfDescriptors) leave a program without a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SetupCause {

@@ -21,7 +21,7 @@ use crate::driver::{Driver, Wait};
 ///
 /// # Panics
 ///
-/// If this machine gives no ring.
+/// If no driver can be had.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let driver = Driver::new(&Config::default()).unwrap_or_else(|error| panic!("{error}"));
     let _entered = driver.enter();
