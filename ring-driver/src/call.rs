@@ -45,11 +45,13 @@ impl Request {
             | Request::RecvPooled { .. }
             | Request::RecvMulti { .. }
             | Request::RecvMsg { .. } => READABLE,
+            // A Unix socket has room for us all the time, and does not say when its peer has.
+            Request::SendMsg { message, .. } if names_unix(message) => Class::Untold,
             Request::Write { offset: None, .. }
             | Request::WriteVectored { offset: None, .. }
             | Request::Send { .. }
             | Request::SendMsg { .. } => WRITABLE,
-            // A Unix socket whose peer has no room to queue us does not say when it has.
+            // Nor when it has room to queue us.
             Request::Connect { address, .. } if is_unix(address) => Class::Untold,
             Request::Connect { .. } => WRITABLE,
             Request::Poll { events, .. } => Class::Readiness(events),
@@ -143,6 +145,11 @@ pub(crate) fn call_without_blocking(request: &Request, mode: Mode) -> i32 {
             }
         }
         _ if mode == Mode::Nonblocking => call_with(request, libc::MSG_DONTWAIT),
+        _ if mode == Mode::Shared
+            && let Some(result) = transfer_now(request) =>
+        {
+            result
+        }
         Request::Read { fd, offset: None, .. } | Request::ReadVectored { fd, offset: None, .. } => {
             ready(fd.0, libc::POLLIN).unwrap_or_else(|| call(request))
         }
@@ -155,19 +162,52 @@ pub(crate) fn call_without_blocking(request: &Request, mode: Mode) -> i32 {
             let cut = first_segments(fd, segments, count);
             ready(fd.0, libc::POLLOUT).unwrap_or_else(|| call(&cut))
         }
-        Request::Accept { fd, .. } | Request::AcceptMulti { fd } => match mode {
-            Mode::Shared => ready(fd.0, libc::POLLIN).unwrap_or_else(|| call(request)),
-            _ => without_blocking(fd.0, || call(request)),
-        },
+        // That of a shared listener may wait, even if a connection was there a moment ago.
+        Request::Accept { .. } | Request::AcceptMulti { .. } if mode == Mode::Shared => {
+            -libc::EAGAIN
+        }
+        Request::Accept { fd, .. } | Request::AcceptMulti { fd } => {
+            without_blocking(fd.0, || call(request))
+        }
         _ => call_with(request, libc::MSG_DONTWAIT),
     }
+}
+
+/// Reads or writes a stream without waiting, whatever the mode of its descriptor. `None` where it
+/// is something else that is asked for, or the kernel cannot do that with this kind of file: with
+/// pipes it can since 6.4 ("pipe: set FMODE_NOWAIT on pipes").
+fn transfer_now(request: &Request) -> Option<i32> {
+    // All ones stand for the stream's own position; the call takes it in two halves.
+    const HERE: libc::c_long = -1;
+    let one = |buf: *const u8, len: u32| libc::iovec {
+        iov_base: buf.cast_mut().cast(),
+        iov_len: len as usize,
+    };
+    let (fd, own, lent) = match *request {
+        Request::Read { fd, buf, len, offset: None } => (fd, Some(one(buf, len)), None),
+        Request::Write { fd, buf, len, offset: None } => (fd, Some(one(buf, len)), None),
+        Request::ReadVectored { fd, segments, count, offset: None }
+        | Request::WriteVectored { fd, segments, count, offset: None } => {
+            (fd, None, Some((segments, count)))
+        }
+        _ => return None,
+    };
+    let reads = matches!(request, Request::Read { .. } | Request::ReadVectored { .. });
+    let number = if reads { libc::SYS_preadv2 } else { libc::SYS_pwritev2 };
+    let (segments, count) = lent.unwrap_or((own.as_ref().map_or(ptr::null(), ptr::from_ref), 1));
+    // SAFETY: whoever made the request vouches for the segments; one of ours lives across the call.
+    let result = retry(|| unsafe {
+        libc::syscall(number, fd.0, segments, count, HERE, HERE, libc::RWF_NOWAIT) as isize
+    });
+    (result != -libc::EOPNOTSUPP).then_some(result)
 }
 
 /// What a pipe or terminal that can be written to takes at once.
 ///
 /// The mode of such a descriptor is left alone, because it may be shared with other processes
-/// (standard streams are). So reads and writes ask first and then call: the one reader of what is
-/// there does not wait, and neither does the one writer of at most this much.
+/// (standard streams are). Where the kernel cannot be told with the call not to wait, reads and
+/// writes ask first: the one reader of what is there does not wait, and neither does the one writer
+/// of at most this much.
 const PIPE_BUF: u32 = libc::PIPE_BUF as u32;
 
 /// As many whole segments as such a descriptor takes at once, or the beginning of the first.
@@ -186,6 +226,21 @@ fn first_segments(fd: Number, segments: *const libc::iovec, count: u32) -> Reque
         }
         (count, _) => Request::WriteVectored { fd, segments, count, offset: None },
     }
+}
+
+/// Whether a call would find the event, or an error.
+pub(crate) fn is_ready(fd: RawFd, event: i16) -> bool {
+    ready(fd, event).is_none()
+}
+
+/// Whether the descriptor is that of a file with content, wherever it lies.
+pub(crate) fn is_regular_file(fd: RawFd) -> bool {
+    // SAFETY: zeros are a value of this struct of integers, of which the kernel writes one.
+    let (result, stat) = unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        (libc::fstat(fd, &raw mut stat), stat)
+    };
+    result == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
 }
 
 /// `None` if the descriptor is ready, `-EAGAIN` or what else the answer is if it is not.
@@ -241,9 +296,9 @@ fn switch_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<bool> {
 
 /// All calls that need no special care, with `more` flags for those that take `MSG_*`.
 fn call_with(request: &Request, more: i32) -> i32 {
-    // SAFETY: here and in the calls below. Every pointer in a request points into the operation
-    // that made it, with the length that stands beside it, and stays valid until the operation
-    // completes (see `Operation`).
+    // SAFETY: here and in the calls below. Every pointer in a request is valid, with the length that
+    // stands beside it, for as long as the call takes: it points into an operation in flight (see
+    // `Operation`), or into memory that whoever calls with a request of their own keeps alive.
     retry(|| unsafe {
         match *request {
             Request::Nop => 0,
@@ -371,6 +426,12 @@ fn poll(fd: RawFd, events: u32, timeout: i32) -> i32 {
         1.. => i32::from(entry.revents),
         result => result,
     }
+}
+
+/// Whether a message goes to a Unix socket by its name.
+fn names_unix(message: *const libc::msghdr) -> bool {
+    // SAFETY: whoever made the request vouches for the header, which is there.
+    !message.is_null() && is_unix(unsafe { (*message).msg_name }.cast())
 }
 
 fn is_unix(address: *const libc::sockaddr) -> bool {

@@ -88,8 +88,7 @@ impl Backend {
         match (request.class(), self) {
             (Class::Blocking, _) => false,
             (Class::Untold, Backend::Uring(uring)) => uring.can(request),
-            // With a file at one end it goes to the pool.
-            (Class::Untold, Backend::Poll(_)) => !matches!(request, Request::Splice { .. }),
+            (_, Backend::Poll(poll)) => poll.can_cancel(request),
             _ => true,
         }
     }

@@ -25,23 +25,33 @@ impl Offload {
 
     /// Has `request` carried out. What comes back is the errno if no thread can be had for it.
     pub(super) fn start(&self, request: Request, user_data: UserData) -> Result<(), i32> {
-        let lent = Lent(request);
-        let remote = self.remote.clone();
+        let (lent, remote) = (Lent(request), self.remote.clone());
         let job = Box::new(move || {
             let lent = lent;
-            let outcome = Outcome::plain(call::call(&lent.0));
-            // After the end of the driver nobody waits for it: what it was lent has been leaked.
-            let _ = remote.push(Message::Completed(Completion { user_data, outcome }));
+            answer(&remote, &lent.0, user_data);
         });
-        self.pool
-            .submit(Class::Kernel, job)
-            .map_err(|error| Failure::of(&error).and_then(Failure::errno).unwrap_or(libc::EAGAIN))
+        match self.pool.submit(Class::Kernel, job) {
+            Ok(()) => Ok(()),
+            // Late is better than never: nobody else would close it.
+            Err(_) if matches!(request, Request::Close { .. }) => {
+                answer(&self.remote, &request, user_data);
+                Ok(())
+            }
+            Err(error) => Err(Failure::of(&error).and_then(Failure::errno).unwrap_or(libc::EAGAIN)),
+        }
     }
+}
+
+fn answer(remote: &Remote, request: &Request, user_data: UserData) {
+    let outcome = Outcome::plain(call::call(request));
+    // After the end of the driver nobody waits for it: what it was lent has been leaked.
+    let _ = remote.push(Message::Completed(Completion { user_data, outcome }));
 }
 
 /// A request on its way to the pool.
 struct Lent(Request);
 
-// SAFETY: what the request points to lies in an in-flight cell that stays in place until the
-// completion that the pool itself sends, and that nobody else touches until then.
+// SAFETY: what the request points to belongs to an operation in flight, which stays in place until
+// the completion that the pool sends, and is leaked if none comes. Until then nobody else writes to
+// it; what others may read (`Operation`) is only read here as well.
 unsafe impl Send for Lent {}

@@ -433,7 +433,10 @@ impl After {
 
 /// Runs foreign code whose panic must not keep the others from being told. The first panic is kept
 /// for afterwards.
-fn isolate<R>(panic: &mut Option<Box<dyn Any + Send>>, step: impl FnOnce() -> R) -> Option<R> {
+pub(super) fn isolate<R>(
+    panic: &mut Option<Box<dyn Any + Send>>,
+    step: impl FnOnce() -> R,
+) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(step)) {
         Ok(result) => Some(result),
         Err(payload) => {

@@ -9,6 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::marker::PhantomData;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -39,6 +40,7 @@ mod lanes;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
+use self::core::isolate;
 pub use drain::Drained;
 
 /// How long a turn may sleep.
@@ -209,13 +211,17 @@ impl Driver {
         }
         let mut messages = self.0.messages.take();
         self.0.remote.take(&mut messages);
+        let mut panic = None;
         for message in messages.drain(..) {
-            match message {
+            isolate(&mut panic, || match message {
                 Message::Completed(completion) => self.with(|core| core.on_completion(completion)),
                 Message::Deliver(deliver) => deliver.deliver(),
-            }
+            });
         }
         self.0.messages.set(messages);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
     }
 
     /// Opens an account under `parent` for somebody whose operations are to be counted.

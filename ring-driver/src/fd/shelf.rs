@@ -51,6 +51,11 @@ pub struct Leftovers {
 }
 
 impl Shelf {
+    /// Whether bytes are left, in whatever form they were received.
+    pub(crate) fn has_bytes(&self) -> bool {
+        !self.chunks.is_empty() || !self.datagrams.is_empty()
+    }
+
     pub(super) fn into_leftovers(self) -> Leftovers {
         let mut bytes = Vec::new();
         for chunk in &self.chunks {

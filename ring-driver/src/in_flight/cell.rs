@@ -181,10 +181,8 @@ impl Cells {
             return cell;
         }
         let allocation = allocation(layout);
-        // SAFETY: the size is not zero: classed ones have 64 bytes and more, others have more than
-        // the largest class or an alignment above `ALIGN`, and a type's size is a multiple of its
-        // alignment, or zero and then classed unless it is over-aligned, which `max` below rules
-        // out.
+        // SAFETY: the size is not zero: classed ones have 64 bytes and more, and for the others
+        // `nonzero` sees to it.
         let cell = unsafe { alloc(nonzero(allocation)) };
         NonNull::new(cell).unwrap_or_else(|| handle_alloc_error(allocation))
     }

@@ -54,7 +54,10 @@ impl Interest {
 /// The operation of [`poll`].
 #[derive(Debug)]
 pub struct Poll<T> {
-    value: T,
+    /// Keeps the descriptor open, and is not asked again: that would run foreign code inside of the
+    /// driver.
+    _value: T,
+    fd: Number,
     interest: Interest,
 }
 
@@ -91,7 +94,8 @@ pub struct Poll<T> {
 /// # Kernel
 /// `IORING_OP_POLL_ADD`, 5.1.
 pub fn poll<T: AsFd + 'static>(value: T, interest: Interest) -> Op<Poll<T>> {
-    Op::here(Poll { value, interest })
+    let fd = Number(value.as_fd().as_raw_fd());
+    Op::here(Poll { _value: value, fd, interest })
 }
 
 // SAFETY: no memory is lent, and the descriptor lives as long as the value.
@@ -101,8 +105,7 @@ unsafe impl<T: AsFd + 'static> Operation for Poll<T> {
     const NAME: &'static str = "poll";
 
     fn request(&mut self, _fd: Number) -> Request {
-        let fd = Number(self.value.as_fd().as_raw_fd());
-        Request::Poll { fd, events: self.interest.events() }
+        Request::Poll { fd: self.fd, events: self.interest.events() }
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> io::Result<Interest> {

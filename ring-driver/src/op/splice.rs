@@ -119,7 +119,7 @@ unsafe impl Operation for Splice {
         let busy = |message| Some(io::Error::new(io::ErrorKind::ResourceBusy, message));
         driver.with(|core| {
             let read = &core.descriptors[self.from.index()].read;
-            let left = read.shelf.as_ref().is_some_and(|shelf| !shelf.chunks.is_empty());
+            let left = read.shelf.as_ref().is_some_and(|shelf| shelf.has_bytes());
             let to = &core.descriptors[self.to.index()];
             if self.from_offset.is_none() && (left || read.in_flight.is_some()) {
                 busy("splice would overtake a read of its source: finish that, and use its bytes")

@@ -325,6 +325,65 @@ fn a_file_without_an_offset_is_read_on_the_pool() {
     .unwrap();
 }
 
+/// Given a Unix socket that sends to another one by name, whose queue is full; when it waits; then
+/// the loop sleeps meanwhile, although the sender's own socket has room all the time, and the message
+/// goes out once the other one is read.
+#[test]
+fn a_full_queue_of_another_socket_is_not_asked_without_end() {
+    let driver = driver();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let receiver = UnixDatagram::bind(&path).unwrap();
+    let sender = adopt(&driver, UnixDatagram::unbound().unwrap());
+    let to = SocketAddress::from(&std::os::unix::net::SocketAddr::from_pathname(&path).unwrap());
+    let wakes = Arc::new(Wakes::default());
+    let mut sending = loop {
+        let mut sending = op::send_msg(&sender, "x", Some(to), vec![]);
+        if poll_once(&driver, &mut sending, &wakes).is_pending() {
+            break sending;
+        }
+    };
+    let looks = driver.counters().enters;
+    block_on(&driver, op::timeout(Duration::from_millis(200))).unwrap();
+    let looks = driver.counters().enters - looks;
+    assert!(looks < 50, "{looks} looks in 200 ms");
+    assert!(poll_once(&driver, &mut sending, &wakes).is_pending());
+    receiver.recv(&mut [0; 8]).unwrap();
+    assert_eq!(block_on(&driver, sending).unwrap().0, 1);
+}
+
+/// Given a number that is none of a descriptor, as the one that stands for the working directory;
+/// when it is waited for; then that is an error, and nothing stays behind.
+#[test]
+fn what_is_no_descriptor_is_refused() {
+    let driver = driver();
+    // SAFETY: nothing is done with it but to say that it is none.
+    let directory = unsafe { BorrowedFd::borrow_raw(libc::AT_FDCWD) };
+    let error = block_on(&driver, op::poll(directory, Interest::READABLE)).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+    assert_eq!(driver.counters().in_flight, 0);
+}
+
+/// Given two processes' worth of handles on one listener, of which one is not ours; when the other
+/// one takes the connection that we were told of; then the loop goes on, and we get the next one.
+#[test]
+fn a_connection_that_another_process_takes_does_not_stop_the_loop() {
+    let driver = driver();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let copy = listener.try_clone().unwrap();
+    let shared = Fd::adopt(&driver, copy.into(), Sharing::Shared).unwrap();
+    let mut accepting = op::accept(&shared);
+    assert!(poll_once(&driver, &mut accepting, &Arc::new(Wakes::default())).is_pending());
+    let first = TcpStream::connect(address).unwrap();
+    drop(listener.accept().unwrap());
+    block_on(&driver, op::timeout(Duration::from_millis(5))).unwrap();
+    let second = TcpStream::connect(address).unwrap();
+    let (_, peer) = block_on(&driver, accepting).unwrap();
+    assert_eq!(peer.to_inet(), second.local_addr().ok());
+    drop(first);
+}
+
 /// Given two who wait for the same descriptor, one of them without an operation on it; when it is
 /// ready; then both are told.
 #[test]

@@ -130,6 +130,10 @@ impl Poll {
         let (before, class) = (self.completed.len(), request.class());
         let flight = |mode| Flight::new(user_data, Attempt::new(*request, mode), class);
         match class {
+            // Such a number has been lent by somebody, and names nothing.
+            Class::Readiness(_) if request.fd().0 < 0 => {
+                self.complete(user_data, Outcome::plain(-libc::EBADF));
+            }
             _ if let Request::Timeout { spec } = *request => {
                 // SAFETY: whoever made the request vouches for the time.
                 let libc::timespec { tv_sec, tv_nsec } = unsafe { *spec };
@@ -138,7 +142,7 @@ impl Poll {
             }
             Class::None => self.complete(user_data, Outcome::plain(call::call(request))),
             Class::Blocking => self.call_on_pool(*request, user_data),
-            Class::Readiness(_) | Class::Untold => match self.prepare(request, class) {
+            Class::Readiness(_) | Class::Untold => match self.prepare(request) {
                 Some(mode) => self.advance(flight(mode)),
                 None => self.call_on_pool(*request, user_data),
             },
@@ -165,7 +169,15 @@ impl Poll {
         let Some(mut flight) = self.flights.take(slot) else { return };
         let outcome = match flight.attempt.request() {
             Request::Timeout { .. } if due <= Some(Instant::now()) => Some(TIME_IS_OVER),
-            Request::Timeout { .. } => None,
+            // What it would move now nobody would know of.
+            Request::Timeout { .. } | Request::Splice { .. } => None,
+            // An error of this call is no news of the listener: it may be short of descriptors for
+            // a connection that is not there.
+            Request::Accept { .. } | Request::AcceptMulti { .. } => {
+                let is_shared = self.watches.is_shared(fd);
+                let tried = if is_shared { None } else { self.proceed(&mut flight.attempt) };
+                tried.filter(|outcome| outcome.errno().is_none())
+            }
             _ => self.proceed(&mut flight.attempt),
         };
         let cancelled = || Outcome::plain(flight.attempt.ended_by(-libc::ECANCELED));
@@ -221,7 +233,7 @@ impl Poll {
 
     /// Brings the descriptor into the mode that the request needs, and tells it. `None` if it has
     /// to go to the pool: it would wait on the loop.
-    fn prepare(&mut self, request: &Request, class: Class) -> Option<Mode> {
+    fn prepare(&mut self, request: &Request) -> Option<Mode> {
         let fd = request.fd();
         match *request {
             Request::Read { .. }
@@ -233,17 +245,16 @@ impl Poll {
                 }
             }
             Request::Splice { from, to, .. } => {
-                if self.is_on_disk(from) || self.is_on_disk(to) {
+                // A shared socket would wait: the flag of the call is for the pipe alone.
+                let is_shared = self.watches.is_shared(from.0) || self.watches.is_shared(to.0);
+                if is_shared || self.is_on_disk(from) || self.is_on_disk(to) {
                     return None;
                 }
                 self.make_nonblocking(to);
                 return Some(self.make_nonblocking(from));
             }
-            Request::Connect { .. } => {
-                if self.watches.of(fd.0).is_shared() && class == Class::Untold {
-                    return None;
-                }
-            }
+            Request::Connect { .. } if self.watches.is_shared(fd.0) => return None,
+            Request::Connect { .. } => {}
             Request::Accept { .. } | Request::AcceptMulti { .. } => {}
             // The others are told with each call that it must not wait.
             _ => return Some(self.watches.of(fd.0).mode()),
@@ -251,10 +262,16 @@ impl Poll {
         Some(self.make_nonblocking(fd))
     }
 
-    /// Whether it makes whoever reads it wait, as only the attempt to watch it tells.
+    /// Whether it makes whoever reads it wait. Of most files the attempt to watch them tells, but
+    /// some file systems (FUSE) have readiness of their own.
     fn is_on_disk(&mut self, fd: Number) -> bool {
-        // Another error comes again when the request waits, and is told then.
-        let _ = self.watch(fd.0);
+        if self.watches.of(fd.0).source == Source::Unwatched {
+            if call::is_regular_file(fd.0) {
+                self.watches.of(fd.0).source = Source::Disk;
+            }
+            // Another error comes again when the request waits, and is told then.
+            let _ = self.watch(fd.0);
+        }
         self.watches.of(fd.0).source == Source::Disk
     }
 
@@ -275,6 +292,9 @@ impl Poll {
         let is_question = matches!(flight.attempt.request(), Request::Poll { .. });
         let direction = Direction::of(flight.class).filter(|_| !is_question);
         if !direction.is_some_and(|direction| self.watches.of(fd).is_idle(direction)) {
+            if self.is_contested(flight.attempt.request()) {
+                return self.call_on_pool(*flight.attempt.request(), flight.user_data);
+            }
             if let Some(outcome) = self.proceed(&mut flight.attempt) {
                 return self.finish(&flight, outcome);
             }
@@ -282,11 +302,13 @@ impl Poll {
                 self.watches.of(fd).set_idle(direction, true);
             }
         }
+        let pause = PAUSES.0.saturating_mul(1 << flight.waits.min(16)).min(PAUSES.1);
         if flight.class == Class::Untold {
-            let pause = PAUSES.0.saturating_mul(1 << flight.waits.min(16)).min(PAUSES.1);
             return self.wait_for_time(flight, pause);
         }
         match self.watch(fd) {
+            // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
+            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_for_time(flight, pause),
             Ok(()) => {
                 let slot = self.flights.insert(flight);
                 self.flights.append(&mut self.watches.of(fd).first, slot);
@@ -296,6 +318,25 @@ impl Poll {
                 self.watches.of(fd).set_idle(Direction::Out, false);
                 self.finish(&flight, Outcome::plain(flight.attempt.ended_by(-errno)));
             }
+        }
+    }
+
+    /// Whether a connection is there that another process may take first, so that the call, which
+    /// nothing can be told for, would wait.
+    fn is_contested(&mut self, request: &Request) -> bool {
+        let (Request::Accept { fd, .. } | Request::AcceptMulti { fd }) = *request else {
+            return false;
+        };
+        self.watches.is_shared(fd.0) && call::is_ready(fd.0, libc::POLLIN)
+    }
+
+    /// Whether `request` waits where it ends because it is asked to, and not on the pool.
+    pub(crate) fn can_cancel(&self, request: &Request) -> bool {
+        match *request {
+            // With a file at one end it goes to the pool.
+            Request::Splice { .. } => false,
+            Request::Connect { fd, .. } => !self.watches.is_shared(fd.0),
+            _ => true,
         }
     }
 
@@ -433,5 +474,15 @@ impl Poll {
 
     fn complete(&mut self, user_data: UserData, outcome: Outcome) {
         self.completed.push(Completion { user_data, outcome });
+    }
+}
+
+impl Drop for Poll {
+    /// Who is still open may go to somebody who expects that it waits.
+    fn drop(&mut self) {
+        for fd in self.watches.nonblocking() {
+            // It is open, so this cannot fail.
+            let _ = call::set_nonblocking(fd, false);
+        }
     }
 }

@@ -119,6 +119,17 @@ impl Watches {
         &mut self.0[index]
     }
 
+    /// Whether others use the open file too, or may do so: of most nothing is known.
+    pub(super) fn is_shared(&self, fd: RawFd) -> bool {
+        self.0.get(fd as usize).is_none_or(Watch::is_shared)
+    }
+
+    /// The descriptors that have been switched to `O_NONBLOCK` for us.
+    pub(super) fn nonblocking(&self) -> impl Iterator<Item = RawFd> {
+        let switched = self.0.iter().enumerate().filter(|(_, watch)| watch.is_nonblocking);
+        switched.map(|(fd, _)| fd as RawFd)
+    }
+
     /// The descriptor begins anew as `owner`'s.
     pub(super) fn reset(&mut self, fd: RawFd, owner: Owner) {
         *self.of(fd) = Watch::new(owner);
