@@ -41,7 +41,7 @@ fn no_datagram_is_lost() {
         assert_eq!(std.recv(&mut buf)?, 13);
         let start = Instant::now();
         assert_eq!(std.recv(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert!(start.elapsed() >= WAIT, "it does not block");
+        assert!(start.elapsed() >= WAIT / 2, "it does not block");
 
         let (ours, theirs) = UnixDatagram::pair()?;
         let mut dropped = Box::pin(ours.recv(vec![0; 1]));
@@ -84,7 +84,7 @@ fn no_connection_is_lost() {
         first.read_exact(&mut buf)?;
         let start = Instant::now();
         assert_eq!(first.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert!(start.elapsed() >= WAIT, "the connection does not block");
+        assert!(start.elapsed() >= WAIT / 2, "the connection does not block");
         two.write_all(b"2")?;
         std.accept()?.0.read_exact(&mut buf)?;
         assert_eq!(&buf, b"2");
