@@ -9,6 +9,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
+use std::time::Duration;
 
 use crate::request::{Number, Request};
 
@@ -90,7 +91,29 @@ impl Request {
     }
 }
 
-/// Makes the system call and waits as long as it takes. A signal does not cut it short.
+/// Makes the system call and waits as long as it takes, whatever the mode of the descriptor, which
+/// others may have switched. For threads that may wait.
+pub(crate) fn call_and_wait(request: &Request) -> i32 {
+    loop {
+        let result = call(request);
+        if !matches!(-result, libc::EAGAIN | libc::EINPROGRESS | libc::EALREADY) {
+            return result;
+        }
+        match (request.class(), *request) {
+            (_, Request::Splice { from, to, .. }) => {
+                poll(from.0, libc::POLLIN as u32, -1);
+                poll(to.0, libc::POLLOUT as u32, -1);
+            }
+            (Class::Readiness(events), _) => {
+                poll(request.fd().0, events, -1);
+            }
+            (Class::Untold, _) => std::thread::sleep(Duration::from_millis(1)),
+            (Class::Blocking | Class::None, _) => return result,
+        }
+    }
+}
+
+/// Makes the system call, and waits as far as the descriptor does. A signal does not cut it short.
 pub(crate) fn call(request: &Request) -> i32 {
     match *request {
         // Linux frees the number before a signal can interrupt anything: to try again could close
@@ -98,16 +121,6 @@ pub(crate) fn call(request: &Request) -> i32 {
         // SAFETY: whoever made the request gave the number up.
         Request::Close { fd } => once(unsafe { libc::close(fd.0) } as isize),
         Request::Poll { fd, events } => poll(fd.0, events, -1),
-        // One of the ends may be in a mode in which it does not wait.
-        Request::Splice { from, to, .. } => loop {
-            match call_with(request, 0) {
-                again if again == -libc::EAGAIN => {
-                    poll(from.0, libc::POLLIN as u32, -1);
-                    poll(to.0, libc::POLLOUT as u32, -1);
-                }
-                result => return result,
-            }
-        },
         _ => call_with(request, 0),
     }
 }

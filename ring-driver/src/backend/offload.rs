@@ -43,7 +43,7 @@ impl Offload {
 }
 
 fn answer(remote: &Remote, request: &Request, user_data: UserData) {
-    let outcome = Outcome::plain(call::call(request));
+    let outcome = Outcome::plain(call::call_and_wait(request));
     // After the end of the driver nobody waits for it: what it was lent has been leaked.
     let _ = remote.push(Message::Completed(Completion { user_data, outcome }));
 }

@@ -364,24 +364,27 @@ fn what_is_no_descriptor_is_refused() {
     assert_eq!(driver.counters().in_flight, 0);
 }
 
-/// Given two processes' worth of handles on one listener, of which one is not ours; when the other
-/// one takes the connection that we were told of; then the loop goes on, and we get the next one.
+/// Given a listener in either mode on which another process has handles too; when that one takes
+/// the connection that we were told of; then the loop goes on, and we get the next one.
 #[test]
 fn a_connection_that_another_process_takes_does_not_stop_the_loop() {
-    let driver = driver();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let copy = listener.try_clone().unwrap();
-    let shared = Fd::adopt(&driver, copy.into(), Sharing::Shared).unwrap();
-    let mut accepting = op::accept(&shared);
-    assert!(poll_once(&driver, &mut accepting, &Arc::new(Wakes::default())).is_pending());
-    let first = TcpStream::connect(address).unwrap();
-    drop(listener.accept().unwrap());
-    block_on(&driver, op::timeout(Duration::from_millis(5))).unwrap();
-    let second = TcpStream::connect(address).unwrap();
-    let (_, peer) = block_on(&driver, accepting).unwrap();
-    assert_eq!(peer.to_inet(), second.local_addr().ok());
-    drop(first);
+    for nonblocking in [false, true] {
+        let driver = driver();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        set_nonblocking(listener.as_fd(), nonblocking);
+        let address = listener.local_addr().unwrap();
+        let copy = listener.try_clone().unwrap();
+        let shared = Fd::adopt(&driver, copy.into(), Sharing::Shared).unwrap();
+        let mut accepting = op::accept(&shared);
+        assert!(poll_once(&driver, &mut accepting, &Arc::new(Wakes::default())).is_pending());
+        let first = TcpStream::connect(address).unwrap();
+        drop(listener.accept().unwrap());
+        block_on(&driver, op::timeout(Duration::from_millis(5))).unwrap();
+        let second = TcpStream::connect(address).unwrap();
+        let (_, peer) = block_on(&driver, accepting).unwrap();
+        assert_eq!(peer.to_inet(), second.local_addr().ok());
+        drop(first);
+    }
 }
 
 /// Given two who wait for the same descriptor, one of them without an operation on it; when it is

@@ -18,7 +18,6 @@ use crate::buffer::BufPool;
 use crate::call::{self, Attempt, Class, Mode};
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
-use crate::fd::Sharing;
 use crate::pool::Pool;
 use crate::remote::Remote;
 use crate::request::{Number, Request, UserData};
@@ -27,8 +26,10 @@ use crate::time::Instant;
 use super::offload::Offload;
 use epoll::Epoll;
 use flights::{Flight, Flights, NO_FLIGHT};
-use watch::{Direction, Owner, Source, Watches};
+use watch::{Direction, Owner, Watches};
 
+/// Whose descriptors are, in which mode, and whether they are watched.
+mod descriptors;
 /// The system calls of an epoll instance.
 mod epoll;
 /// Requests that wait.
@@ -54,9 +55,8 @@ const TIME_IS_OVER: Outcome = Outcome::plain(-libc::ETIME);
 pub(crate) struct Poll {
     epoll: Epoll,
     offload: Offload,
-    /// By which other threads end a sleep. `remote` keeps it open.
+    /// By which other threads end a sleep. What `offload` holds keeps it open.
     notifier: RawFd,
-    _remote: Arc<Remote>,
     watches: Watches,
     flights: Flights,
     /// The flights that wait for a time, by that time.
@@ -77,7 +77,6 @@ impl Poll {
             epoll,
             offload: Offload::new(pool, remote),
             notifier,
-            _remote: remote.clone(),
             watches: Watches::default(),
             flights: Flights::default(),
             deadlines: BTreeSet::new(),
@@ -97,31 +96,6 @@ impl Poll {
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
         Ok(self.buf_pool.insert(pool).clone())
-    }
-
-    /// The descriptor is the driver's from now on. Its mode is changed when that matters first.
-    pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) {
-        self.watches.reset(fd.0, Owner::Driver(sharing));
-    }
-
-    /// The descriptor is somebody else's from now on.
-    pub(crate) fn release(&mut self, fd: Number) {
-        let is_shared = self.watches.of(fd.0).is_shared();
-        self.forget(fd);
-        if !is_shared {
-            // It is open, so this cannot fail.
-            let _ = call::set_nonblocking(fd.0, false);
-        }
-    }
-
-    /// The descriptor is about to be closed, or has been lent and is given back.
-    fn forget(&mut self, fd: Number) {
-        let watch = self.watches.of(fd.0);
-        debug_assert_eq!(watch.first, NO_FLIGHT, "nothing waits on what is closed");
-        if watch.source == Source::Epoll {
-            self.epoll.forget(fd.0);
-        }
-        self.watches.reset(fd.0, Owner::Lender);
     }
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
@@ -174,8 +148,7 @@ impl Poll {
             // An error of this call is no news of the listener: it may be short of descriptors for
             // a connection that is not there.
             Request::Accept { .. } | Request::AcceptMulti { .. } => {
-                let is_shared = self.watches.is_shared(fd);
-                let tried = if is_shared { None } else { self.proceed(&mut flight.attempt) };
+                let tried = self.proceed(&mut flight.attempt);
                 tried.filter(|outcome| outcome.errno().is_none())
             }
             _ => self.proceed(&mut flight.attempt),
@@ -231,60 +204,6 @@ impl Poll {
         call::call(request)
     }
 
-    /// Brings the descriptor into the mode that the request needs, and tells it. `None` if it has
-    /// to go to the pool: it would wait on the loop.
-    fn prepare(&mut self, request: &Request) -> Option<Mode> {
-        let fd = request.fd();
-        match *request {
-            Request::Read { .. }
-            | Request::ReadVectored { .. }
-            | Request::Write { .. }
-            | Request::WriteVectored { .. } => {
-                if self.is_on_disk(fd) {
-                    return None;
-                }
-            }
-            Request::Splice { from, to, .. } => {
-                // A shared socket would wait: the flag of the call is for the pipe alone.
-                let is_shared = self.watches.is_shared(from.0) || self.watches.is_shared(to.0);
-                if is_shared || self.is_on_disk(from) || self.is_on_disk(to) {
-                    return None;
-                }
-                self.make_nonblocking(to);
-                return Some(self.make_nonblocking(from));
-            }
-            Request::Connect { .. } if self.watches.is_shared(fd.0) => return None,
-            Request::Connect { .. } => {}
-            Request::Accept { .. } | Request::AcceptMulti { .. } => {}
-            // The others are told with each call that it must not wait.
-            _ => return Some(self.watches.of(fd.0).mode()),
-        }
-        Some(self.make_nonblocking(fd))
-    }
-
-    /// Whether it makes whoever reads it wait. Of most files the attempt to watch them tells, but
-    /// some file systems (FUSE) have readiness of their own.
-    fn is_on_disk(&mut self, fd: Number) -> bool {
-        if self.watches.of(fd.0).source == Source::Unwatched {
-            if call::is_regular_file(fd.0) {
-                self.watches.of(fd.0).source = Source::Disk;
-            }
-            // Another error comes again when the request waits, and is told then.
-            let _ = self.watch(fd.0);
-        }
-        self.watches.of(fd.0).source == Source::Disk
-    }
-
-    /// The mode of the descriptor, which does not wait from now on, unless others share it.
-    fn make_nonblocking(&mut self, fd: Number) -> Mode {
-        let watch = self.watches.of(fd.0);
-        if !watch.is_shared() && !watch.is_nonblocking {
-            // What has no such mode is no descriptor, and the call itself says so.
-            watch.is_nonblocking = call::set_nonblocking(fd.0, true).is_ok();
-        }
-        watch.mode()
-    }
-
     /// Makes the call, unless it would be in vain, and has the flight wait if it was.
     fn advance(&mut self, mut flight: Flight) {
         let fd = flight.attempt.request().fd().0;
@@ -321,25 +240,6 @@ impl Poll {
         }
     }
 
-    /// Whether a connection is there that another process may take first, so that the call, which
-    /// nothing can be told for, would wait.
-    fn is_contested(&mut self, request: &Request) -> bool {
-        let (Request::Accept { fd, .. } | Request::AcceptMulti { fd }) = *request else {
-            return false;
-        };
-        self.watches.is_shared(fd.0) && call::is_ready(fd.0, libc::POLLIN)
-    }
-
-    /// Whether `request` waits where it ends because it is asked to, and not on the pool.
-    pub(crate) fn can_cancel(&self, request: &Request) -> bool {
-        match *request {
-            // With a file at one end it goes to the pool.
-            Request::Splice { .. } => false,
-            Request::Connect { fd, .. } => !self.watches.is_shared(fd.0),
-            _ => true,
-        }
-    }
-
     /// Makes the call without waiting; `None` asks to make it again later.
     fn proceed(&mut self, attempt: &mut Attempt) -> Option<Outcome> {
         let (outcome, room) = match *attempt.request() {
@@ -372,43 +272,6 @@ impl Poll {
                 (other != -libc::EAGAIN).then_some((Outcome::plain(other), 0))
             }
         }
-    }
-
-    /// Whether a receive that has left room has taken all that was there, so that an edge will tell
-    /// of more. It may have stopped where control data (on a Unix socket) or urgent data begin; and
-    /// the end of a stream has no second edge.
-    fn is_drained_by(&mut self, fd: Number) -> bool {
-        let watch = self.watches.of(fd.0);
-        if !watch.is_plain {
-            return false;
-        }
-        *watch.is_tcp.get_or_insert_with(|| {
-            let (mut protocol, mut len) = (0i32, size_of::<i32>() as u32);
-            let ask = Request::GetSockOpt {
-                fd,
-                level: libc::SOL_SOCKET,
-                name: libc::SO_PROTOCOL,
-                value: (&raw mut protocol).cast(),
-                len: &raw mut len,
-            };
-            call::call(&ask) == 0 && protocol == libc::IPPROTO_TCP
-        })
-    }
-
-    /// Has edges of `fd` told from now on.
-    fn watch(&mut self, fd: RawFd) -> Result<(), i32> {
-        if fd < 0 {
-            return Err(libc::EBADF);
-        }
-        let watch = self.watches.of(fd);
-        if watch.source == Source::Unwatched {
-            match self.epoll.watch(fd) {
-                Ok(()) => watch.source = Source::Epoll,
-                Err(libc::EPERM) => watch.source = Source::Disk,
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(())
     }
 
     /// All flights that wait for edges of `fd` try again.
@@ -474,15 +337,5 @@ impl Poll {
 
     fn complete(&mut self, user_data: UserData, outcome: Outcome) {
         self.completed.push(Completion { user_data, outcome });
-    }
-}
-
-impl Drop for Poll {
-    /// Who is still open may go to somebody who expects that it waits.
-    fn drop(&mut self) {
-        for fd in self.watches.nonblocking() {
-            // It is open, so this cannot fail.
-            let _ = call::set_nonblocking(fd, false);
-        }
     }
 }
