@@ -138,6 +138,33 @@ fn run_panics_with_the_text_of_the_error() {
     });
 }
 
+/// Given a setting that means nothing, or a backend that the machine refuses; when `run` is called;
+/// then one line on standard error says all of it, nothing else does, and the program does not go on.
+#[test]
+fn what_cannot_run_is_told_in_one_line() {
+    const NAME: &str = "what_cannot_run_is_told_in_one_line";
+    for (variable, value, says) in [
+        ("WAKERING_CAPS", "t1,-warp_drive", "`-warp_drive`"),
+        ("WAKERING_BACKEND", "kqueue", "`uring`, `poll` or `auto`"),
+        ("WAKERING_BACKEND", "uring", "seccomp"),
+    ] {
+        let environment = [ANY_BACKEND, (variable, value), ("RUST_BACKTRACE", "1")];
+        let output = in_child_with(NAME, &environment, || {
+            forbid_io_uring(EPERM);
+            std::panic::set_hook(Box::new(|_| println!("the hook was called")));
+            catch_unwind(|| wakering::run(async {})).expect_err("no runtime");
+        });
+        let told: Vec<&str> =
+            output.lines().filter(|line| line.starts_with("wakering: ")).collect();
+        let [line] = told[..] else { panic!("{variable}={value}: {output}") };
+        assert!(line.contains(says) && line.contains("; to mend it: "), "{line}");
+        assert!(
+            !output.contains("the hook was called") && !output.contains("backtrace"),
+            "{output}"
+        );
+    }
+}
+
 /// Given an ordinary user who may lock 64 KiB; when a runtime is built and used; then it works, if
 /// there is a ring on a smaller one, and does so again after its end.
 #[test]
