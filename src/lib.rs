@@ -50,7 +50,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("wakering waits on io_uring or epoll and runs on Linux only");
+compile_error!("wakering runs on Linux only");
 
 pub use wakering_runtime::{
     Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,

@@ -1,7 +1,7 @@
 //! Poor surroundings: io_uring forbidden, hardly any locked memory, hardly any descriptors; and
 //! what a runtime costs while nothing happens. All of it concerns the whole process, so each test
-//! is a child of its own. The ring is asked for by name, so that what is tested here stays the
-//! ring.
+//! is a child of its own. What a poor machine must do all the same is asked of whichever backend
+//! there is; a ring that has to be refused is asked for by name.
 
 use std::fs::File;
 use std::io;
@@ -13,10 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use wakering::driver::testing::{
-    Limit, cpu_time, drop_privileges, forbid_io_uring, in_child, limit, open_descriptors, patience,
-    skip,
+    Limit, cpu_time, drop_privileges, forbid_io_uring, in_child, in_child_with, limit,
+    open_descriptors, patience, ring_or_skip, skip,
 };
-use wakering::driver::{Backend, Counters, Driver, Failure, Mask, SetupCause, SetupError};
+use wakering::driver::{Backend, Counters, Driver, Failure, Mask, SetupCause, SetupError, doctor};
 use wakering::io::{AsyncRead, AsyncWrite};
 use wakering::net::{TcpListener, TcpStream};
 use wakering::{Builder, Runtime, fs, task, time};
@@ -30,7 +30,23 @@ fn on_the_ring() -> Builder {
 }
 
 fn runtime() -> Runtime {
-    on_the_ring().build().unwrap_or_else(|error| panic!("{error}"))
+    Runtime::new().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Where nobody asks for a backend.
+const ANY_BACKEND: (&str, &str) = ("WAKERING_BACKEND", "auto");
+
+fn backend(runtime: &Runtime) -> &'static str {
+    runtime.block_on(async { Driver::current().expect("a runtime is running").backend() })
+}
+
+/// A runtime that is made here works, on `expected`, and ends cleanly.
+#[track_caller]
+fn works_on(expected: &str, builder: Builder) {
+    let runtime = builder.build().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(backend(&runtime), expected);
+    runtime.block_on(hello()).expect("hello");
+    assert!(runtime.shutdown().is_clean());
 }
 
 /// A user whom nobody else is, so that no other process's rings count against the same limit.
@@ -70,20 +86,41 @@ fn forbidden(errno: i32) {
     // A second attempt fails in the same way: nothing was left behind by the first.
     let again = on_the_ring().build().expect_err("the filter is still there");
     assert_eq!(again.cause(), SetupCause::Seccomp);
+    works_on("poll", Builder::new());
 }
 
 /// Given a sandbox that refuses io_uring; when a runtime on the ring is built; then the error says
-/// so.
+/// so, and one by default works.
 #[test]
 fn a_ring_that_is_refused_is_an_error_with_a_remedy() {
-    in_child("a_ring_that_is_refused_is_an_error_with_a_remedy", || forbidden(EPERM));
+    const NAME: &str = "a_ring_that_is_refused_is_an_error_with_a_remedy";
+    in_child_with(NAME, &[ANY_BACKEND], || forbidden(EPERM));
 }
 
 /// Given a sandbox that hides io_uring; when a runtime on the ring is built; then the error says
-/// so.
+/// so, and one by default works.
 #[test]
 fn a_ring_that_is_hidden_is_an_error_with_a_remedy() {
-    in_child("a_ring_that_is_hidden_is_an_error_with_a_remedy", || forbidden(ENOSYS));
+    const NAME: &str = "a_ring_that_is_hidden_is_an_error_with_a_remedy";
+    in_child_with(NAME, &[ANY_BACKEND], || forbidden(ENOSYS));
+}
+
+/// Given a builder made on one thread; when it builds on another, which may not use io_uring, and
+/// on its own, which may; then each runtime has what its own thread has, and works.
+#[test]
+fn a_builder_builds_for_the_thread_that_it_is_on() {
+    const NAME: &str = "a_builder_builds_for_the_thread_that_it_is_on";
+    in_child_with(NAME, &[ANY_BACKEND], || {
+        let here = doctor().backend().expect("there is always epoll");
+        let builder = Builder::new();
+        let elsewhere = builder.clone();
+        let other = thread::spawn(move || {
+            forbid_io_uring(EPERM);
+            works_on("poll", elsewhere);
+        });
+        other.join().expect("the runtime works there");
+        works_on(here, builder);
+    });
 }
 
 /// Given a process without a free descriptor; when `run` is called; then it panics with the text of
@@ -101,17 +138,63 @@ fn run_panics_with_the_text_of_the_error() {
     });
 }
 
-/// Given an ordinary user who may lock 64 KiB; when a runtime is built and used; then it works on a
-/// smaller ring, and does so again after its end.
+/// Given a setting that means nothing, or a backend that the machine refuses; when `run` is called;
+/// then one line on standard error says all of it, nothing else does, and the program does not go on.
+#[test]
+fn what_cannot_run_is_told_in_one_line() {
+    const NAME: &str = "what_cannot_run_is_told_in_one_line";
+    for (variable, value, says) in [
+        ("WAKERING_CAPS", "t1,-warp_drive", "`-warp_drive`"),
+        ("WAKERING_BACKEND", "kqueue", "`uring`, `poll` or `auto`"),
+        ("WAKERING_BACKEND", "uring", "seccomp"),
+    ] {
+        let environment = [ANY_BACKEND, (variable, value), ("RUST_BACKTRACE", "1")];
+        let output = in_child_with(NAME, &environment, || {
+            forbid_io_uring(EPERM);
+            std::panic::set_hook(Box::new(|_| println!("the hook was called")));
+            catch_unwind(|| wakering::run(async {})).expect_err("no runtime");
+        });
+        let told: Vec<&str> =
+            output.lines().filter(|line| line.starts_with("wakering: ")).collect();
+        let [line] = told[..] else { panic!("{variable}={value}: {output}") };
+        assert!(line.contains(says) && line.contains("; to mend it: "), "{line}");
+        assert!(
+            !output.contains("the hook was called") && !output.contains("backtrace"),
+            "{output}"
+        );
+    }
+}
+
+/// Given an ordinary user who may lock 64 KiB; when a runtime is built and used; then it works, if
+/// there is a ring on a smaller one, and does so again after its end.
 #[test]
 fn little_locked_memory_is_enough() {
     in_child("little_locked_memory_is_enough", || {
         limit(Limit::LockedMemory, 64 * 1024);
         drop_privileges(somebody());
+        let expected = doctor().backend().expect("there is always epoll");
         for _ in 0..3 {
-            let runtime = runtime();
-            runtime.block_on(hello()).expect("hello");
-            assert!(runtime.shutdown().is_clean());
+            works_on(expected, Builder::new());
+        }
+    });
+}
+
+/// Given an ordinary user who may lock nothing; when a runtime is built by default; then it works,
+/// without a ring on kernels that count rings as locked memory.
+#[test]
+fn no_locked_memory_is_enough() {
+    in_child_with("no_locked_memory_is_enough", &[ANY_BACKEND], || {
+        let before = doctor();
+        limit(Limit::LockedMemory, 0);
+        drop_privileges(somebody());
+        match on_the_ring().build() {
+            Ok(_) => works_on("uring", Builder::new()),
+            Err(error) => {
+                if before.error().is_none() {
+                    assert_eq!(error.cause(), SetupCause::LockedMemory, "{error}");
+                }
+                works_on("poll", Builder::new());
+            }
         }
     });
 }
@@ -122,11 +205,10 @@ fn little_locked_memory_is_enough() {
 fn sixty_four_descriptors_are_enough() {
     in_child("sixty_four_descriptors_are_enough", || {
         limit(Limit::OpenFiles, 64);
+        let expected = doctor().backend().expect("64 descriptors are enough");
         let before = open_descriptors();
         for _ in 0..100 {
-            let runtime = runtime();
-            runtime.block_on(hello()).expect("hello");
-            assert!(runtime.shutdown().is_clean());
+            works_on(expected, Builder::new());
         }
         assert_eq!(open_descriptors(), before);
     });
@@ -225,6 +307,9 @@ fn an_idle_runtime_uses_no_processor() {
 #[test]
 fn an_idle_runtime_does_not_wait_for_io() {
     const NAME: &str = "an_idle_runtime_does_not_wait_for_io";
+    if !ring_or_skip(NAME) {
+        return;
+    }
     let output = in_child(NAME, || {
         // Whatever WAKERING_CAPS says: this is about the kernel.
         let with = on_the_ring().capabilities(Mask::default());

@@ -38,7 +38,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("wakering waits on io_uring and runs on Linux only");
+compile_error!("wakering runs on Linux only");
 
 /// How a file is opened.
 mod open_options;

@@ -45,19 +45,28 @@ use crate::time::{Instant, sleep};
 /// ```
 ///
 /// # Panics
-/// With the text of the [`SetupError`] if no driver can be had, which [`Runtime::new`] returns
-/// instead: a setting in the environment means nothing, or descriptors have run out. And on a
-/// thread that is running tasks, at once; whatever runs there goes on.
+/// With the text of the [`SetupError`] if no driver can be had: a setting in the environment means
+/// nothing, or descriptors have run out. It is told in one line on standard error, without the
+/// panic hook; [`Runtime::new`] returns it instead. And on a thread that is running tasks, at once;
+/// whatever runs there goes on.
 #[track_caller]
 pub fn run<F: Future>(future: F) -> F::Output {
     context::assert_may_block("run");
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => panic!("cannot start a runtime: {error}"),
+        Err(error) => refuse(&error),
     };
     let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
     drop(runtime);
     output.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Tells it in one line: whoever reads that can mend the machine or the setting, and has no use for
+/// the place in the source and the backtrace that the panic hook would put around it.
+fn refuse(error: &SetupError) -> ! {
+    let text = format!("cannot start a runtime: {error}");
+    eprintln!("wakering: {text}");
+    resume_unwind(Box::new(text))
 }
 
 /// The loop, the tasks and the timers of one thread.

@@ -7,6 +7,8 @@
 
 /// The steps of a full run, in order, each with its limit in time.
 mod ci;
+/// A command under a filter that forbids io_uring.
+mod forbid;
 /// Whether each public future is dropped at every await by some test.
 mod futures;
 /// What a lane of tests came to, and whether that is what was expected.
@@ -42,6 +44,9 @@ usage: cargo xtask <command>
                                programs. Kernels are Debian's; they come from where this machine's apt
                                gets its packages, or from KERNEL_MATRIX_MIRROR, the address below which
                                `debian` and `debian-security` lie. Logs are in target/kernel-matrix.
+  forbid-uring [enosys] -- COMMAND [ARGS]...
+                               run a command where io_uring is refused with EPERM, as in Docker, or hidden
+                               with ENOSYS, as on a kernel without it
   httpbin-oracle [--seed N]    compare `bench-harness serve` with PyPI's httpbin under gunicorn
 
 Before you push: cargo fmt --all && cargo xtask tidy && cargo test --workspace
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         ["kernel-matrix", options @ ..] => matrix::Options::parse(options)
             .and_then(|options| matrix::run(&root, &options))
             .map(|note| println!("{note}")),
+        ["forbid-uring", words @ ..] => forbid::run(words),
         ["httpbin-oracle"] => oracle::run(&root, oracle::SEED),
         ["httpbin-oracle", "--seed", seed] => match seed.parse() {
             Ok(seed) => oracle::run(&root, seed),

@@ -37,6 +37,26 @@ fn bad_arguments_end_with_2_and_one_line() {
 }
 
 #[test]
+fn settings_without_a_meaning_end_with_1_and_are_quoted_in_the_first_line() {
+    for (variable, value, said) in [
+        ("WAKERING_CAPS", "-warp_drive", "`-warp_drive`"),
+        ("WAKERING_BACKEND", "kqueue", "WAKERING_BACKEND=kqueue"),
+    ] {
+        for arguments in ["", "http://127.0.0.1:9/", "serve --addr 127.0.0.1:0"] {
+            let mut command = command(arguments);
+            let child = command.env(variable, value).env("RUST_BACKTRACE", "1").spawn();
+            let output = finish(child.expect("the program is built before its tests"));
+            let complaint = complaint(&output);
+            assert_eq!(output.status.code(), Some(1), "{arguments}: {complaint}");
+            let first = complaint.lines().next().expect("a complaint");
+            assert!(first.starts_with("bench-harness") && first.contains(said), "{complaint}");
+            assert!(first.contains(&format!("unset {variable}")), "{complaint}");
+            assert!(!complaint.contains("panicked"), "{complaint}");
+        }
+    }
+}
+
+#[test]
 fn more_connections_than_descriptors_are_refused_with_the_remedy() {
     let mut limited = Command::new("sh");
     let script = format!(

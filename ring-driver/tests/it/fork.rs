@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use wakering_ring_driver::pool::{Class, Pool};
 use wakering_ring_driver::testing::{in_child, patience};
-use wakering_ring_driver::{Fd, RuntimeError, Wait, op};
+use wakering_ring_driver::{Backend, Config, Driver, Fd, RuntimeError, Wait, op};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once};
 
@@ -37,54 +37,69 @@ fn forked(body: impl FnOnce()) -> i32 {
     }
 }
 
-/// Given a driver with a receive and a disk read in flight and a pool with idle threads; when a
-/// forked child uses its copies and drops them; then its operations are refused, nothing hangs, and
-/// a new driver and a new pool work there; while the parent's receive gets its bytes.
+/// Given a driver with a receive in flight and a pool with idle threads; when a forked child uses its
+/// copies and drops them; then its operations are refused, nothing hangs, and a new driver and a new
+/// pool work there; while the parent's receive gets its bytes.
 #[test]
 fn a_child_touches_nothing_of_its_parent() {
-    in_child("fork::a_child_touches_nothing_of_its_parent", || {
-        let parents = driver();
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let fd = adopt(&parents, ours);
-        let wakes = Arc::new(Wakes::default());
-        let mut receive = op::recv(&fd, vec![0; 4]);
-        assert!(poll_once(&parents, &mut receive, &wakes).is_pending());
-        parents.turn(Wait::Now);
-        let pool = Pool::shared();
-        pool.submit(Class::User, Box::new(|| {})).unwrap();
-        while pool.counters(Class::User).idle == 0 {
-            std::thread::yield_now();
-        }
-        drop(pool);
+    in_child("fork::a_child_touches_nothing_of_its_parent", || touches_nothing(driver));
+}
 
-        let mut in_child = Some((parents, fd, receive));
-        let status = forked(|| {
-            let (parents, fd, receive) = in_child.take().unwrap();
-            let error = block_on(&parents, op::nop()).unwrap_err();
-            assert_eq!(RuntimeError::of(&error), Some(RuntimeError::ForkedChild));
-            let error = block_on(&parents, op::recv(&fd, vec![0; 4])).unwrap_err().error;
-            assert_eq!(RuntimeError::of(&error), Some(RuntimeError::ForkedChild));
-            drop(receive);
-            parents.turn(Wait::Now);
-            drop(Fd::clone(&fd));
-            drop(fd);
-            assert_eq!(parents.shutdown(Duration::from_secs(5)).leaked, 0);
-            drop(parents);
-
-            let anew = driver();
-            block_on(&anew, op::timeout(Duration::from_millis(1))).unwrap();
-            let (tell, told) = mpsc::channel();
-            let job = move || tell.send(()).unwrap();
-            Pool::shared().submit(Class::User, Box::new(job)).unwrap();
-            told.recv_timeout(patience(Duration::from_secs(10))).unwrap();
-            assert_eq!(anew.shutdown(Duration::from_secs(5)).threads, 0);
+/// The same without a ring: here child and parent share the instance of epoll, and what the child
+/// took out of it would be gone for its parent.
+#[test]
+fn a_child_touches_nothing_of_its_parent_on_poll() {
+    in_child("fork::a_child_touches_nothing_of_its_parent_on_poll", || {
+        touches_nothing(|| {
+            let mut config = Config::default();
+            config.backend = Backend::Poll;
+            Driver::new(&config).expect("there is always epoll")
         });
-        assert_eq!(status, 0, "the child has panicked or was killed");
+    });
+}
 
-        let (parents, fd, receive) = in_child.unwrap();
-        theirs.write_all(b"ours").unwrap();
-        assert_eq!(block_on(&parents, receive).unwrap().1, b"ours");
+fn touches_nothing(driver: impl Fn() -> Driver) {
+    let parents = driver();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let fd = adopt(&parents, ours);
+    let wakes = Arc::new(Wakes::default());
+    let mut receive = op::recv(&fd, vec![0; 4]);
+    assert!(poll_once(&parents, &mut receive, &wakes).is_pending());
+    parents.turn(Wait::Now);
+    let pool = Pool::shared();
+    pool.submit(Class::User, Box::new(|| {})).unwrap();
+    while pool.counters(Class::User).idle == 0 {
+        std::thread::yield_now();
+    }
+    drop(pool);
+
+    let mut in_child = Some((parents, fd, receive));
+    let status = forked(|| {
+        let (parents, fd, receive) = in_child.take().unwrap();
+        let error = block_on(&parents, op::nop()).unwrap_err();
+        assert_eq!(RuntimeError::of(&error), Some(RuntimeError::ForkedChild));
+        let error = block_on(&parents, op::recv(&fd, vec![0; 4])).unwrap_err().error;
+        assert_eq!(RuntimeError::of(&error), Some(RuntimeError::ForkedChild));
+        drop(receive);
+        parents.turn(Wait::Now);
+        drop(Fd::clone(&fd));
         drop(fd);
         assert_eq!(parents.shutdown(Duration::from_secs(5)).leaked, 0);
+        drop(parents);
+
+        let anew = driver();
+        block_on(&anew, op::timeout(Duration::from_millis(1))).unwrap();
+        let (tell, told) = mpsc::channel();
+        let job = move || tell.send(()).unwrap();
+        Pool::shared().submit(Class::User, Box::new(job)).unwrap();
+        told.recv_timeout(patience(Duration::from_secs(10))).unwrap();
+        assert_eq!(anew.shutdown(Duration::from_secs(5)).threads, 0);
     });
+    assert_eq!(status, 0, "the child has panicked or was killed");
+
+    let (parents, fd, receive) = in_child.unwrap();
+    theirs.write_all(b"ours").unwrap();
+    assert_eq!(block_on(&parents, receive).unwrap().1, b"ours");
+    drop(fd);
+    assert_eq!(parents.shutdown(Duration::from_secs(5)).leaked, 0);
 }

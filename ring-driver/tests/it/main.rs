@@ -18,6 +18,7 @@ mod cancel;
 mod datagrams;
 mod drop_in_flight;
 mod ending;
+mod exec;
 mod files;
 mod foreign;
 mod fork;

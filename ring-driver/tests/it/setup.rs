@@ -2,12 +2,13 @@
 //! Limits and filters cannot be taken back, so each test lives in a child.
 
 use std::fs::File;
+use std::time::Duration;
 
 use wakering_ring_driver::testing::{
     Limit, drop_privileges, forbid_io_uring, in_child, in_child_with, limit, open_descriptors,
     ring_or_skip, skip,
 };
-use wakering_ring_driver::{Backend, Config, Driver, SetupCause, SetupError, doctor, op};
+use wakering_ring_driver::{Backend, Config, Doctor, Driver, SetupCause, SetupError, doctor, op};
 
 use crate::block_on;
 
@@ -15,6 +16,9 @@ const EPERM: i32 = 1;
 const ENOMEM: i32 = 12;
 const EMFILE: i32 = 24;
 const ENOSYS: i32 = 38;
+
+/// Whatever the lane is about, the machine decides.
+const ANY_BACKEND: (&str, &str) = ("WAKERING_BACKEND", "auto");
 
 /// A user whom nobody else is, so that no other process's rings count against the same limit.
 fn somebody() -> u32 {
@@ -27,12 +31,54 @@ fn ring() -> Result<Driver, SetupError> {
     Driver::new(&config)
 }
 
+/// The doctor tells the story of `error`: the cause, one thing to do, and that there is `backend`.
+#[track_caller]
+fn told(error: &SetupError, backend: Option<&'static str>) -> Doctor {
+    let doctor = doctor();
+    assert_eq!(doctor.error().map(SetupError::cause), Some(error.cause()), "{doctor}");
+    assert_eq!(doctor.backend(), backend, "{doctor}");
+    let picture = doctor.to_string();
+    for (name, text) in [
+        ("backend", backend.unwrap_or("none")),
+        ("io_uring", "no"),
+        ("cause", &format!("{:?}", error.cause())),
+        ("remedy", error.remedy()),
+    ] {
+        assert!(picture.contains(&format!("{name:<14}{text}")), "no {name} {text} in\n{picture}");
+    }
+    doctor
+}
+
+/// A driver by default works, without any ring.
+#[track_caller]
+fn works_without_a_ring() {
+    let driver = crate::driver();
+    assert_eq!(driver.backend(), "poll");
+    block_on(&driver, op::nop()).expect("a nop");
+    block_on(&driver, op::timeout(Duration::from_millis(1))).expect("a timer");
+    assert_eq!(driver.counters().operations().collect::<Vec<_>>(), []);
+    let open = open_descriptors();
+    assert!(!open.iter().any(|(_, target)| target.contains("io_uring")), "{open:?}");
+}
+
+/// Given a lane of tests that says which backend it is about; when a driver is made with default
+/// settings and used; then it is on that one. So no lane is on another without being noticed.
+#[test]
+fn a_lane_is_on_its_backend() {
+    in_child("setup::a_lane_is_on_its_backend", || {
+        match std::env::var("WAKERING_TEST_BACKEND").as_deref() {
+            Ok("poll") => works_without_a_ring(),
+            Ok(other) => panic!("WAKERING_TEST_BACKEND={other}: it is `poll`, or not set"),
+            Err(_) => assert_eq!(Some(crate::driver().backend()), doctor().backend()),
+        }
+    });
+}
+
 /// Given a sandbox that refuses io_uring's system calls; when a ring is asked for; then the error
 /// names the filter, and the doctor says the same.
 #[test]
 fn a_filter_that_refuses_is_named() {
-    let any_backend = [("WAKERING_BACKEND", "auto")];
-    in_child_with("setup::a_filter_that_refuses_is_named", &any_backend, || {
+    in_child_with("setup::a_filter_that_refuses_is_named", &[ANY_BACKEND], || {
         forbid_io_uring(EPERM);
         named_as_filter(EPERM);
     });
@@ -42,8 +88,7 @@ fn a_filter_that_refuses_is_named() {
 /// names the filter.
 #[test]
 fn a_filter_that_hides_is_named() {
-    let any_backend = [("WAKERING_BACKEND", "auto")];
-    in_child_with("setup::a_filter_that_hides_is_named", &any_backend, || {
+    in_child_with("setup::a_filter_that_hides_is_named", &[ANY_BACKEND], || {
         forbid_io_uring(ENOSYS);
         named_as_filter(ENOSYS);
     });
@@ -61,15 +106,9 @@ fn named_as_filter(errno: i32) {
     assert!(error.evidence().contains("seccomp") && error.remedy().contains("seccomp"), "{error}");
     assert_eq!(open_descriptors(), before);
 
-    let doctor = doctor();
-    assert_eq!(doctor.error().map(SetupError::cause), Some(SetupCause::Seccomp));
-    let picture = doctor.to_string();
-    assert!(
-        picture.contains("io_uring      no") && picture.contains("a filter is in force"),
-        "{picture}"
-    );
-    assert_eq!(doctor.backend(), Some("poll"));
-    assert!(picture.contains("backend       poll"), "{picture}");
+    let doctor = told(&error, Some("poll"));
+    assert!(doctor.to_string().contains("a filter is in force"), "{doctor}");
+    works_without_a_ring();
 }
 
 /// Given an ordinary user who may lock 64 KiB; when a ring is asked for; then a smaller one comes
@@ -84,6 +123,10 @@ fn little_locked_memory_gives_a_smaller_ring() {
         drop_privileges(somebody());
         let driver = ring().unwrap_or_else(|error| panic!("{error}"));
         block_on(&driver, op::nop()).expect("a nop");
+        drop(driver);
+        let doctor = doctor();
+        assert_eq!(doctor.backend(), Some("uring"), "{doctor}");
+        assert!(doctor.to_string().contains("memlock       64 KiB"), "{doctor}");
     });
 }
 
@@ -95,7 +138,7 @@ fn no_locked_memory_is_named() {
     if !ring_or_skip(NAME) {
         return;
     }
-    let output = in_child(NAME, || {
+    in_child_with(NAME, &[ANY_BACKEND], || {
         limit(Limit::LockedMemory, 0);
         drop_privileges(somebody());
         let before = open_descriptors();
@@ -110,8 +153,9 @@ fn no_locked_memory_is_named() {
         );
         assert!(error.remedy().contains("ulimit -l"), "{error}");
         assert_eq!(open_descriptors(), before);
+        told(&error, Some("poll"));
+        works_without_a_ring();
     });
-    print!("{output}");
 }
 
 /// Given a process that has run out of descriptors; when a driver is asked for, again with each one
@@ -119,10 +163,11 @@ fn no_locked_memory_is_named() {
 /// open of those that failed.
 #[test]
 fn running_out_of_descriptors_at_every_step_is_named() {
-    if !ring_or_skip("setup::running_out_of_descriptors_at_every_step_is_named") {
+    const NAME: &str = "setup::running_out_of_descriptors_at_every_step_is_named";
+    if !ring_or_skip(NAME) {
         return;
     }
-    in_child("setup::running_out_of_descriptors_at_every_step_is_named", || {
+    in_child_with(NAME, &[ANY_BACKEND], || {
         limit(Limit::OpenFiles, 64);
         let before = open_descriptors();
         let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
@@ -140,6 +185,9 @@ fn running_out_of_descriptors_at_every_step_is_named() {
                         error.evidence().contains("64") && error.remedy().contains("ulimit -n"),
                         "{error}"
                     );
+                    if refused.is_empty() {
+                        told(&error, None);
+                    }
                     refused.push(error.operation());
                 }
             }

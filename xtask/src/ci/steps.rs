@@ -31,12 +31,14 @@ const fn weekly(
 
 /// All steps: the README's own commands first and last.
 pub(super) const STEPS: &[Step] = &[
-    daily("test", 20, |run| run.lane(lanes::DEFAULT, &[])),
+    daily("test", 20, |run| run.lane(lanes::DEFAULT, &[], &[])),
     daily("fmt", 2, |run| run.cargo("fmt", &["fmt", "--all", "--check"], &[])),
     daily("tidy", 2, |run| tidy::check(run.root)),
     daily("clippy", 10, clippy),
-    daily("test-t0", 10, |run| run.lane("t0", &[("WAKERING_CAPS", "t0")])),
-    daily("test-t1", 10, |run| run.lane("t1", &[("WAKERING_CAPS", "t1")])),
+    daily("test-t0", 10, |run| run.lane("t0", &[], &[("WAKERING_CAPS", "t0")])),
+    daily("test-t1", 10, |run| run.lane("t1", &[], &[("WAKERING_CAPS", "t1")])),
+    daily("test-poll", 10, |run| run.lane("poll", &[], &[POLL, ON_POLL])),
+    daily("test-forbidden", 10, |run| run.lane("forbidden", &FORBID_URING, &[ON_POLL])),
     daily("examples", 5, examples),
     daily("docs", 5, docs),
     daily("futures", 3, futures),
@@ -45,11 +47,22 @@ pub(super) const STEPS: &[Step] = &[
     daily("kernels", 20, kernels),
     daily("bench", 15, bench),
     weekly("matrix", 60, |run| kernel_matrix(run, matrix::Options::default(), "")),
+    weekly("test-hidden", 10, |run| run.lane("hidden", &HIDE_URING, &[ON_POLL])),
     weekly("features", 30, features),
     weekly("publish", 30, publish),
     weekly("oracle", 15, |run| oracle::compare(run.root, oracle::SEED)),
     weekly("rivals", 30, rivals),
 ];
+
+/// Asks for the backend without a ring.
+const POLL: (&str, &str) = ("WAKERING_BACKEND", "poll");
+
+/// Tells the tests which backend they have to find themselves on.
+const ON_POLL: (&str, &str) = ("WAKERING_TEST_BACKEND", "poll");
+
+/// What cargo has to be told in front of a command that finds io_uring refused, or missing.
+const FORBID_URING: [&str; 4] = ["xtask", "forbid-uring", "--", "cargo"];
+const HIDE_URING: [&str; 5] = ["xtask", "forbid-uring", "enosys", "--", "cargo"];
 
 impl Run<'_> {
     /// A command of cargo, for which a machine may be as slow as those of CI are.
@@ -85,11 +98,17 @@ impl Run<'_> {
         }
     }
 
-    /// The README's command for the tests, in one environment.
-    fn lane(&mut self, lane: &'static str, env: &[(&str, &str)]) -> Result<String, String> {
+    /// The README's command for the tests, in one environment: behind the words `around`, and with
+    /// the variables `env`.
+    fn lane(
+        &mut self,
+        lane: &'static str,
+        around: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<String, String> {
         let name = format!("test-{lane}");
-        let args = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
-        let finished = self.finish(&name, &args, env)?;
+        let test = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
+        let finished = self.finish(&name, &[around, &test].concat(), env)?;
         self.judge(lane, &finished)
     }
 
@@ -97,7 +116,11 @@ impl Run<'_> {
     fn judge(&mut self, lane: &'static str, finished: &Finished) -> Result<String, String> {
         let text = fs::read_to_string(self.root.join(".ci/skips.txt"))
             .map_err(|error| format!("cannot read .ci/skips.txt: {error}"))?;
-        let place = Place { lanes: &[lane], kernel: lanes::own_kernel() };
+        let lanes: &[&str] = match lane {
+            "forbidden" | "hidden" => &["forbidden", "poll"],
+            lane => &[lane],
+        };
+        let place = Place { lanes, kernel: lanes::own_kernel() };
         let allowed = lanes::allowed(&text, &place)?;
         let tally = Tally::read(&finished.stdout());
         let whole_suite = env_lane(lane);
@@ -250,25 +273,42 @@ fn kernel_matrix(
     Ok(matrix::run(run.root, &options)? + left_out)
 }
 
-/// The README's other command: the main job.
+/// The README's other command: the main job, on the best backend and, for a moment, without a ring.
 fn bench(run: &mut Run<'_>) -> Result<String, String> {
+    let best = main_job(run, "bench", "3s", None)?;
+    let poll = main_job(run, "bench-poll", "1s", Some("poll"))?;
+    Ok(format!("{best}; {poll}"))
+}
+
+/// Runs the main job, on `backend` if it is asked for.
+fn main_job(
+    run: &Run<'_>,
+    name: &str,
+    duration: &str,
+    backend: Option<&str>,
+) -> Result<String, String> {
     let args = ["run", "--release", "-p", "bench-harness", "--"];
-    let options = ["--quiet", "--json", "-", "--duration", "3s"];
-    let finished = run.finish("bench", &[&args[..], &options].concat(), &[])?;
+    let options = ["--quiet", "--json", "-", "--duration", duration];
+    let env: Vec<_> = backend.map(|backend| ("WAKERING_BACKEND", backend)).into_iter().collect();
+    let finished = run.finish(name, &[&args[..], &options].concat(), &env)?;
     run.good(&finished)?;
     let report: Value = serde_json::from_str(&finished.stdout())
         .map_err(|error| format!("the report is no JSON: {error}\n{}", finished.tail()))?;
-    judge_report(&report).map_err(|wrong| format!("{wrong}\n{}", finished.tail()))
+    judge_report(&report, backend).map_err(|wrong| format!("{wrong}\n{}", finished.tail()))
 }
 
-fn judge_report(report: &Value) -> Result<String, String> {
+fn judge_report(report: &Value, asked: Option<&str>) -> Result<String, String> {
+    let backend = report["environment"]["backend"].as_str().ok_or("no backend is named")?;
+    if asked.is_some_and(|asked| asked != backend) {
+        return Err(format!("on {backend}, which was not asked for"));
+    }
     let number = |key: &str| report[key].as_f64().ok_or_else(|| format!("no number `{key}`"));
     let (ok, failed, rate) = (number("ok")?, number("failed")?, number("requests_per_s")?);
     let errors = report["errors"].as_array().map_or(0, Vec::len);
     if ok <= 1000.0 || failed > 0.0 || errors > 0 {
         return Err(format!("{ok} good responses, {failed} failed, {errors} classes of errors"));
     }
-    Ok(format!("{ok} good responses, {rate:.0}/s"))
+    Ok(format!("{ok} good responses, {rate:.0}/s on {backend}"))
 }
 
 /// Every subset of every package's features compiles.
@@ -324,14 +364,20 @@ mod tests {
     #[test]
     fn a_report_is_good_with_a_thousand_good_responses_and_no_bad_one() {
         let report = |ok: u64, failed: u64, errors: Value| {
-            judge_report(&json!({
-                "ok": ok, "failed": failed, "errors": errors, "requests_per_s": 1234.5
-            }))
+            json!({
+                "ok": ok, "failed": failed, "errors": errors, "requests_per_s": 1234.5,
+                "environment": {"backend": "poll"},
+            })
         };
-        assert_eq!(report(1001, 0, json!([])).unwrap(), "1001 good responses, 1234/s");
+        let good = report(1001, 0, json!([]));
+        assert_eq!(judge_report(&good, None).unwrap(), "1001 good responses, 1234/s on poll");
+        assert!(judge_report(&good, Some("poll")).is_ok());
+        assert!(judge_report(&good, Some("uring")).unwrap_err().contains("on poll"));
+        let report = |ok, failed, errors| judge_report(&report(ok, failed, errors), None);
         assert!(report(1000, 0, json!([])).is_err());
         assert!(report(5000, 1, json!([])).is_err());
         assert!(report(5000, 0, json!([{"class": "connect"}])).is_err());
-        assert!(judge_report(&json!({"ok": 5000})).unwrap_err().contains("failed"));
+        let nothing = json!({"ok": 5000, "environment": {"backend": "poll"}});
+        assert!(judge_report(&nothing, None).unwrap_err().contains("failed"));
     }
 }

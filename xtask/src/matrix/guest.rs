@@ -65,7 +65,9 @@ impl Plan<'_> {
 
     /// The plan as the guest's shell reads it.
     fn script(&self) -> String {
-        let mut script = format!("export WAKERING_TEST_PATIENCE={PATIENCE}\n");
+        // The machine is the tests' own: they may put its switches.
+        let guest = "export WAKERING_TEST_GUEST=1";
+        let mut script = format!("export WAKERING_TEST_PATIENCE={PATIENCE}\n{guest}\n");
         for backend in self.backends {
             // The ring is what a program gets that asks for nothing.
             script.push_str(&match *backend {

@@ -54,7 +54,8 @@ const ARROWS: &[Arrow] = &[
             "signal-hook",
         ],
     },
-    Arrow { from: "xtask", ours: &[], others: &["flate2", "serde_json"] },
+    // For the filter under which `forbid-uring` starts its command.
+    Arrow { from: "xtask", ours: &[DRIVER], others: &["flate2", "serde_json"] },
 ];
 
 /// How many crates a user of the facade builds at most.

@@ -17,7 +17,21 @@ const ROOTS: &[(&str, &str)] = &[
 const KERNEL_FREE: &[&str] = &["runtime/src/", "net/src/", "fs/src/", "http/src/", "src/"];
 
 /// The crates that know the kernel.
-const KERNEL_CRATES: &[&str] = &["libc", "io_uring", "rustix", "socket2"];
+const KERNEL_CRATES: &[&str] = &["libc", "rustix", "socket2"];
+
+/// The folders of programs that run on every backend alike.
+const PROGRAMS: &[&str] = &["bench-harness/src/"];
+
+/// What only a source that tells backends apart has to say.
+const BACKENDS: &[&str] = &[
+    "Backend::Uring",
+    "Backend::Poll",
+    r#""uring""#,
+    r#""poll""#,
+    "WAKERING_BACKEND",
+    "io_uring",
+    "epoll",
+];
 
 /// Folders of one machine. Split, so that this file does not complain about itself.
 const PLACES: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/tm", "p/")];
@@ -57,6 +71,11 @@ pub(super) fn complaints(path: &str, text: &str) -> Vec<String> {
             for name in KERNEL_CRATES.iter().filter(|name| kernel_free && names(line, name)) {
                 complain(format!("{name} is known to ring-driver only"));
             }
+            let backend_free =
+                kernel_free || PROGRAMS.iter().any(|folder| path.starts_with(folder));
+            for word in BACKENDS.iter().filter(|word| backend_free && code(line).contains(*word)) {
+                complain(format!("{word} tells backends apart, which ring-driver alone does"));
+            }
         }
     }
     if path.ends_with(".rs") && !text.starts_with("//!") {
@@ -74,9 +93,14 @@ pub(super) fn complaints(path: &str, text: &str) -> Vec<String> {
     complaints
 }
 
+/// What stands in front of a line's comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or(line)
+}
+
 /// Whether a line of code, not a comment, reaches into the crate `name`.
 fn names(line: &str, name: &str) -> bool {
-    let code = line.split("//").next().unwrap_or(line);
+    let code = code(line);
     let path = format!("{name}::");
     let reaches = |at: usize| {
         let before = code[..at].chars().next_back();
@@ -146,6 +170,20 @@ mod tests {
         assert!(of("net/src/tcp.rs", "let s = my_libc::getpid();").is_empty());
         assert!(of("ring-driver/src/call.rs", "    libc::getpid();").is_empty());
         assert!(of("ring-driver/src/lib.rs", "    libc::getpid();").len() == 1, "the deny");
+    }
+
+    #[test]
+    fn nothing_above_the_driver_tells_backends_apart() {
+        for word in BACKENDS {
+            let line = format!("    if it == {word} {{}}");
+            for folder in KERNEL_FREE.iter().chain(PROGRAMS) {
+                assert_eq!(of(&format!("{folder}file.rs"), &line).len(), 1, "{folder}, {word}");
+            }
+            assert!(of("ring-driver/src/doctor.rs", &line).is_empty());
+            assert!(of("tests/limits.rs", &line).is_empty());
+            assert!(of("net/src/tcp.rs", &format!("    /// {word}")).is_empty());
+        }
+        assert!(of("runtime/src/builder.rs", "use wakering_ring_driver::Backend;").is_empty());
     }
 
     #[test]
