@@ -53,7 +53,7 @@ fn nothing_of_a_driver_goes_along() {
             return block_on(&driver(), op::nop()).expect("a nop");
         }
         let drivers = [driver(), on(Backend::Poll)];
-        let receives = drivers.each_ref().map(|driver| {
+        let _receives = drivers.each_ref().map(|driver| {
             let (ours, theirs) = UnixStream::pair().unwrap();
             let mut receive = op::recv(&adopt(driver, ours), vec![0; 4]);
             assert!(poll_once(driver, &mut receive, &Arc::new(Wakes::default())).is_pending());
@@ -63,8 +63,6 @@ fn nothing_of_a_driver_goes_along() {
         // Each driver has a notifier and a ring or an epoll instance; each receive has two ends.
         assert!(nameless().len() >= inherited.len() + 8, "{:?}", nameless());
         exec(NAME, "");
-        #[expect(unreachable_code)]
-        drop((drivers, receives));
     });
 }
 
@@ -97,7 +95,7 @@ fn a_ring_of_somebody_else_does_no_harm() {
             return assert_eq!(rings(), foreign);
         }
         let foreign = on(Backend::Uring);
-        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
         let mut receive = op::recv(&adopt(&foreign, ours), vec![0; 4]);
         assert!(poll_once(&foreign, &mut receive, &Arc::new(Wakes::default())).is_pending());
         foreign.turn(Wait::Now);
@@ -105,7 +103,5 @@ fn a_ring_of_somebody_else_does_no_harm() {
         // SAFETY: takes numbers; the descriptor stays open across exec.
         assert_eq!(unsafe { libc::fcntl(ring, libc::F_SETFD, 0) }, 0);
         exec(NAME, &ring.to_string());
-        #[expect(unreachable_code)]
-        drop((receive, theirs));
     });
 }
