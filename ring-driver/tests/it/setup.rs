@@ -118,7 +118,8 @@ fn little_locked_memory_gives_a_smaller_ring() {
     if !ring_or_skip("setup::little_locked_memory_gives_a_smaller_ring") {
         return;
     }
-    in_child("setup::little_locked_memory_gives_a_smaller_ring", || {
+    let name = "setup::little_locked_memory_gives_a_smaller_ring";
+    in_child_with(name, &[ANY_BACKEND], || {
         limit(Limit::LockedMemory, 64 * 1024);
         drop_privileges(somebody());
         let driver = ring().unwrap_or_else(|error| panic!("{error}"));
