@@ -33,7 +33,7 @@ pub fn with_report(open: bool, with: impl FnOnce(&Report<'_>)) {
         embedded: open,
         division: open.then(|| Division { server: 0, client: vec![1] }),
         host: Host { kernel: "6.1.0".into(), cpu: None, cores: 2 },
-        environment: Environment { backend: "backend", capabilities: vec!["ext_arg".into()] },
+        environment: Environment { backend: "memory", capabilities: vec!["ext_arg".into()] },
         outcome: Outcome {
             tally: tally(open),
             duration_ns: 1_000_000_000,
