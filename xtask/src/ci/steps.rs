@@ -298,7 +298,7 @@ fn main_job(
 }
 
 fn judge_report(report: &Value, asked: Option<&str>) -> Result<String, String> {
-    let backend = report["environment"]["backend"].as_str().ok_or("no backend is named")?;
+    let backend = report["env"]["backend"].as_str().ok_or("no backend is named")?;
     if asked.is_some_and(|asked| asked != backend) {
         return Err(format!("on {backend}, which was not asked for"));
     }
@@ -366,7 +366,7 @@ mod tests {
         let report = |ok: u64, failed: u64, errors: Value| {
             json!({
                 "ok": ok, "failed": failed, "errors": errors, "requests_per_s": 1234.5,
-                "environment": {"backend": "poll"},
+                "env": {"backend": "poll"},
             })
         };
         let good = report(1001, 0, json!([]));
@@ -377,7 +377,7 @@ mod tests {
         assert!(report(1000, 0, json!([])).is_err());
         assert!(report(5000, 1, json!([])).is_err());
         assert!(report(5000, 0, json!([{"class": "connect"}])).is_err());
-        let nothing = json!({"ok": 5000, "environment": {"backend": "poll"}});
+        let nothing = json!({"ok": 5000, "env": {"backend": "poll"}});
         assert!(judge_report(&nothing, None).unwrap_err().contains("failed"));
     }
 }
