@@ -124,15 +124,17 @@ impl Core {
         counters
     }
 
-    /// Hands the request of `key`, which has taken its place, to the backend. Whether it is over
-    /// already.
-    pub(super) fn launch(&mut self, key: Key, request: &Request) -> bool {
-        let user_data = key.user_data();
-        let answer = self.backend.push(request, user_data);
-        if let Some(outcome) = answer {
-            self.on_completion(Completion { user_data, outcome });
+    /// Hands a request to the backend: the name of its flight, for which a slot is to be taken now,
+    /// or the outcome, if it is over and never flies.
+    pub(super) fn launch(&mut self, request: &Request) -> Result<Key, Outcome> {
+        let key = self.slots.next();
+        match self.backend.push(request, key.user_data()) {
+            None => Ok(key),
+            Some(outcome) => {
+                self.tally.completions += 1;
+                Err(outcome)
+            }
         }
-        answer.is_some()
     }
 
     /// Whether completions wait, or something must be done outside the core before anybody may
@@ -264,21 +266,32 @@ impl Core {
                 self.free_flight_ended(key, descriptor);
             }
             Some(Home::Side { descriptor, lane }) => {
-                let mut slot = self.slots.remove(key);
-                let state = &mut self.descriptors[descriptor as usize];
-                let side = match lane {
-                    Lane::Write => &mut state.write,
-                    _ => &mut state.read,
-                };
-                // A send that was cancelled has lost bytes.
-                if lane == Lane::Write || keeps_something(lane, outcome) {
-                    slot.kept.put_back(outcome, side.shelf());
-                }
-                self.after.free.push(slot.kept);
-                self.free_side(descriptor, lane);
+                let slot = self.slots.remove(key);
+                self.leave_to_side(slot.kept, outcome, descriptor, lane);
             }
             None => {}
         }
+    }
+
+    /// The side is free again, with what an operation that nobody waits for has brought.
+    pub(super) fn leave_to_side(
+        &mut self,
+        mut kept: Kept,
+        outcome: Outcome,
+        descriptor: u32,
+        lane: Lane,
+    ) {
+        let state = &mut self.descriptors[descriptor as usize];
+        let side = match lane {
+            Lane::Write => &mut state.write,
+            _ => &mut state.read,
+        };
+        // A send that was cancelled has lost bytes.
+        if lane == Lane::Write || keeps_something(lane, outcome) {
+            kept.put_back(outcome, side.shelf());
+        }
+        self.after.free.push(kept);
+        self.free_side(descriptor, lane);
     }
 
     /// The kernel is done with the operation on this side.

@@ -11,7 +11,7 @@ use crate::error::RuntimeError;
 use crate::fd::Fd;
 use crate::in_flight::{Home, Kept, Key, OnDrop, Slot, State};
 use crate::op::{Lane, MultiOperation, Operation};
-use crate::request::{Number, Request};
+use crate::request::Number;
 
 impl Core {
     pub(super) fn begin<O: Operation>(
@@ -36,6 +36,10 @@ impl Core {
         match (O::LANE, fd) {
             (Lane::Free, fd) => {
                 let (kept, request) = Kept::new(operation, number, &mut self.cells);
+                let key = match self.launch(&request) {
+                    Ok(key) => key,
+                    Err(outcome) => return Begun::Served(self.unpack(kept), outcome),
+                };
                 let account = self.paying;
                 self.accounts.submitted(account);
                 let descriptor = match fd {
@@ -49,13 +53,12 @@ impl Core {
                     true => Recall::Cancellable,
                     false => Recall::Futile,
                 };
-                let home = Home::Account { account, recall, descriptor };
-                let key = self.slots.insert(kept, home, State::Waiting);
                 if let Some(far_end) = far_end {
                     self.descriptors[far_end].free_flights += 1;
                     self.far_ends.push((key, far_end as u32));
                 }
-                self.take_off(key, &request, caller)
+                let home = Home::Account { account, recall, descriptor };
+                self.take_off(key, kept, home, caller)
             }
             (Lane::Read, Some(fd)) => {
                 self.begin_read(operation, fd.index(), number, queued, caller)
@@ -70,16 +73,15 @@ impl Core {
         }
     }
 
-    /// Launches a flight that has a future, whose waker is needed only if it has to wait.
+    /// Takes the slot of a flight that has a future.
     pub(super) fn take_off<O>(
         &mut self,
         key: Key,
-        request: &Request,
+        kept: Kept,
+        home: Home,
         caller: &mut Caller<'_>,
     ) -> Begun<O> {
-        if self.launch(key, request) {
-            return Begun::Over(key);
-        }
+        self.slots.insert(key, kept, home, State::Waiting);
         if let Some(slot) = self.slots.get(key) {
             caller.stay_in(&mut slot.waker);
         }
@@ -127,7 +129,7 @@ impl Core {
     }
 
     #[allow(unsafe_code)]
-    fn unpack<O: Operation>(&mut self, kept: Kept) -> O {
+    pub(super) fn unpack<O: Operation>(&mut self, kept: Kept) -> O {
         // SAFETY: a key is made by `begin::<O>` and held by the one `Op<O>` or `Multi<O>` that
         // began; slots check that it is not stale.
         unsafe { kept.into_operation(&mut self.cells) }

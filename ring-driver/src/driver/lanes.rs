@@ -58,9 +58,13 @@ impl Core {
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
-        let key = self.slots.insert(kept, home, State::Waiting);
-        self.occupy_read(descriptor, key);
-        self.take_off(key, &request, caller)
+        match self.launch(&request) {
+            Ok(key) => {
+                self.occupy_read(descriptor, key);
+                self.take_off(key, kept, home, caller)
+            }
+            Err(outcome) => Begun::Served(self.unpack(kept), outcome),
+        }
     }
 
     pub(super) fn begin_write<O: Operation>(
@@ -87,9 +91,13 @@ impl Core {
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
-        let key = self.slots.insert(kept, home, State::Waiting);
-        self.descriptors[descriptor].write.in_flight = Some(key);
-        self.take_off(key, &request, caller)
+        match self.launch(&request) {
+            Ok(key) => {
+                self.descriptors[descriptor].write.in_flight = Some(key);
+                self.take_off(key, kept, home, caller)
+            }
+            Err(outcome) => Begun::Served(self.unpack(kept), outcome),
+        }
     }
 
     /// `key` is the side's receive from now on, paid by whoever is polled.
@@ -192,8 +200,11 @@ impl Core {
         let state = &mut self.descriptors[descriptor as usize];
         let number = state.number;
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
-        let home = Home::Side { descriptor, lane: O::LANE };
-        let key = self.slots.insert(kept, home, State::Abandoned);
+        let key = match self.launch(&request) {
+            Ok(key) => key,
+            Err(outcome) => return self.leave_to_side(kept, outcome, descriptor, O::LANE),
+        };
+        self.slots.insert(key, kept, Home::Side { descriptor, lane: O::LANE }, State::Abandoned);
         let state = &mut self.descriptors[descriptor as usize];
         let side = match O::LANE {
             Lane::Write => &mut state.write,
@@ -201,7 +212,6 @@ impl Core {
         };
         debug_assert!(side.in_flight.is_none(), "a side holds one operation");
         side.in_flight = Some(key);
-        self.launch(key, &request);
     }
 
     /// Puts the outcome of a taken slot on the shelf of its side.

@@ -350,11 +350,9 @@ impl Drop for Entered {
 /// What became of an operation that wanted to start.
 pub(crate) enum Begun<O> {
     InFlight(Key),
-    /// It was in flight, and its outcome lies in the slot.
-    Over(Key),
     /// Its side is occupied; it is counted there and its waker will be woken.
     Queued(O),
-    /// Answered without the kernel.
+    /// It is over: by what was left for it, or because the backend has answered at once.
     Served(O, Outcome),
     Refused(O, io::Error),
 }

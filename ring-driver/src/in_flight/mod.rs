@@ -82,13 +82,19 @@ impl Slots {
         Slots { slots: Slab::with_capacity(64), next_generation: 0 }
     }
 
-    pub(crate) fn insert(&mut self, kept: Kept, home: Home, state: State) -> Key {
-        let generation = self.next_generation;
+    /// The name of the next flight.
+    pub(crate) fn next(&self) -> Key {
+        Key { index: self.slots.vacant_key() as u32, generation: self.next_generation }
+    }
+
+    /// Begins the flight that `key` is the next name for.
+    pub(crate) fn insert(&mut self, key: Key, kept: Kept, home: Home, state: State) {
+        debug_assert_eq!(key, self.next());
         // Generations stay below the patterns that backends reserve for themselves.
-        self.next_generation = (generation + 1) & 0x00ff_ffff;
+        self.next_generation = (key.generation + 1) & 0x00ff_ffff;
         let outcome = Outcome::plain(0);
-        let slot = Slot { waker: None, kept, outcome, home, generation, state };
-        Key { index: self.slots.insert(slot) as u32, generation }
+        let generation = key.generation;
+        self.slots.insert(Slot { waker: None, kept, outcome, home, generation, state });
     }
 
     pub(crate) fn get(&mut self, key: Key) -> Option<&mut Slot> {

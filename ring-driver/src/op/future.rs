@@ -141,7 +141,6 @@ impl<O: Operation> Future for Op<O> {
                             self.stage = Stage::InFlight(key);
                             return Poll::Pending;
                         }
-                        Begun::Over(key) => self.stage = Stage::InFlight(key),
                         Begun::Queued(operation) => {
                             self.stage = Stage::Queued(operation);
                             return Poll::Pending;

@@ -118,7 +118,7 @@ impl<O: MultiOperation> Multi<O> {
                 Stage::Ended => unreachable!("looked at just above"),
             };
             match driver.begin(operation, Some(&self.fd), queued, cx.waker()) {
-                Begun::InFlight(key) | Begun::Over(key) => self.stage = Stage::InFlight(key),
+                Begun::InFlight(key) => self.stage = Stage::InFlight(key),
                 Begun::Queued(operation) => {
                     self.stage = Stage::Queued(operation);
                     return Poll::Pending;

@@ -4,7 +4,7 @@
 //! and those of one descriptor form a list through the table. Nothing is allocated for a wait.
 
 use crate::call::{Attempt, Class};
-use crate::request::UserData;
+use crate::request::{Number, UserData};
 use crate::time::Instant;
 
 /// The end of a list.
@@ -13,6 +13,8 @@ pub(super) const NO_FLIGHT: u32 = u32::MAX;
 pub(super) struct Flight {
     pub(super) user_data: UserData,
     pub(super) attempt: Attempt,
+    /// The descriptor that it is about, if it is about one.
+    pub(super) fd: Number,
     pub(super) class: Class,
     /// When it is due, if it waits for a time and not for its descriptor.
     pub(super) due: Option<Instant>,
@@ -23,7 +25,8 @@ pub(super) struct Flight {
 
 impl Flight {
     pub(super) fn new(user_data: UserData, attempt: Attempt, class: Class) -> Flight {
-        Flight { user_data, attempt, class, due: None, waits: 0, next: NO_FLIGHT }
+        let fd = attempt.request().fd();
+        Flight { user_data, attempt, fd, class, due: None, waits: 0, next: NO_FLIGHT }
     }
 }
 

@@ -133,7 +133,7 @@ impl Poll {
     /// happened already. What the pool is at goes on.
     pub(crate) fn cancel(&mut self, target: UserData) {
         let Some(flight) = self.flights.find(target) else { return };
-        let (slot, due, fd) = (target.slot(), flight.due, flight.attempt.request().fd().0);
+        let (slot, due, fd) = (target.slot(), flight.due, flight.fd.0);
         match due {
             Some(due) => {
                 self.deadlines.remove(&(due, slot));
@@ -148,10 +148,10 @@ impl Poll {
             // An error of this call is no news of the listener: it may be short of descriptors for
             // a connection that is not there.
             Request::Accept { .. } | Request::AcceptMulti { .. } => {
-                let tried = self.proceed(&mut flight.attempt);
+                let tried = self.proceed(&mut flight);
                 tried.filter(|outcome| outcome.errno().is_none())
             }
-            _ => self.proceed(&mut flight.attempt),
+            _ => self.proceed(&mut flight),
         };
         let cancelled = || Outcome::plain(flight.attempt.ended_by(-libc::ECANCELED));
         self.finish(&flight, outcome.unwrap_or_else(cancelled));
@@ -206,7 +206,7 @@ impl Poll {
 
     /// Makes the call, unless it would be in vain, and has the flight wait if it was.
     fn advance(&mut self, mut flight: Flight) {
-        let fd = flight.attempt.request().fd().0;
+        let fd = flight.fd.0;
         // To poll is to ask, so what is remembered is no answer.
         let is_question = matches!(flight.attempt.request(), Request::Poll { .. });
         let direction = Direction::of(flight.class).filter(|_| !is_question);
@@ -214,7 +214,7 @@ impl Poll {
             if self.is_contested(flight.attempt.request()) {
                 return self.call_on_pool(*flight.attempt.request(), flight.user_data);
             }
-            if let Some(outcome) = self.proceed(&mut flight.attempt) {
+            if let Some(outcome) = self.proceed(&mut flight) {
                 return self.finish(&flight, outcome);
             }
             if let Some(direction) = direction {
@@ -241,7 +241,8 @@ impl Poll {
     }
 
     /// Makes the call without waiting; `None` asks to make it again later.
-    fn proceed(&mut self, attempt: &mut Attempt) -> Option<Outcome> {
+    fn proceed(&mut self, flight: &mut Flight) -> Option<Outcome> {
+        let Flight { attempt, fd, .. } = flight;
         let (outcome, room) = match *attempt.request() {
             Request::RecvPooled { fd, .. } | Request::RecvMulti { fd, .. } => {
                 self.receive_pooled(fd)?
@@ -250,8 +251,7 @@ impl Poll {
             _ => (Outcome::plain(attempt.proceed()?), 0),
         };
         if (1..room as i32).contains(&outcome.result) {
-            let fd = attempt.request().fd();
-            let is_drained = self.is_drained_by(fd);
+            let is_drained = self.is_drained_by(*fd);
             self.watches.of(fd.0).set_idle(Direction::In, is_drained);
         }
         Some(outcome)
@@ -324,7 +324,7 @@ impl Poll {
 
     fn finish(&mut self, flight: &Flight, outcome: Outcome) {
         self.complete(flight.user_data, outcome);
-        let fd = flight.attempt.request().fd();
+        let fd = flight.fd;
         if fd == Number::NONE {
             return;
         }
