@@ -39,7 +39,7 @@ pub(crate) fn choose(
             tell(&format!("backend {URING}, {}", ring.capabilities().tier()));
             Ok(Backend::Uring(Box::new(ring)))
         }
-        Some(Err(error)) if !is_enough(asked, Some(error.cause())) => Err(error),
+        Some(Err(error)) if decide(asked, Some(error.cause())).is_none() => Err(error),
         refused => {
             let polling = poll::Poll::new(remote, pool).map_err(|error| {
                 let object = "the driver's epoll instance".to_owned();
@@ -93,11 +93,6 @@ pub(crate) fn decide(asked: config::Backend, no_ring: Option<SetupCause>) -> Opt
         (config::Backend::Auto, Some(SetupCause::Setting | SetupCause::OutOfDescriptors)) => None,
         (config::Backend::Auto, Some(_)) => Some(POLL),
     }
-}
-
-/// Whether there is a backend even without the ring.
-fn is_enough(asked: config::Backend, no_ring: Option<SetupCause>) -> bool {
-    decide(asked, no_ring).is_some()
 }
 
 /// Says which way it went, if somebody wants to know, and only if that is news: programs have many
