@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use wakering_ring_driver::AccountId;
 
 use super::current::TaskInfo;
-use super::state::{Cancel, State};
+use super::state::{Cancel, State, Wake};
 use crate::home::Home;
 
 /// What is known of a task whatever its future is.
@@ -54,6 +54,16 @@ impl Header {
     /// The future has ended and left operations behind.
     pub(crate) fn drain(&self) {
         self.state.drain();
+    }
+
+    /// Whether only what the future has left behind keeps the task from being over.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.is_draining()
+    }
+
+    /// Queues the task, unless it is.
+    pub(crate) fn wake(&self) -> Wake {
+        self.state.wake()
     }
 
     /// Asks for the end of the task.
