@@ -41,6 +41,8 @@ mod account;
 pub mod blocking;
 /// Its settings.
 mod builder;
+/// What somebody else may end early.
+mod charged;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;

@@ -14,12 +14,24 @@ mod header;
 pub(crate) mod cell;
 /// What it knows of itself.
 mod current;
+/// Many futures in one task, which go on.
+mod future_set;
+/// All of them.
+mod gather;
 /// Waiting for a task and ending it.
 mod handle;
 /// What it is called by machines.
 mod id;
 /// Everything about a task that one atomic word tells.
 mod state;
+/// The first of many futures.
+mod race;
+/// The first that succeeds, one begun after the other.
+mod race_staggered;
+/// All of them, whatever they come to.
+mod settle;
+/// Some of them.
+mod wait;
 /// How it lets others go first.
 mod yield_now;
 
@@ -28,8 +40,14 @@ mod races;
 
 pub use builder::{Builder, spawn};
 pub use current::{TaskInfo, current};
+pub use future_set::{FutureSet, completed};
+pub use gather::gather;
 pub use handle::{JoinError, JoinHandle};
 pub use id::Id;
+pub use race::race;
+pub use race_staggered::{Attempt, race_staggered};
+pub use settle::settle;
+pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};

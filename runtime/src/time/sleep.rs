@@ -90,7 +90,7 @@ struct Timer {
 }
 
 impl Sleep {
-    pub(super) fn new(deadline: Option<Instant>) -> Sleep {
+    pub(crate) fn new(deadline: Option<Instant>) -> Sleep {
         Sleep { deadline, timer: None }
     }
 

@@ -11,6 +11,7 @@ mod panic;
 mod run;
 mod spawn;
 mod time;
+mod together;
 
 use std::cell::Cell;
 use std::future::Future;
