@@ -38,7 +38,7 @@ mod yield_now;
 #[cfg(test)]
 mod races;
 
-pub use builder::{Builder, spawn};
+pub use builder::{Builder, spawn, spawn_eager};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};
 pub use gather::gather;
@@ -51,5 +51,5 @@ pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
-pub(crate) use header::Place;
+pub(crate) use header::{Header, Place};
 pub(crate) use state::Cancel;
