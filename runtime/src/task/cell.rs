@@ -213,6 +213,7 @@ impl<F: Future> TaskCell<F> {
                 discard(&self.header, output);
             }
         }
+        self.header.call_back();
     }
 }
 
@@ -386,6 +387,11 @@ impl<T> Joiner<T> {
 
     pub(crate) fn info(&self) -> &TaskInfo {
         &self.task.header().info
+    }
+
+    /// Has `callback` called once the task is over.
+    pub(crate) fn on_done(&self, callback: impl FnOnce(&TaskInfo) + Send + 'static) {
+        self.task.header().on_done(Box::new(callback));
     }
 
     pub(crate) fn is_done(&self) -> bool {

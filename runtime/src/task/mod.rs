@@ -6,12 +6,16 @@
 //! [`cancel`](crate::task::JoinHandle::cancel); then the kernel operations that the future left behind have
 //! their final completion; then the handle resolves.
 
+/// One that ends with its handle.
+mod abort_on_drop;
 /// Making one.
 mod builder;
 /// What is known of it whatever its future is.
 mod header;
 /// The allocation, and the only unsafe code of this crate.
 pub(crate) mod cell;
+/// What is called at its end.
+mod callbacks;
 /// What it knows of itself.
 mod current;
 /// Many futures in one task, which go on.
@@ -38,6 +42,7 @@ mod yield_now;
 #[cfg(test)]
 mod races;
 
+pub use abort_on_drop::AbortOnDrop;
 pub use builder::{Builder, spawn, spawn_eager};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};

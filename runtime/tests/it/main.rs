@@ -3,6 +3,7 @@
 mod alloc;
 
 mod blocking;
+mod callbacks;
 mod cancel;
 mod eager;
 mod fairness;
