@@ -1,5 +1,5 @@
-//! What cancelling is, in one place: a body is polled under an account of its own, dropped when it
-//! has ended or shall end, and what it left behind in the kernel is waited for.
+//! What cancelling is, in one place: a body is polled on somebody's account, dropped when it has
+//! ended or shall end, and what it left behind in the kernel is waited for.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -20,29 +20,49 @@ pub(crate) enum Ended<T> {
     Panicked(Box<dyn Any + Send>),
 }
 
+/// Who pays for a body while it is polled and dropped.
+pub(crate) trait Payer {
+    fn charge<R>(&self, body: impl FnOnce() -> R) -> R;
+}
+
+impl Payer for Account {
+    fn charge<R>(&self, body: impl FnOnce() -> R) -> R {
+        Account::charge(self, body)
+    }
+}
+
+/// Whoever does anyway.
+pub(crate) struct Same;
+
+impl Payer for Same {
+    fn charge<R>(&self, body: impl FnOnce() -> R) -> R {
+        body()
+    }
+}
+
 /// Polls `body` until it is ready, or `stop` is. That is asked after each poll, so that a value
 /// which is there wins.
 pub(crate) async fn until<F: Future>(
-    account: &Account,
+    payer: &impl Payer,
     body: F,
     stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Ended<F::Output> {
-    conduct(account, body, || false, stop).await
+    conduct(payer, body, || false, stop).await
 }
 
 /// Polls `body` until it is ready, or cancelled: then it is not polled again, except that it has
 /// its first turn.
 pub(crate) async fn unless<F: Future>(
-    account: &Account,
+    payer: &impl Payer,
     body: F,
     is_cancelled: impl Fn() -> bool,
 ) -> Ended<F::Output> {
     let stop = |_: &mut Context<'_>| if is_cancelled() { Poll::Ready(()) } else { Poll::Pending };
-    conduct(account, body, &is_cancelled, stop).await
+    conduct(payer, body, &is_cancelled, stop).await
 }
 
 async fn conduct<F: Future>(
-    account: &Account,
+    payer: &impl Payer,
     body: F,
     stop_before: impl Fn() -> bool,
     mut stop_after: impl FnMut(&mut Context<'_>) -> Poll<()>,
@@ -56,14 +76,14 @@ async fn conduct<F: Future>(
         if std::mem::replace(&mut begun, true) && stop_before() {
             return Poll::Ready(Ended::Stopped);
         }
-        match catch_unwind(AssertUnwindSafe(|| account.charge(|| body.poll(cx)))) {
+        match catch_unwind(AssertUnwindSafe(|| payer.charge(|| body.poll(cx)))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ended::Returned(output)),
             Ok(Poll::Pending) => stop_after(cx).map(|()| Ended::Stopped),
             Err(panic) => Poll::Ready(Ended::Panicked(panic)),
         }
     })
     .await;
-    match catch_unwind(AssertUnwindSafe(|| account.charge(|| body.set(None)))) {
+    match catch_unwind(AssertUnwindSafe(|| payer.charge(|| body.set(None)))) {
         Ok(()) => ended,
         Err(_) if matches!(ended, Ended::Panicked(_)) => ended,
         Err(panic) => Ended::Panicked(panic),

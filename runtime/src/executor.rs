@@ -149,6 +149,20 @@ impl Executor {
         self.ending.get() == Ending::Abandoning
     }
 
+    /// Makes a future of this thread a task and lets it have its first turn at once, inside that of
+    /// whoever is running.
+    pub(crate) fn spawn_eager<F: Future + 'static>(
+        &self,
+        info: TaskInfo,
+        future: F,
+    ) -> JoinHandle<F::Output> {
+        let handle = self.spawn(info, future);
+        // The last one to come is the first to go.
+        let task = self.queue.borrow_mut().pop_back();
+        self.run(task);
+        handle
+    }
+
     /// Takes in a task that was made on another thread, unless the runtime is ending: then the
     /// parcel in which it came tells its handle.
     pub(crate) fn adopt(&self, task: &Arc<dyn Task>) {
@@ -183,6 +197,10 @@ impl Executor {
     /// Lets the first task of the queue have its turn.
     pub(crate) fn run_next(&self) {
         let task = self.queue.borrow_mut().pop_front();
+        self.run(task);
+    }
+
+    fn run(&self, task: Option<Arc<dyn Task>>) {
         let Some(task) = task else { return };
         let Some(Place { slot, account }) = task.header().place() else { return };
         let waker = task.clone().into_waker();

@@ -15,6 +15,8 @@ mod files;
 mod sockets;
 /// Streams, tasks and timers.
 mod streams;
+/// Several futures in one task.
+mod together;
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -16,7 +16,7 @@ use wakering_ring_driver::{AccountId, Instant, Orphans};
 
 use super::{Bond, ChildError, Id, JoinHandle, ScopeError, TaskInfo};
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Ended, Same};
 use crate::context;
 use crate::executor::Executor;
 use crate::node::Kind;
@@ -240,7 +240,7 @@ impl<E: 'static> TaskGroup<E> {
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
         let child = async move {
-            let ended = child(future, || shared.roll.is_cancelled.get()).await;
+            let ended = conduct::unless(&Same, future, || shared.roll.is_cancelled.get()).await;
             match ended {
                 Ended::Returned(Ok(value)) => return Ok(value),
                 Ended::Stopped => return Err(ChildError::Cancelled),
@@ -499,24 +499,6 @@ impl<E> fmt::Debug for TaskGroup<E> {
             .field("is_cancelled", &self.0.roll.is_cancelled.get())
             .finish_non_exhaustive()
     }
-}
-
-/// Polls a child until it is ready or its group is cancelled, which its first turn does not heed.
-async fn child<F: Future>(future: F, is_cancelled: impl Fn() -> bool) -> Ended<F::Output> {
-    let mut future = pin!(future);
-    let mut begun = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut begun, true) && is_cancelled() {
-            return Poll::Ready(Ended::Stopped);
-        }
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Ended::Returned(output)),
-            Ok(Poll::Pending) if is_cancelled() => Poll::Ready(Ended::Stopped),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(panic) => Poll::Ready(Ended::Panicked(panic)),
-        }
-    })
-    .await
 }
 
 /// The members of one group.

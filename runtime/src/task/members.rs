@@ -82,6 +82,12 @@ impl<F: Future + Unpin> Members<F> {
         MemberId(bell)
     }
 
+    /// Those that have not completed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut F> {
+        let members = self.members.get_mut().iter_mut();
+        members.filter_map(|(_, member)| member.future.as_mut())
+    }
+
     /// Lets everybody have a turn.
     pub(crate) fn wake_all(&self) {
         let bells: Vec<_> = self.members.borrow().iter().map(|(_, m)| m.bell.clone()).collect();
@@ -144,6 +150,16 @@ impl<F: Future + Unpin> Members<F> {
                 None
             }
         }
+    }
+}
+
+impl<F: Future + Unpin> FromIterator<F> for Members<F> {
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Members<F> {
+        let members = Members::new();
+        for future in futures {
+            members.insert(future);
+        }
+        members
     }
 }
 

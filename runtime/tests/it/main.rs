@@ -3,7 +3,9 @@
 mod alloc;
 
 mod blocking;
+mod callbacks;
 mod cancel;
+mod eager;
 mod fairness;
 mod handle;
 mod io;
@@ -11,6 +13,7 @@ mod panic;
 mod run;
 mod spawn;
 mod time;
+mod together;
 
 use std::cell::Cell;
 use std::future::Future;
