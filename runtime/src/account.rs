@@ -47,6 +47,11 @@ impl Account {
         body()
     }
 
+    /// Like [`charge`](Account::charge), and what would be submitted is held back.
+    pub(crate) fn hold<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.driver.hold(|| self.charge(body))
+    }
+
     /// By when the body has to be over, for those who ask.
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
         self.nodes.set_deadline(self.id, deadline);

@@ -12,7 +12,7 @@ use wakering_ring_driver::{Instant, Orphans};
 
 use super::{Elapsed, Sleep};
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Ended, Payer};
 use crate::context;
 use crate::node::Kind;
 
@@ -164,11 +164,19 @@ impl Deadline {
         let account = Account::open(&context::expect("set a deadline"), Kind::Timeout);
         account.set_deadline(self.at.get());
         let mut sleep = Sleep::new(self.at.get());
-        let ended = conduct::until(&account, future, |cx| {
+        // There may be no time left in which the kernel could do anything.
+        let is_over = Cell::new(self.at.get().is_some_and(|at| at <= Instant::now()));
+        let payer = Hurried { account: &account, is_over: &is_over };
+        let ended = conduct::until(&payer, future, |cx| {
             if may_move {
                 self.waiter.set(Some(cx.waker().clone()));
             }
-            self.poll_over(&account, &mut sleep, cx)
+            let over = self.poll_over(&account, &mut sleep, cx);
+            if over.is_pending() && is_over.replace(false) {
+                // The body has moved its own deadline: what was held may start.
+                cx.waker().wake_by_ref();
+            }
+            over
         })
         .await;
         self.waiter.take();
@@ -189,6 +197,21 @@ impl Deadline {
             account.set_deadline(at);
         }
         Pin::new(sleep).poll(cx)
+    }
+}
+
+/// Pays for a body whose deadline may be over already: then nothing is handed to the kernel.
+struct Hurried<'account> {
+    account: &'account Account,
+    is_over: &'account Cell<bool>,
+}
+
+impl Payer for Hurried<'_> {
+    fn charge<R>(&self, body: impl FnOnce() -> R) -> R {
+        match self.is_over.get() {
+            true => self.account.hold(body),
+            false => self.account.charge(body),
+        }
     }
 }
 
