@@ -16,7 +16,7 @@ use wakering_ring_driver::op::{self, Domain, SocketKind};
 use wakering_ring_driver::testing::{CheckingBuf, patience, ring_or_skip};
 use wakering_ring_driver::{Backend, Driver, Fd, Sharing, Wait};
 use wakering_runtime::blocking::unblock;
-use wakering_runtime::task::yield_now;
+use wakering_runtime::task::{with_cleanup, yield_now};
 use wakering_runtime::time::{
     Deadline, Elapsed, Instant, Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until,
     timeout, timeout_at,
@@ -232,6 +232,18 @@ fn a_value_that_is_ready_in_the_poll_that_finds_the_time_over_wins() {
         assert!(timeout(Duration::ZERO, never).await.is_err());
         assert_eq!(polls.get(), 1, "a zero timeout polls once");
     });
+}
+
+#[test]
+fn futures_of_timeouts_and_cleanups_hold_their_bodies_once() {
+    let body = || async {
+        let large = [0_u8; 4096];
+        yield_now().await;
+        large.len()
+    };
+    let single = size_of_val(&body());
+    let nested = timeout(MS, timeout(MS, with_cleanup(timeout(MS, body()), async |_| {})));
+    assert!(size_of_val(&nested) < single + 1024, "{} of {single}", size_of_val(&nested));
 }
 
 /// Given a timeout whose time is over from the start; when it is awaited; then its body is polled
