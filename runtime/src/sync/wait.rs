@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::after::{After, update};
 use super::flavor::{Flavor, Protect};
@@ -63,6 +63,24 @@ pub(crate) struct Wait<'a, F: Flavor, S, W: Waits<S>> {
 impl<'a, F: Flavor, S, W: Waits<S>> Wait<'a, F, S, W> {
     pub(crate) fn new(cell: &'a F::Cell<S>, wish: W) -> Wait<'a, F, S, W> {
         Wait { cell, wish, ticket: None }
+    }
+
+    /// Goes on waiting in a place that somebody else has taken.
+    pub(crate) fn resume(
+        cell: &'a F::Cell<S>,
+        wish: W,
+        ticket: Option<Ticket>,
+    ) -> Wait<'a, F, S, W> {
+        Wait { cell, wish, ticket }
+    }
+
+    /// Takes a place in the queue before there is a waker to leave, or looks how that fares.
+    pub(crate) fn enable(&mut self) -> Poll<W::Output> {
+        let Wait { cell, wish, ticket } = self;
+        match ticket {
+            None => poll(*cell, wish, ticket, &mut Context::from_waker(Waker::noop())),
+            Some(_) => update(*cell, |state, after| wish.poll(state, ticket, after)),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod io;
 mod panic;
 mod run;
 mod spawn;
+mod sync;
 mod time;
 
 use std::cell::Cell;
