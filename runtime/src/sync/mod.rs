@@ -19,6 +19,8 @@ mod wait;
 mod permits;
 /// Waiting for each other.
 mod barrier;
+/// Every receiver gets every value.
+pub mod broadcast;
 /// A value under guard.
 mod cell;
 /// A queue with an end.
@@ -33,12 +35,16 @@ pub mod local;
 mod mutex;
 /// Telling a task to look again.
 mod notify;
+/// A value that is made once.
+mod once_cell;
 /// One value, sent once.
 pub mod oneshot;
 /// Many who look, or one who changes.
 mod rwlock;
 /// At most so many at a time.
 mod semaphore;
+/// The latest value.
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -48,6 +54,7 @@ pub use channel::{
     unbounded,
 };
 pub use mutex::TryLockError;
+pub use once_cell::OnceCell;
 pub use semaphore::{AcquireError, TryAcquireError};
 
 use generic::Threads;

@@ -1,15 +1,18 @@
 //! What tasks share and wait for.
 
 mod barrier;
+mod broadcast;
 mod channel;
 mod condvar;
 mod event;
 mod mutex;
 mod notify;
+mod once_cell;
 mod oneshot;
 mod rwlock;
 mod semaphore;
 mod threads;
+mod watch;
 
 use std::future::Future;
 use std::pin::Pin;
