@@ -56,6 +56,9 @@ mod home;
 pub mod io;
 /// What it has and has done.
 mod metrics;
+/// Tests of what threads share.
+#[cfg(test)]
+mod model;
 /// std's shared state, or loom's.
 mod primitive;
 /// What its end came to.

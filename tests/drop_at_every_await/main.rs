@@ -15,6 +15,8 @@ mod files;
 mod sockets;
 /// Streams, tasks and timers.
 mod streams;
+/// Locks, permits, flags, channels.
+mod sync;
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -39,6 +39,9 @@ mod notify;
 mod once_cell;
 /// One value, sent once.
 pub mod oneshot;
+/// The races of all of these.
+#[cfg(test)]
+mod races;
 /// Many who look, or one who changes.
 mod rwlock;
 /// At most so many at a time.
