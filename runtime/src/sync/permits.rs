@@ -12,18 +12,9 @@ use super::wait_list::{Ticket, WaitList};
 /// Permits that are free, and who waits for some.
 pub(super) struct Permits {
     pub(super) free: usize,
-    pub(super) end: End,
+    /// Nothing may be taken any more.
+    pub(super) is_closed: bool,
     waiters: WaitList<Share>,
-}
-
-/// Whether there will be more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Open,
-    /// What is free may be taken; nobody waits any more.
-    Draining,
-    /// Nothing may be taken.
-    Closed,
 }
 
 /// What a waiter wants, or what it was given.
@@ -35,20 +26,19 @@ pub(super) struct Ended;
 
 impl Permits {
     pub(super) fn new(free: usize) -> Permits {
-        Permits { free, end: End::Open, waiters: WaitList::new() }
+        Permits { free, is_closed: false, waiters: WaitList::new() }
     }
 
     /// Takes `n` at once, unless others come first: whether there were enough.
     pub(super) fn take(&mut self, n: usize) -> Result<bool, Ended> {
-        match self.end {
-            End::Closed => Err(Ended),
-            _ if self.waiters.is_empty() && n <= self.free => {
-                self.free -= n;
-                Ok(true)
-            }
-            End::Draining => Err(Ended),
-            End::Open => Ok(false),
+        if self.is_closed {
+            return Err(Ended);
         }
+        let is_enough = self.waiters.is_empty() && n <= self.free;
+        if is_enough {
+            self.free -= n;
+        }
+        Ok(is_enough)
     }
 
     /// Takes `n`, or waits for them.
@@ -90,9 +80,9 @@ impl Permits {
         }
     }
 
-    /// Lets nobody wait any more.
-    pub(super) fn end(&mut self, end: End, after: &mut After<'_>) {
-        self.end = end;
+    /// Gives out nothing any more, and lets nobody wait.
+    pub(super) fn close(&mut self, after: &mut After<'_>) {
+        self.is_closed = true;
         while let Some(share) = self.waiters.call(after) {
             *share = Share(0);
         }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use super::after::update;
 use super::flavor::{Flavor, Protect};
-use super::permits::{End, Ended, Permits, Take};
+use super::permits::{Ended, Permits, Take};
 use super::wait::Wait;
 
 /// Hands out a number of permits, in turn.
@@ -337,7 +337,7 @@ impl<F: Flavor> Semaphore<F> {
     /// });
     /// ```
     pub fn close(&self) {
-        update(&self.cell, |state, after| state.permits.end(End::Closed, after));
+        update(&self.cell, |state, after| state.permits.close(after));
     }
 
     /// Whether it was closed.
@@ -348,7 +348,7 @@ impl<F: Flavor> Semaphore<F> {
     /// assert!(!Semaphore::new(1).is_closed());
     /// ```
     pub fn is_closed(&self) -> bool {
-        self.cell.with(|state| state.permits.end != End::Open)
+        self.cell.with(|state| state.permits.is_closed)
     }
 }
 
@@ -376,13 +376,13 @@ where
 
 impl<F: Flavor> fmt::Debug for Semaphore<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (free, waiting, end) = self
+        let (free, waiting, is_closed) = self
             .cell
-            .with(|state| (state.permits.free, state.permits.waiting(), state.permits.end));
+            .with(|state| (state.permits.free, state.permits.waiting(), state.permits.is_closed));
         f.debug_struct("Semaphore")
             .field("available_permits", &free)
             .field("waiting", &waiting)
-            .field("is_closed", &(end != End::Open))
+            .field("is_closed", &is_closed)
             .finish()
     }
 }

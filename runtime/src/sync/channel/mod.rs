@@ -20,7 +20,7 @@ pub use sender::{SendPermit, Sender, UnboundedSender};
 
 use super::after::After;
 use super::flavor::{Flavor, Protect, Threads};
-use super::permits::{End, Permits};
+use super::permits::Permits;
 
 /// Makes a channel with room for `capacity` items. Both ends can be cloned, and each item comes out
 /// once, first in, first out.
@@ -111,7 +111,7 @@ struct State<T> {
 
 impl<T> State<T> {
     fn is_closed(&self) -> bool {
-        self.room.end == End::Closed
+        self.room.is_closed
     }
 
     /// Puts an item into a room that was taken for it, or gives it back because nobody will ever
@@ -122,33 +122,33 @@ impl<T> State<T> {
         }
         self.queue.push_back(item);
         self.items.give(1, after);
-        self.end_if_over(after);
         Ok(())
     }
 
     /// Takes the item that was promised.
     fn pop(&mut self, after: &mut After<'_>) -> T {
         let item = self.queue.pop_front().expect("no more items are promised than there are");
-        self.room.give(1, after);
+        self.vacate(1, after);
         item
     }
 
-    /// Gives back a room that was taken and not used.
-    fn vacate(&mut self, after: &mut After<'_>) {
-        self.room.give(1, after);
+    /// Gives back room that was taken and is not used any more.
+    fn vacate(&mut self, n: usize, after: &mut After<'_>) {
+        self.room.give(n, after);
         self.end_if_over(after);
     }
 
     fn close(&mut self, after: &mut After<'_>) {
-        self.room.end(End::Closed, after);
+        self.room.close(after);
         self.end_if_over(after);
     }
 
-    /// Lets receivers wait no more once nothing can come: the channel is closed and all the room
-    /// that was taken is in the queue.
+    /// Lets receivers wait no more once nothing can come: the channel is closed, and all its room is
+    /// free. As long as an item is in it, even one that somebody was promised, it may still come to
+    /// another.
     fn end_if_over(&mut self, after: &mut After<'_>) {
-        if self.is_closed() && self.capacity - self.room.free == self.queue.len() {
-            self.items.end(End::Draining, after);
+        if self.is_closed() && self.room.free == self.capacity {
+            self.items.close(after);
         }
     }
 
@@ -156,7 +156,7 @@ impl<T> State<T> {
     fn empty(&mut self, after: &mut After<'_>) -> VecDeque<T> {
         let promised = self.queue.len() - mem::take(&mut self.items.free);
         let rest = self.queue.split_off(promised);
-        self.room.give(rest.len(), after);
+        self.vacate(rest.len(), after);
         rest
     }
 }

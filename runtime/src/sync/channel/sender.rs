@@ -282,7 +282,7 @@ impl<T, F: Flavor> SendPermit<'_, T, F> {
 impl<T, F: Flavor> Drop for SendPermit<'_, T, F> {
     fn drop(&mut self) {
         if !self.is_used {
-            update(&*self.sender.shared, |state: &mut State<T>, after| state.vacate(after));
+            update(&*self.sender.shared, |state: &mut State<T>, after| state.vacate(1, after));
         }
     }
 }

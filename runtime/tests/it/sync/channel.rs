@@ -218,6 +218,19 @@ fn a_cancelled_reservation_ends_a_closed_channel() {
 }
 
 #[test]
+fn an_item_that_somebody_was_promised_can_still_come_to_another_after_the_end() {
+    let (sender, mut receiver) = channel(1);
+    let mut other = receiver.clone();
+    let promised = Probe::parked(receiver.recv());
+    let mut waiting = Probe::parked(other.recv());
+    sender.try_send(1).unwrap();
+    drop(sender);
+    assert!(waiting.poll().is_pending(), "it may yet get the item");
+    drop(promised);
+    assert_eq!(waiting.poll(), Poll::Ready(Some(1)));
+}
+
+#[test]
 fn all_who_wait_are_told_of_the_end() {
     let (sender, receiver) = channel::<u8>(1);
     let mut receivers = [receiver.clone(), receiver];
