@@ -35,6 +35,7 @@
 //! - [`run`], [`spawn`], [`Runtime`]: start here. [`task`]: names, cancelling, yielding.
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
+//! - [`sync`]: locks, permits, flags, channels.
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
