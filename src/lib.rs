@@ -35,6 +35,7 @@
 //! - [`run`], [`spawn`], [`Runtime`]: start here. [`task`]: names, cancelling, yielding.
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
+//! - [`sync`]: locks, permits, flags, channels.
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
@@ -53,7 +54,7 @@
 compile_error!("wakering runs on Linux only");
 
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,
+    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, sync, task, time,
 };
 
 #[cfg(feature = "fs")]

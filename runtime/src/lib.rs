@@ -60,6 +60,9 @@ pub mod io;
 mod metrics;
 /// The tree of what runs.
 mod node;
+/// Tests of what threads share.
+#[cfg(test)]
+mod model;
 /// std's shared state, or loom's.
 mod primitive;
 /// What its end came to.
@@ -68,6 +71,8 @@ mod report;
 mod runtime;
 /// A table for what few rows of another one have.
 mod sparse;
+/// What tasks share and wait for.
+pub mod sync;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

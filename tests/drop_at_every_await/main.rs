@@ -17,6 +17,8 @@ mod sockets;
 mod streams;
 /// Several futures in one task.
 mod together;
+/// Locks, permits, flags, channels.
+mod sync;
 
 use std::cell::RefCell;
 use std::fmt::Debug;

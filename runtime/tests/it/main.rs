@@ -12,6 +12,7 @@ mod io;
 mod panic;
 mod run;
 mod spawn;
+mod sync;
 mod time;
 mod together;
 
