@@ -58,7 +58,7 @@ compile_error!("wakering runs on Linux only");
 pub mod entry;
 
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,
+    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, task, time, try_join,
 };
 
 #[cfg(feature = "fs")]

@@ -56,6 +56,9 @@ mod home;
 pub mod io;
 /// What it has and has done.
 mod metrics;
+/// `join!`, `try_join!`, `select!`.
+#[doc(hidden)]
+pub mod macros;
 /// std's shared state, or loom's.
 mod primitive;
 /// What its end came to.

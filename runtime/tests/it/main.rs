@@ -7,8 +7,10 @@ mod cancel;
 mod fairness;
 mod handle;
 mod io;
+mod join;
 mod panic;
 mod run;
+mod select;
 mod spawn;
 mod time;
 
