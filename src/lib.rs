@@ -36,6 +36,8 @@
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
+//! - [`join!`], [`try_join!`], [`select!`]: several futures at once. [`stream`]: values that come one
+//!   after the other.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
 //! - `http` (feature `http`): hyper's server on these streams.
@@ -58,7 +60,8 @@ compile_error!("wakering runs on Linux only");
 pub mod entry;
 
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, task, time, try_join,
+    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, stream, task,
+    task_local, time, try_join,
 };
 
 #[cfg(feature = "fs")]

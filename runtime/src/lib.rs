@@ -65,6 +65,8 @@ mod primitive;
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// Values that come one after the other.
+pub mod stream;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

@@ -18,6 +18,8 @@ mod current;
 mod handle;
 /// What it is called by machines.
 mod id;
+/// Values that belong to a task.
+mod local;
 /// Everything about a task that one atomic word tells.
 mod state;
 /// How it lets others go first.
@@ -30,6 +32,7 @@ pub use builder::{Builder, spawn};
 pub use current::{TaskInfo, current};
 pub use handle::{JoinError, JoinHandle};
 pub use id::Id;
+pub use local::{AccessError, LocalKey};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};

@@ -12,6 +12,8 @@ mod panic;
 mod run;
 mod select;
 mod spawn;
+mod stream;
+mod task_local;
 mod time;
 
 use std::cell::Cell;
