@@ -63,6 +63,9 @@ mod node;
 /// Tests of what threads share.
 #[cfg(test)]
 mod model;
+/// `join!`, `try_join!`, `select!`.
+#[doc(hidden)]
+pub mod macros;
 /// std's shared state, or loom's.
 mod primitive;
 /// What its end came to.
@@ -73,6 +76,8 @@ mod runtime;
 mod sparse;
 /// What tasks share and wait for.
 pub mod sync;
+/// Values that come one after the other.
+pub mod stream;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

@@ -11,6 +11,8 @@
 
 /// Files and directories.
 mod files;
+/// What runs other futures within itself.
+mod inner;
 /// Sockets.
 mod sockets;
 /// Streams, tasks and timers.

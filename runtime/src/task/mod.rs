@@ -36,6 +36,8 @@ mod members;
 mod scope;
 /// What goes on although it was cancelled.
 mod shield;
+/// Values that belong to a task.
+mod local;
 /// Everything about a task that one atomic word tells.
 mod state;
 /// The first of many futures.
@@ -67,6 +69,7 @@ pub use scope::{ChildError, ChildHandle, Scope, ScopeError, TryScope, scope, try
 pub use settle::settle;
 pub use shield::{Shield, shield, shield_for, shield_until};
 pub use wait::{When, wait};
+pub use local::{AccessError, LocalKey};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};

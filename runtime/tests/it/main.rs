@@ -9,10 +9,14 @@ mod eager;
 mod fairness;
 mod handle;
 mod io;
+mod join;
 mod panic;
 mod run;
+mod select;
 mod spawn;
 mod sync;
+mod stream;
+mod task_local;
 mod time;
 mod together;
 
