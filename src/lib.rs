@@ -61,8 +61,7 @@ compile_error!("wakering runs on Linux only");
 pub mod entry;
 
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, sync, task, time,
-    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, stream, task,
+    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, stream, sync, task,
     task_local, time, try_join,
 };
 

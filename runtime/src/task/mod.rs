@@ -63,13 +63,13 @@ pub use gather::gather;
 pub use group::{Ready, StartError, TaskGroup, TaskHandle, group};
 pub use handle::{JoinError, JoinHandle};
 pub use id::Id;
+pub use local::{AccessError, LocalKey};
 pub use race::race;
 pub use race_staggered::{Attempt, race_staggered};
 pub use scope::{ChildError, ChildHandle, Scope, ScopeError, TryScope, scope, try_scope};
 pub use settle::settle;
 pub use shield::{Shield, shield, shield_for, shield_until};
 pub use wait::{When, wait};
-pub use local::{AccessError, LocalKey};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
