@@ -53,7 +53,7 @@
 compile_error!("wakering runs on Linux only");
 
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,
+    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, sync, task, time,
 };
 
 #[cfg(feature = "fs")]

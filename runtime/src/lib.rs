@@ -64,6 +64,8 @@ mod primitive;
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// What tasks share and wait for.
+pub mod sync;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.
