@@ -16,6 +16,8 @@ mod header;
 pub(crate) mod cell;
 /// What is called at its end.
 mod callbacks;
+/// Being told to stop.
+mod cancel_token;
 /// What it knows of itself.
 mod current;
 /// Many futures in one task, which go on.
@@ -44,6 +46,7 @@ mod races;
 
 pub use abort_on_drop::AbortOnDrop;
 pub use builder::{Builder, spawn, spawn_eager};
+pub use cancel_token::{CancelToken, Cancelled, DropGuard};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};
 pub use gather::gather;
