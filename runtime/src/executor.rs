@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
-use wakering_ring_driver::{AccountId, Driver, Orphans};
+use wakering_ring_driver::{AccountId, Debt, Driver, Orphans};
 
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::task::{self, Cancel, JoinHandle, Place, Progress, Task, TaskInfo};
@@ -30,6 +30,8 @@ pub(crate) struct Executor {
     running: Cell<Option<u32>>,
     /// Whether new tasks are cancelled before they begin, because the runtime is ending.
     closing: Cell<bool>,
+    /// What goes on elsewhere, until its bill is paid.
+    debts: RefCell<Slab<Debt>>,
     /// Told when the last task is over.
     emptied: Cell<Option<Waker>>,
     tally: Cell<Tally>,
@@ -52,6 +54,7 @@ impl Executor {
             tasks: RefCell::default(),
             running: Cell::new(None),
             closing: Cell::new(false),
+            debts: RefCell::default(),
             emptied: Cell::new(None),
             tally: Cell::default(),
         }
@@ -63,6 +66,10 @@ impl Executor {
 
     pub(crate) fn timers(&self) -> &Rc<Timers> {
         &self.timers
+    }
+
+    pub(crate) fn debts(&self) -> &RefCell<Slab<Debt>> {
+        &self.debts
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {

@@ -59,5 +59,6 @@ pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
+pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
 pub(crate) use state::Cancel;
