@@ -23,6 +23,11 @@ pub struct AccountId(pub(crate) u32);
 impl AccountId {
     /// The account of the runtime itself, which never closes.
     pub const ROOT: AccountId = AccountId(0);
+
+    /// A small number that no other account has at the same time.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// Which of the operations that futures left behind somebody waits for.
@@ -106,8 +111,12 @@ impl Accounts {
         waiter
     }
 
-    /// `id`, which has been moved, counts for those above `parent` from now on.
+    /// `id`, which has been moved, counts for those above `parent` from now on. Nothing moves below
+    /// itself.
     pub(crate) fn move_below(&mut self, id: AccountId, parent: AccountId, told: &mut Vec<Waker>) {
+        if self.is_above(id, parent) {
+            return;
+        }
         let former = self.get(id).parent;
         let orphans = self.get(id).orphans;
         for (recall, count) in [Recall::Cancellable, Recall::Futile].into_iter().zip(orphans) {
@@ -163,14 +172,8 @@ impl Accounts {
 
     /// Whether what is charged to `id` belongs to an open account below `ancestor`.
     pub(crate) fn is_open_below(&self, id: AccountId, ancestor: AccountId) -> bool {
-        let mut at = self.open_from(id);
-        if at == ancestor {
-            return false;
-        }
-        while at != AccountId::ROOT && at != ancestor {
-            at = self.accounts[at.0 as usize].parent;
-        }
-        at == ancestor
+        let open = self.open_from(id);
+        open != ancestor && self.is_above(ancestor, open)
     }
 
     /// Who is told when the last orphan of `id` of either kind has ended.
@@ -180,6 +183,13 @@ impl Accounts {
 
     pub(crate) fn parent(&self, id: AccountId) -> AccountId {
         self.accounts[id.0 as usize].parent
+    }
+
+    fn is_above(&self, id: AccountId, mut other: AccountId) -> bool {
+        while other != id && other != AccountId::ROOT {
+            other = self.accounts[other.0 as usize].parent;
+        }
+        other == id
     }
 
     fn get(&mut self, id: AccountId) -> &mut Account {

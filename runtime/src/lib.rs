@@ -43,8 +43,8 @@ mod bill;
 pub mod blocking;
 /// Its settings.
 mod builder;
-/// What somebody else may end early.
-mod charged;
+/// What cancelling is: a body is dropped, and what it left behind waited for.
+mod conduct;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;
@@ -60,12 +60,16 @@ mod home;
 pub mod io;
 /// What it has and has done.
 mod metrics;
+/// The tree of what runs.
+mod node;
 /// std's shared state, or loom's.
 mod primitive;
 /// What its end came to.
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// A table for what few rows of another one have.
+mod sparse;
 /// What tasks share and wait for.
 pub mod sync;
 /// 4. The task is polled, and one day over.

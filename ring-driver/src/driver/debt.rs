@@ -46,6 +46,11 @@ impl Debt {
         self.account
     }
 
+    /// Whether it counts as an orphan.
+    pub fn is_abandoned(&self) -> bool {
+        self.orphan.is_some()
+    }
+
     /// Nobody wants it any more, but it has not ended: how soon it does, `recall` tells. May be
     /// called again when that has changed.
     pub fn abandon(&mut self, recall: Recall) {

@@ -258,6 +258,16 @@ impl Driver {
         self.with(|core| core.recall_below(account));
     }
 
+    /// Whether an account below `account` is open.
+    pub fn has_open_below(&self, account: AccountId) -> bool {
+        self.with(|core| core.accounts.has_open_below(account))
+    }
+
+    /// Whether none of these `orphans` is in flight, under `account` and below.
+    pub fn is_drained(&self, account: AccountId, orphans: Orphans) -> bool {
+        self.with(|core| !core.accounts.has(account, orphans))
+    }
+
     /// Whether `account` belongs to an open account below `ancestor`.
     pub fn is_open_below(&self, account: AccountId, ancestor: AccountId) -> bool {
         self.with(|core| core.accounts.is_open_below(account, ancestor))

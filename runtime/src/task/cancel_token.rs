@@ -1,16 +1,20 @@
 //! Cancellation that code asks about, instead of being dropped.
 
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::mem;
-use std::pin::{Pin, pin};
+use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use slab::Slab;
+use wakering_ring_driver::Orphans;
 
-use crate::charged::Charged;
+use crate::account::Account;
+use crate::conduct::{self, Ended};
 use crate::context;
+use crate::node::Kind;
 use crate::primitive::Mutex;
 use crate::sync::after::{After, update};
 use crate::sync::flavor::Protect;
@@ -190,18 +194,17 @@ impl CancelToken {
     /// # Cancellation
     /// That of `future`.
     pub async fn run_until_cancelled<F: IntoFuture>(&self, future: F) -> Option<F::Output> {
-        let body = pin!(Some(future.into_future()));
-        let mut body = Charged::open(context::expect("run until cancelled").driver(), body);
+        let account = Account::open(&context::expect("run until cancelled"), Kind::Members);
         let mut cancelled = self.cancelled();
-        let output = poll_fn(|cx| match body.poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => Pin::new(&mut cancelled).poll(cx).map(|()| None),
-        })
-        .await;
-        if output.is_none() {
-            body.end().await;
+        let future = future.into_future();
+        match conduct::until(&account, future, |cx| Pin::new(&mut cancelled).poll(cx)).await {
+            Ended::Returned(output) => Some(output),
+            Ended::Panicked(panic) => resume_unwind(panic),
+            Ended::Stopped => {
+                conduct::drain(&account, Orphans::Cancellable).await;
+                None
+            }
         }
-        output
     }
 
     /// Cancels the token when the guard is dropped.

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use futures_util::stream::FuturesUnordered;
+
+use super::members::Members;
 
 /// The outputs of `futures` in the order in which they are ready.
 ///
@@ -60,7 +61,7 @@ where
 /// ```
 #[must_use = "futures do nothing until they are awaited"]
 pub struct FutureSet<F: Future> {
-    members: FuturesUnordered<F>,
+    members: Members<Pin<Box<F>>>,
     /// Outputs that are the next ones to be given.
     ready: VecDeque<F::Output>,
 }
@@ -74,7 +75,7 @@ impl<F: Future> FutureSet<F> {
     /// assert_eq!(run(async { FutureSet::<YieldNow>::new().next().await }), None);
     /// ```
     pub fn new() -> FutureSet<F> {
-        FutureSet { members: FuturesUnordered::new(), ready: VecDeque::new() }
+        FutureSet { members: Members::new(), ready: VecDeque::new() }
     }
 
     /// Adds a future. It is polled when somebody next waits.
@@ -87,7 +88,7 @@ impl<F: Future> FutureSet<F> {
     /// assert_eq!(run(set.next()), Some(42));
     /// ```
     pub fn push(&mut self, future: F) {
-        self.members.push(future);
+        self.members.insert(Box::pin(future));
     }
 
     /// How many outputs are still to come.
@@ -120,15 +121,12 @@ impl<F: Future> FutureSet<F> {
     ///
     /// run(async {
     ///     let mut set = completed([spawn(pending::<()>()), spawn(pending())]);
-    ///     assert!(set.iter().all(|handle| handle.cancel()));
+    ///     assert!(set.iter_mut().all(|handle| handle.cancel()));
     ///     assert!(set.next().await.unwrap().unwrap_err().is_cancelled());
     /// });
     /// ```
-    pub fn iter(&self) -> impl Iterator<Item = &F>
-    where
-        F: Unpin,
-    {
-        self.members.iter()
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = Pin<&mut F>> {
+        self.members.iter_mut().map(|member| member.as_mut())
     }
 
     /// The output that is ready next, or `None` if the set is empty.
@@ -151,8 +149,8 @@ impl<F: Future> FutureSet<F> {
 
     /// Moves one more output to those that are ready.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<&F::Output>> {
-        Pin::new(&mut self.members).poll_next(cx).map(|output| {
-            self.ready.push_back(output?);
+        self.members.poll_next(cx).map(|member| {
+            self.ready.push_back(member?.1);
             self.ready.back()
         })
     }
@@ -167,7 +165,7 @@ impl<F: Future> FutureSet<F> {
     }
 }
 
-// Futures are pinned where the members are, and outputs nowhere.
+// Futures are pinned in boxes, and outputs nowhere.
 impl<F: Future> Unpin for FutureSet<F> {}
 
 impl<F: Future> Stream for FutureSet<F> {
@@ -176,7 +174,7 @@ impl<F: Future> Stream for FutureSet<F> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
         match self.ready.pop_front() {
             Some(output) => Poll::Ready(Some(output)),
-            None => Pin::new(&mut self.members).poll_next(cx),
+            None => self.members.poll_next(cx).map(|member| Some(member?.1)),
         }
     }
 
@@ -193,13 +191,14 @@ impl<F: Future> Default for FutureSet<F> {
 
 impl<F: Future> FromIterator<F> for FutureSet<F> {
     fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> FutureSet<F> {
-        FutureSet { members: futures.into_iter().collect(), ready: VecDeque::new() }
+        let members = futures.into_iter().map(Box::pin).collect();
+        FutureSet { members, ready: VecDeque::new() }
     }
 }
 
 impl<F: Future> Extend<F> for FutureSet<F> {
     fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
-        self.members.extend(futures);
+        futures.into_iter().for_each(|future| self.push(future));
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::future::{Future, IntoFuture, poll_fn};
 use std::iter;
-use std::pin::pin;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::Poll;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use wakering_ring_driver::Orphans;
 
-use crate::charged::Charged;
+use super::members::Members;
+use crate::account::Account;
+use crate::conduct::{self, Ended};
 use crate::context;
+use crate::node::Kind;
 
 /// Awaits all `futures` at once, as parts of this task, and gives their values in the order of the
 /// futures.
@@ -47,29 +52,32 @@ where
     I: IntoIterator<Item: IntoFuture<Output = Result<T, E>>>,
 {
     let members = futures.into_iter().map(IntoFuture::into_future).enumerate();
-    all(members.map(async |(index, future)| (index, future.await)).collect())
+    all(members.map(|(index, future)| Box::pin(async move { (index, future.await) })).collect())
 }
 
-async fn all<F, T, E>(members: FuturesUnordered<F>) -> Result<Vec<T>, E>
+async fn all<F, T, E>(members: Members<Pin<Box<F>>>) -> Result<Vec<T>, E>
 where
     F: Future<Output = (usize, Result<T, E>)>,
 {
-    let body = pin!(Some(in_order(members)));
-    let mut body = Charged::open(context::expect("gather futures").driver(), body);
-    let result = poll_fn(|cx| body.poll(cx)).await;
+    let account = Account::open(&context::expect("gather futures"), Kind::Members);
+    let result = match conduct::until(&account, in_order(members), |_| Poll::Pending).await {
+        Ended::Returned(result) => result,
+        Ended::Panicked(panic) => resume_unwind(panic),
+        Ended::Stopped => unreachable!("nothing stops it"),
+    };
     if result.is_err() {
-        body.end().await;
+        conduct::drain(&account, Orphans::Cancellable).await;
     }
     result
 }
 
 /// The values of all members by their indices. The members are gone with the first error.
-async fn in_order<F, T, E>(mut members: FuturesUnordered<F>) -> Result<Vec<T>, E>
+async fn in_order<F, T, E>(members: Members<Pin<Box<F>>>) -> Result<Vec<T>, E>
 where
     F: Future<Output = (usize, Result<T, E>)>,
 {
     let mut values: Vec<Option<T>> = iter::repeat_with(|| None).take(members.len()).collect();
-    while let Some((index, outcome)) = members.next().await {
+    while let Some((_, (index, outcome))) = poll_fn(|cx| members.poll_next(cx)).await {
         values[index] = Some(outcome?);
     }
     Ok(values.into_iter().flatten().collect())

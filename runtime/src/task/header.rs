@@ -9,7 +9,7 @@ use wakering_ring_driver::AccountId;
 
 use super::callbacks::{Callback, Callbacks};
 use super::current::TaskInfo;
-use super::state::{Cancel, Join, State};
+use super::state::{Cancel, Join, State, Wake};
 use crate::home::Home;
 
 /// What is known of a task whatever its future is.
@@ -63,6 +63,16 @@ impl Header {
     /// The future has ended and left operations behind.
     pub(crate) fn drain(&self) {
         self.state.drain();
+    }
+
+    /// Whether only what the future has left behind keeps the task from being over.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.is_draining()
+    }
+
+    /// Queues the task, unless it is.
+    pub(crate) fn wake(&self) -> Wake {
+        self.state.wake()
     }
 
     /// Has `callback` called once the task is over. For its handle.

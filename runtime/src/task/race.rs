@@ -1,12 +1,16 @@
 //! The first of several futures.
 
 use std::future::{Future, IntoFuture, poll_fn};
-use std::pin::pin;
+use std::panic::resume_unwind;
+use std::task::Poll;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use wakering_ring_driver::Orphans;
 
-use crate::charged::Charged;
+use super::members::Members;
+use crate::account::Account;
+use crate::conduct::{self, Ended};
 use crate::context;
+use crate::node::Kind;
 
 /// Awaits all `futures` at once, as parts of this task, and gives what the first one gives that is
 /// ready.
@@ -37,17 +41,23 @@ pub fn race<I>(futures: I) -> impl Future<Output = <I::Item as IntoFuture>::Outp
 where
     I: IntoIterator<Item: IntoFuture>,
 {
-    let mut members: FuturesUnordered<_> =
-        futures.into_iter().map(IntoFuture::into_future).collect();
-    let first = async move { members.next().await };
-    async { decided(first).await.expect("a race of no futures has no winner: give it one") }
+    let members: Members<_> = futures.into_iter().map(|f| Box::pin(f.into_future())).collect();
+    let first = poll_fn(move |cx| members.poll_next(cx));
+    async {
+        let (_, output) =
+            decided(first).await.expect("a race of no futures has no winner: give it one");
+        output
+    }
 }
 
 /// Awaits a body that drops losers when it is ready, and waits for what those leave in the kernel.
 pub(super) async fn decided<F: Future>(body: F) -> F::Output {
-    let body = pin!(Some(body));
-    let mut body = Charged::open(context::expect("race futures").driver(), body);
-    let output = poll_fn(|cx| body.poll(cx)).await;
-    body.end().await;
+    let account = Account::open(&context::expect("race futures"), Kind::Members);
+    let output = match conduct::until(&account, body, |_| Poll::Pending).await {
+        Ended::Returned(output) => output,
+        Ended::Panicked(panic) => resume_unwind(panic),
+        Ended::Stopped => unreachable!("nothing stops it"),
+    };
+    conduct::drain(&account, Orphans::Cancellable).await;
     output
 }

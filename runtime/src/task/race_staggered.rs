@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-
+use super::members::Members;
 use super::race::decided;
 use crate::time::{Sleep, sleep};
 
@@ -72,26 +71,26 @@ async fn staggered<T, E>(
     makers: impl IntoIterator<Item: AsyncFnOnce() -> Result<T, E>>,
 ) -> (Option<T>, Vec<Attempt<E>>) {
     let mut makers = makers.into_iter().fuse();
-    let mut members = FuturesUnordered::new();
+    let members = Members::new();
     let mut attempts = Vec::new();
     loop {
         let mut next = Sleep::new(None);
         if let Some(maker) = makers.next() {
             let index = attempts.len();
             attempts.push(Attempt::Dropped);
-            members.push(async move { (index, maker().await) });
+            members.insert(Box::pin(async move { (index, maker().await) }));
             next = sleep(delay);
         }
-        let progress = poll_fn(|cx| match members.poll_next_unpin(cx) {
+        let progress = poll_fn(|cx| match members.poll_next(cx) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending => Pin::new(&mut next).poll(cx).map(|()| None),
         });
         match progress.await {
-            Some(Some((index, Ok(value)))) => {
+            Some(Some((_, (index, Ok(value))))) => {
                 attempts[index] = Attempt::Won;
                 return (Some(value), attempts);
             }
-            Some(Some((index, Err(error)))) => attempts[index] = Attempt::Failed(error),
+            Some(Some((_, (index, Err(error))))) => attempts[index] = Attempt::Failed(error),
             // None has begun that might still succeed, or could begin.
             Some(None) => return (None, attempts),
             None => {}

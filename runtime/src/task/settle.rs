@@ -1,14 +1,13 @@
 //! The outcomes of several futures, whatever they are.
 
 use std::convert::Infallible;
-use std::future::{Future, IntoFuture, poll_fn};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::pin;
+use std::future::{Future, IntoFuture};
+use std::panic::Location;
 use std::task::Poll;
-use std::thread;
 
 use super::handle::Cause;
 use super::{JoinError, TaskInfo, gather};
+use crate::conduct::{self, Ended};
 
 /// Awaits all `futures` at once, as parts of this task, and gives every outcome in its place: what
 /// the future gave, or the panic that ended it.
@@ -41,30 +40,19 @@ where
 {
     let here = Location::caller();
     let outcomes = gather(futures.into_iter().enumerate().map(async |(index, future)| {
-        let outcome = caught(future.into_future()).await.map_err(|panic| {
-            let name = format!("member {index} of settle");
-            JoinError::new(TaskInfo::new(Some(name.into()), here), Cause::panicked(panic))
-        });
-        Ok::<_, Infallible>(outcome)
+        let member = conduct::until(&conduct::Same, future.into_future(), |_| Poll::Pending);
+        Ok::<_, Infallible>(match member.await {
+            Ended::Returned(output) => Ok(output),
+            Ended::Panicked(panic) => {
+                let name = format!("member {index} of settle");
+                let info = TaskInfo::new(Some(name.into()), here);
+                Err(JoinError::new(info, Cause::panicked(panic)))
+            }
+            Ended::Stopped => unreachable!("nothing stops it"),
+        })
     }));
     async {
         let Ok(outcomes) = outcomes.await;
         outcomes
     }
-}
-
-/// Awaits `future` and drops it. A panic is an outcome like any other.
-async fn caught<F: Future>(future: F) -> thread::Result<F::Output> {
-    let mut body = pin!(Some(future));
-    let output = poll_fn(|cx| {
-        let Some(body) = body.as_mut().as_pin_mut() else {
-            unreachable!("the future is dropped after it has ended only")
-        };
-        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await;
-    catch_unwind(AssertUnwindSafe(|| body.set(None))).and(output)
 }

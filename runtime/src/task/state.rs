@@ -131,6 +131,11 @@ impl State {
         if before & (QUEUED | DONE) == 0 { Wake::Push } else { Wake::Nothing }
     }
 
+    /// Whether the future has ended and left operations behind. For home.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (DRAINING | DONE) == DRAINING
+    }
+
     /// Home has taken the task out of the run queue.
     pub(crate) fn begin(&self) -> Begin {
         let before = self.0.fetch_and(!QUEUED, Ordering::AcqRel);

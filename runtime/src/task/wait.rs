@@ -46,7 +46,7 @@ pub enum When {
 ///     assert_eq!((ended.len(), set.len()), (1, 1));
 ///     let soon = Instant::now() + Duration::from_millis(1);
 ///     assert!(wait(&mut set, When::All, Some(soon)).await.is_empty());
-///     assert!(!set.iter().next().unwrap().is_finished());
+///     assert!(!set.iter_mut().next().unwrap().is_finished());
 /// });
 /// ```
 ///

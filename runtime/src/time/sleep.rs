@@ -124,7 +124,7 @@ impl Sleep {
         self.set(Some(deadline));
     }
 
-    pub(super) fn set(&mut self, deadline: Option<Instant>) {
+    pub(crate) fn set(&mut self, deadline: Option<Instant>) {
         self.stop();
         self.deadline = deadline;
     }

@@ -70,12 +70,13 @@ fn an_eager_task_pays_for_what_it_submits_in_its_first_poll() {
     let fd = memory.descriptor(&driver);
     runtime.block_on(bounded(async {
         let spawner = spawn(async move {
-            spawn_eager(async move {
+            let eager = spawn_eager(async move {
                 let mut read = op::read_at(&fd, vec![0; 8], 0);
                 assert!(futures_util::poll!(&mut read).is_pending());
-            })
+            });
+            (eager,)
         });
-        let mut eager = spawner.await.unwrap();
+        let (mut eager,) = spawner.await.unwrap();
         sleep(Duration::from_millis(1)).await;
         assert!(futures_util::poll!(&mut eager).is_pending(), "the kernel has the buffer");
         memory.next_request().unwrap().receive(b"late");
