@@ -49,8 +49,7 @@ impl Drop for Bill {
 /// Takes a debt out of the books, if this is its home.
 fn take(home: &Arc<Home>, place: usize) -> Option<Debt> {
     let executor = context::current_of(home)?;
-    let debt = executor.debts().borrow_mut().try_remove(place);
-    debt
+    executor.debts().borrow_mut().try_remove(place)
 }
 
 /// Tells home that a bill was paid.
