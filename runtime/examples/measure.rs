@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use wakering_runtime::task::yield_now;
+use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Runtime, SetupError, spawn};
 
@@ -35,6 +35,42 @@ fn main() -> Result<(), SetupError> {
                 for task in tasks {
                     task.await.unwrap();
                 }
+            }
+        })
+    });
+    per_op("spawn and join, 10000 tasks at a time", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                let tasks: Vec<_> = (0..10_000).map(|_| spawn(async {})).collect();
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            }
+        })
+    });
+    per_op("the same tasks in a group", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                task::group(async |group| {
+                    for _ in 0..10_000 {
+                        drop(group.spawn(async { Ok::<_, ()>(()) }));
+                    }
+                    Ok(())
+                })
+                .await
+                .unwrap();
+            }
+        })
+    });
+    per_op("the same futures in a scope", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                task::scope(async |scope| {
+                    for _ in 0..10_000 {
+                        drop(scope.spawn(async {}));
+                    }
+                })
+                .await;
             }
         })
     });

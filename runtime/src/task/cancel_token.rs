@@ -201,7 +201,7 @@ impl CancelToken {
             Ended::Returned(output) => Some(output),
             Ended::Panicked(panic) => resume_unwind(panic),
             Ended::Stopped => {
-                conduct::drain(&account, Orphans::Cancellable).await;
+                account.drain(Orphans::Cancellable).await;
                 None
             }
         }
