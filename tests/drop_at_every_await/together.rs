@@ -37,7 +37,7 @@ fn together() {
             let mut set = completed([2, 1, 0].map(member));
             wait(&mut set, When::All, None).await
         });
-        row("runtime::CancelToken::run_until_cancelled", async || {
+        row("runtime::RunUntilCancelled", async || {
             CancelToken::new().run_until_cancelled(member(2)).await.unwrap()
         });
         row("runtime::Cancelled", async || {

@@ -6,13 +6,14 @@ use std::mem;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use pin_project_lite::pin_project;
 use slab::Slab;
 use wakering_ring_driver::Orphans;
 
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 use crate::primitive::Mutex;
@@ -193,17 +194,15 @@ impl CancelToken {
     ///
     /// # Cancellation
     /// That of `future`.
-    pub async fn run_until_cancelled<F: IntoFuture>(&self, future: F) -> Option<F::Output> {
-        let account = Account::open(&context::expect("run until cancelled"), Kind::Members);
-        let mut cancelled = self.cancelled();
-        let future = future.into_future();
-        match conduct::until(&account, future, |cx| Pin::new(&mut cancelled).poll(cx)).await {
-            Ended::Returned(output) => Some(output),
-            Ended::Panicked(panic) => resume_unwind(panic),
-            Ended::Stopped => {
-                account.drain(Orphans::Cancellable).await;
-                None
-            }
+    pub fn run_until_cancelled<F: IntoFuture>(
+        &self,
+        future: F,
+    ) -> RunUntilCancelled<F::IntoFuture> {
+        RunUntilCancelled {
+            body: Conduct::new(future.into_future()),
+            cancelled: self.cancelled(),
+            account: None,
+            is_draining: false,
         }
     }
 
@@ -300,6 +299,58 @@ impl Waits<State> for UntilCancelled {
 
     fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {
         state.waiters.remove(ticket, after);
+    }
+}
+
+pin_project! {
+    /// The future of [`CancelToken::run_until_cancelled`].
+    ///
+    /// ```
+    /// use std::future::{Ready, ready};
+    /// use wakering_runtime::{run, task::{CancelToken, RunUntilCancelled}};
+    ///
+    /// let stored: RunUntilCancelled<Ready<u8>> = CancelToken::new().run_until_cancelled(ready(1));
+    /// assert_eq!(run(stored), Some(1));
+    /// ```
+    #[must_use = "a future does nothing until it is awaited"]
+    pub struct RunUntilCancelled<F> {
+        #[pin]
+        body: Conduct<F>,
+        cancelled: Cancelled,
+        // Once it has begun.
+        account: Option<Account>,
+        is_draining: bool,
+    }
+}
+
+impl<F: Future> Future for RunUntilCancelled<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let account = this.account.get_or_insert_with(|| {
+            Account::open(&context::expect("run until cancelled"), Kind::Members)
+        });
+        if !*this.is_draining {
+            let cancelled = |cx: &mut Context<'_>| Pin::new(this.cancelled).poll(cx);
+            match ready!(this.body.poll(account, cx, || false, cancelled)) {
+                Ended::Returned(output) => {
+                    *this.account = None;
+                    return Poll::Ready(Some(output));
+                }
+                Ended::Panicked(panic) => resume_unwind(panic),
+                Ended::Stopped => *this.is_draining = true,
+            }
+        }
+        ready!(account.poll_drained(Orphans::Cancellable, cx));
+        *this.account = None;
+        Poll::Ready(None)
+    }
+}
+
+impl<F> fmt::Debug for RunUntilCancelled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RunUntilCancelled").field(&self.cancelled.token).finish()
     }
 }
 

@@ -56,7 +56,7 @@ mod races;
 
 pub use abort_on_drop::AbortOnDrop;
 pub use builder::{Builder, spawn, spawn_eager};
-pub use cancel_token::{CancelToken, Cancelled, DropGuard};
+pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
 pub use cleanup::{Exit, WithCleanup, with_cleanup};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::patience;
+use wakering_ring_driver::testing::{in_child, patience};
 use wakering_runtime::blocking::{Pool, Unblock, check_cancelled, is_cancelled, unblock};
 use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{interval, sleep, timeout};
@@ -151,6 +151,38 @@ fn a_scope_waits_for_closures() {
         .await
         .unwrap();
         assert!(ended.load(Ordering::Relaxed));
+    });
+}
+
+/// Given a pool whose threads are all taken, when a closure is dropped that waits for one, then it is gone
+/// at once and never runs, and its task does not wait for it.
+#[test]
+fn a_closure_that_has_not_begun_is_taken_back() {
+    in_child("blocking::a_closure_that_has_not_begun_is_taken_back", || {
+        let (release, released) = (Arc::new(Barrier::new(513)), Arc::new(AtomicUsize::new(0)));
+        let held = Arc::new(());
+        within_bounds(async {
+            let busy: Vec<_> = (0..512)
+                .map(|_| {
+                    let (release, released) = (release.clone(), released.clone());
+                    spawn(unblock(move || {
+                        released.fetch_add(1, Ordering::SeqCst);
+                        release.wait();
+                    }))
+                })
+                .collect();
+            until(|| released.load(Ordering::SeqCst) == 512).await;
+            let inner = held.clone();
+            let waiting = spawn(unblock(move || unreachable!("{inner:?}")));
+            yield_now().await;
+            assert!(waiting.cancel());
+            assert!(waiting.await.unwrap_err().is_cancelled());
+            assert_eq!(Arc::strong_count(&held), 1);
+            release.wait();
+            for task in busy {
+                task.await.unwrap();
+            }
+        });
     });
 }
 
