@@ -37,6 +37,8 @@
 
 /// Who pays for what a future has in the kernel.
 mod account;
+/// What goes on elsewhere on somebody's account.
+mod bill;
 /// Code that blocks, kept off the loop's thread.
 pub mod blocking;
 /// Its settings.

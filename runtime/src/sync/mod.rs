@@ -8,13 +8,13 @@
 //! on one thread, are one type in [`generic`] with another [`Flavor`](generic::Flavor).
 
 /// 1. A lock's state is touched by one at a time.
-mod flavor;
+pub(crate) mod flavor;
 /// 2. What must not happen under the lock is put off.
-mod after;
+pub(crate) mod after;
 /// 3. Whoever has to wait is queued.
-mod wait_list;
+pub(crate) mod wait_list;
 /// 4. A future that waits in the queue, and leaves it if it is dropped.
-mod wait;
+pub(crate) mod wait;
 /// 5. What is handed out in turn.
 mod permits;
 /// Waiting for each other.

@@ -16,6 +16,8 @@ mod header;
 pub(crate) mod cell;
 /// What is called at its end.
 mod callbacks;
+/// Being told to stop.
+mod cancel_token;
 /// Cleaning up, also after a cancellation.
 mod cleanup;
 /// What it knows of itself.
@@ -56,6 +58,7 @@ mod races;
 
 pub use abort_on_drop::AbortOnDrop;
 pub use builder::{Builder, spawn, spawn_eager};
+pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
 pub use cleanup::{Exit, WithCleanup, with_cleanup};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};
@@ -74,6 +77,7 @@ pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
 pub(crate) use group::Seat;
+pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
 pub(crate) use state::{Cancel, Wake};
 

@@ -5,6 +5,7 @@ mod alloc;
 mod blocking;
 mod callbacks;
 mod cancel;
+mod cancel_token;
 mod eager;
 mod fairness;
 mod handle;
