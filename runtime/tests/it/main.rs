@@ -8,6 +8,7 @@ mod fairness;
 mod handle;
 mod io;
 mod panic;
+mod process;
 mod run;
 mod spawn;
 mod time;
