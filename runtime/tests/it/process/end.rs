@@ -160,12 +160,10 @@ fn case_p06_the_end_of_the_runtime_kills_and_reaps() {
 /// reaped when it ends by itself; also when the runtime ends before it.
 #[test]
 fn a_child_that_is_let_go_lives_and_is_reaped() {
-    let (_reader, writer) = std::io::pipe().unwrap();
     let spawned = |input: std::io::PipeReader| {
         let child = quiet("waits").stdin(input).spawn().unwrap();
         child.id()
     };
-    drop(writer);
     in_child(&format!("{HERE}a_child_that_is_let_go_lives_and_is_reaped"), || {
         within_bounds(async {
             let (input, held) = std::io::pipe().unwrap();
@@ -179,6 +177,19 @@ fn a_child_that_is_let_go_lives_and_is_reaped() {
         let id = run(async { spawned(input) });
         assert!(is_there(id) && !is_zombie(id));
         drop(held);
+    });
+}
+
+/// Given a child that ends when its input does; when it is waited for by its handle, or just asked
+/// about by others; then only the former closes that input.
+#[test]
+fn waiting_closes_the_input_and_looking_on_does_not() {
+    within_bounds(async {
+        let mut command = quiet("waits");
+        let mut child = command.stdin(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        assert!(timeout(Duration::from_millis(20), child.exited()).await.is_err());
+        assert_eq!(child.try_wait().unwrap(), None);
+        assert!(child.wait().await.unwrap().success());
     });
 }
 
