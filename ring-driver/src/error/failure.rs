@@ -182,6 +182,8 @@ mod tests {
     #[test]
     fn a_remedy_depends_on_the_operation_where_that_matters() {
         assert_ne!(remedy("bind", libc::EACCES), remedy("openat", libc::EACCES));
+        assert_ne!(remedy("spawn", libc::ENOENT), remedy("openat", libc::ENOENT));
+        assert_ne!(remedy("wait", libc::ECHILD), None);
         assert_eq!(remedy("recv", libc::ECONNRESET), None);
     }
 }
