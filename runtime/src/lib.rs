@@ -42,6 +42,8 @@ mod account;
 pub mod blocking;
 /// Its settings.
 mod builder;
+/// What cancelling is: a body is dropped, and what it left behind waited for.
+mod conduct;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;
@@ -57,6 +59,8 @@ mod home;
 pub mod io;
 /// What it has and has done.
 mod metrics;
+/// The tree of what runs.
+mod node;
 /// std's shared state, or loom's.
 mod primitive;
 /// Child processes.
@@ -67,6 +71,8 @@ pub mod process;
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// A table for what few rows of another one have.
+mod sparse;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
@@ -12,12 +12,14 @@ use wakering_ring_driver::{Driver, Orphans, SetupError};
 
 use crate::account::Account;
 use crate::builder::Builder;
+use crate::conduct::{self, Ended};
 use crate::context;
 use crate::event_loop;
 use crate::executor::Executor;
 use crate::handle::Handle;
 use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
+use crate::node::Kind;
 use crate::report::ShutdownReport;
 use crate::task::{JoinHandle, TaskInfo};
 use crate::time::{Instant, sleep};
@@ -91,7 +93,6 @@ fn refuse(error: &SetupError) -> ! {
 /// ```
 pub struct Runtime {
     executor: Rc<Executor>,
-    grace: Duration,
     is_shut_down: bool,
 }
 
@@ -118,8 +119,8 @@ impl Runtime {
     }
 
     pub(crate) fn assemble(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Runtime {
-        let executor = Rc::new(Executor::new(driver, on_unhandled));
-        Runtime { executor, grace, is_shut_down: false }
+        let executor = Rc::new(Executor::new(driver, grace, on_unhandled));
+        Runtime { executor, is_shut_down: false }
     }
 
     /// Runs `future` to its end on this thread, and tasks beside it.
@@ -145,7 +146,7 @@ impl Runtime {
         context::assert_may_block("Runtime::block_on");
         let output = {
             let _context = context::enter(&self.executor);
-            event_loop::run(&self.executor, accompany(&self.executor, self.grace, future))
+            event_loop::run(&self.executor, accompany(&self.executor, future))
         };
         output.unwrap_or_else(|panic| resume_unwind(panic))
     }
@@ -226,9 +227,9 @@ impl Runtime {
         let _context = context::enter(executor);
         let begun = Instant::now();
         executor.cancel_all();
-        event_loop::run(executor, at_most(self.grace, |cx| executor.poll_empty(cx)));
+        event_loop::run(executor, at_most(executor.grace(), |cx| executor.poll_empty(cx)));
         let abandoned = executor.abandon_all();
-        let left = self.grace.saturating_sub(begun.elapsed());
+        let left = executor.grace().saturating_sub(begun.elapsed());
         let drained = executor.driver().shutdown(left.clamp(LAST_WAIT, FOR_EVER));
         ShutdownReport { abandoned, leaked_operations: drained.leaked }
     }
@@ -251,28 +252,18 @@ impl std::fmt::Debug for Runtime {
     }
 }
 
-/// Polls `future` to its end, drops it, and waits for what it has left behind, but not longer than
-/// `grace`. Its panic is an output like any other.
-async fn accompany<F: Future>(
-    executor: &Executor,
-    grace: Duration,
-    future: F,
-) -> thread::Result<F::Output> {
-    let account = Account::open(executor.driver());
-    let mut body = pin!(Some(future));
-    let output = poll_fn(|cx| {
-        let Some(body) = body.as_mut().as_pin_mut() else {
-            unreachable!("the future is dropped after it has ended only")
-        };
-        match catch_unwind(AssertUnwindSafe(|| account.charge(|| body.poll(cx)))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await;
-    let dropped = catch_unwind(AssertUnwindSafe(|| account.charge(|| body.set(None))));
-    at_most(grace, |cx| account.poll_drained(Orphans::All, cx)).await;
-    dropped.and(output)
+/// Polls `future` to its end, drops it, and waits for what it has left behind, as long as the grace
+/// lasts. Its panic is an output like any other.
+async fn accompany<F: Future>(executor: &Executor, future: F) -> thread::Result<F::Output> {
+    let account = Account::open(executor, Kind::Main);
+    let ended = conduct::until(&account, future, |_| Poll::Pending).await;
+    executor.recall_below(account.id());
+    at_most(executor.grace(), |cx| account.poll_drained(Orphans::All, cx)).await;
+    match ended {
+        Ended::Returned(output) => Ok(output),
+        Ended::Panicked(panic) => Err(panic),
+        Ended::Stopped => unreachable!("nothing stops it"),
+    }
 }
 
 /// Waits until something is ready, but not longer than `grace`.

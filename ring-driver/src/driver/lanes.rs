@@ -126,7 +126,7 @@ impl Core {
             self.accounts.submitted(payer);
         }
         if former != AccountId::ROOT {
-            self.after.wakers.extend(self.accounts.ended(former, Some(Recall::Cancellable)));
+            self.accounts.ended(former, Some(Recall::Cancellable), &mut self.after.wakers);
         }
     }
 

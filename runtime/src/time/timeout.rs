@@ -2,17 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::Poll;
 use std::time::Duration;
 
-use wakering_ring_driver::{Instant, Orphans};
+use wakering_ring_driver::Instant;
 
-use super::Sleep;
-use crate::account::Account;
-use crate::context;
+use super::Deadline;
 
 /// Awaits `future`, but drops it when `duration` is over, counted from this call.
 ///
@@ -46,7 +42,8 @@ pub fn timeout<F: IntoFuture>(
     duration: Duration,
     future: F,
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    within(Instant::now().checked_add(duration), future.into_future())
+    let (deadline, future) = (Deadline::after(duration), future.into_future());
+    async move { deadline.apply(future, false).await }
 }
 
 /// Awaits `future`, but drops it at `deadline`; otherwise like [`timeout`].
@@ -74,28 +71,34 @@ pub fn timeout_at<F: IntoFuture>(
     deadline: Instant,
     future: F,
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    within(Some(deadline), future.into_future())
+    let (deadline, future) = (Deadline::at(deadline), future.into_future());
+    async move { deadline.apply(future, false).await }
 }
 
-async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Elapsed> {
-    let account = Account::open(context::expect("set a timeout").driver());
-    let mut body = pin!(Some(future));
-    let mut sleep = Sleep::new(deadline);
-    let result = poll_fn(|cx| {
-        let Some(body) = body.as_mut().as_pin_mut() else {
-            unreachable!("the body is dropped after this future only")
-        };
-        if let Poll::Ready(output) = account.charge(|| body.poll(cx)) {
-            return Poll::Ready(Ok(output));
-        }
-        Pin::new(&mut sleep).poll(cx).map(|()| Err(Elapsed(())))
-    })
-    .await;
-    if result.is_err() {
-        account.charge(|| body.set(None));
-        poll_fn(|cx| account.poll_drained(Orphans::Cancellable, cx)).await;
-    }
-    result
+/// Awaits `future`, but drops it when `duration` is over: a [`timeout`] for whoever does not care
+/// why there is no value.
+///
+/// ```
+/// use std::{future::pending, time::Duration};
+/// use wakering_runtime::{run, time::move_on_after};
+///
+/// run(async {
+///     assert_eq!(move_on_after(Duration::from_secs(1), async { 42 }).await, Some(42));
+///     assert_eq!(move_on_after(Duration::from_millis(1), pending::<()>()).await, None);
+/// });
+/// ```
+///
+/// # Panics
+/// When it is polled on a thread that is not running a runtime.
+///
+/// # Cancellation
+/// That of `future`.
+pub fn move_on_after<F: IntoFuture>(
+    duration: Duration,
+    future: F,
+) -> impl Future<Output = Option<F::Output>> {
+    let limited = timeout(duration, future);
+    async { limited.await.ok() }
 }
 
 /// The time was over before the future was ready.
@@ -110,7 +113,7 @@ async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Ou
 /// assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed(());
+pub struct Elapsed(pub(super) ());
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,9 @@
 mod alloc;
 
 mod blocking;
+mod callbacks;
 mod cancel;
+mod eager;
 mod fairness;
 mod handle;
 mod io;
@@ -12,6 +14,7 @@ mod process;
 mod run;
 mod spawn;
 mod time;
+mod together;
 
 use std::cell::Cell;
 use std::future::Future;
