@@ -2,12 +2,11 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::process::{self, ExitStatus, Output};
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use wakering_ring_driver::op::Interest;
@@ -16,6 +15,7 @@ use wakering_ring_driver::{Failure, IoBuf, op};
 
 use super::orphan;
 use crate::io::{AsyncRead, AsyncWrite, PipeReader, PipeWriter};
+use crate::task::gather;
 
 /// What the child reads as its standard input; dropping it is the end of that.
 pub type ChildStdin = PipeWriter;
@@ -84,7 +84,7 @@ impl Child {
     /// # .unwrap();
     /// ```
     pub fn id(&self) -> u32 {
-        self.process.id
+        self.process.id()
     }
 
     /// Waits for the end of the child, after closing its standard input if that is still here. May
@@ -268,10 +268,12 @@ impl Child {
             let error = io::Error::new(io::ErrorKind::InvalidInput, message);
             return Err(self.process.failed("communicate", error));
         }
-        let output = both(drain(self.stdout.as_mut()), drain(self.stderr.as_mut()));
-        let (fed, (stdout, stderr)) = both(feed(stdin, input), output).await;
-        fed?;
-        let (stdout, stderr) = (stdout?, stderr?);
+        let streams: [Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>>; 3] = [
+            Box::pin(feed(stdin, input)),
+            Box::pin(drain(self.stdout.as_mut())),
+            Box::pin(drain(self.stderr.as_mut())),
+        ];
+        let [_, stdout, stderr] = gather(streams).await?.try_into().expect("three were given");
         Ok(Output { status: self.wait().await?, stdout, stderr })
     }
 
@@ -357,6 +359,10 @@ impl Process {
         })
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
     pub(super) fn ends_within(&self, bound: Duration) -> bool {
         self.pidfd.ends_within(bound)
     }
@@ -373,43 +379,18 @@ impl fmt::Debug for Process {
 }
 
 /// Writes all of `input` and closes the stream. Whether anybody wants it is the child's business.
-async fn feed(stdin: Option<ChildStdin>, input: impl IoBuf) -> io::Result<()> {
-    let Some(mut stdin) = stdin else { return Ok(()) };
+async fn feed(stdin: Option<ChildStdin>, input: impl IoBuf) -> io::Result<Vec<u8>> {
+    let Some(mut stdin) = stdin else { return Ok(Vec::new()) };
     match stdin.write_all(input).await {
         Err(failure) if failure.error.kind() != io::ErrorKind::BrokenPipe => Err(failure.error),
-        _ => Ok(()),
+        _ => Ok(Vec::new()),
     }
 }
 
+/// Reads all that comes.
 async fn drain(stream: Option<&mut PipeReader>) -> io::Result<Vec<u8>> {
     match stream {
         Some(stream) => Ok(stream.read_to_end(Vec::new()).await?.1),
         None => Ok(Vec::new()),
     }
-}
-
-/// Polls two futures to their ends, at once.
-async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut left, mut right) = (None, None);
-    poll_fn(|cx| {
-        if left.is_none()
-            && let Poll::Ready(output) = a.as_mut().poll(cx)
-        {
-            left = Some(output);
-        }
-        if right.is_none()
-            && let Poll::Ready(output) = b.as_mut().poll(cx)
-        {
-            right = Some(output);
-        }
-        match (left.take(), right.take()) {
-            (Some(left), Some(right)) => Poll::Ready((left, right)),
-            waiting => {
-                (left, right) = waiting;
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }

@@ -1,7 +1,8 @@
 //! Children whose handle is gone: somebody has to reap them, or they stay as zombies.
 //!
-//! A task waits for the end of each. The end of the runtime cancels it, and a child that nobody has
-//! killed then goes its own way. One that was killed dies within moments: those are waited for.
+//! One that was killed dies within moments, and whoever dropped it answers for that: a scope, a
+//! timeout or a task is over when its children are. One that was let go is waited for by a task
+//! that ends with the runtime, and the child goes its own way.
 
 use std::panic::Location;
 use std::rc::Rc;
@@ -9,16 +10,12 @@ use std::time::Duration;
 
 use super::child::Process;
 use crate::context;
-use crate::task::TaskInfo;
+use crate::task::{TaskInfo, go_on};
+use crate::time::timeout;
 
-/// How long a thread may stand still for a child that was killed. Only one that hangs in the kernel
-/// takes longer, and that stays a zombie.
+/// How long a thread without a runtime stands still for a child that was killed. Only one that
+/// hangs in the kernel takes longer, and that stays a zombie.
 const LAST_WAIT: Duration = Duration::from_secs(5);
-
-struct Orphan {
-    process: Rc<Process>,
-    killed: bool,
-}
 
 /// Sees to the end of a process that nobody holds any more, and brings it about if it is to be
 /// killed.
@@ -28,21 +25,31 @@ pub(super) fn leave(process: &Rc<Process>, kill: bool) {
         return;
     }
     let killed = kill && process.kill().is_ok();
-    let orphan = Orphan { process: process.clone(), killed };
-    // Without a runtime the drop of the orphan does what can be done.
-    if let Some(executor) = context::current() {
-        let info = TaskInfo::new(Some("reaper".into()), Location::caller());
-        executor.spawn(info, async move {
-            let _ = orphan.process.exited().await;
-        });
+    let location = Location::caller();
+    let process = process.clone();
+    match context::current().filter(|executor| !executor.has_given_up()) {
+        Some(executor) if killed => {
+            let grace = executor.grace();
+            let soon = async move {
+                if timeout(grace, process.exited()).await.is_err() {
+                    // It hangs in the kernel, and nobody can do more.
+                    reap(process, location);
+                }
+            };
+            go_on(None, soon, None, location);
+        }
+        Some(_) => reap(process, location),
+        None if killed => {
+            process.ends_within(LAST_WAIT);
+            let _ = process.try_wait();
+        }
+        None => {}
     }
 }
 
-impl Drop for Orphan {
-    fn drop(&mut self) {
-        if self.killed {
-            self.process.ends_within(LAST_WAIT);
-        }
-        let _ = self.process.try_wait();
-    }
+/// Reaps the process when it has ended, if the runtime lives that long.
+fn reap(process: Rc<Process>, location: &'static Location<'static>) {
+    let Some(executor) = context::current() else { return };
+    let info = TaskInfo::new(Some(format!("reaper of {}", process.id()).into()), location);
+    drop(executor.spawn(info, async move { process.exited().await }));
 }

@@ -160,7 +160,7 @@ impl<F: Future + 'static> Drop for Shield<F> {
 
 /// Makes a task of `body`, for which the account that pays now answers. Without a runtime, or when
 /// that has given up waiting, `body` is dropped.
-pub(super) fn go_on(
+pub(crate) fn go_on(
     account: Option<Account>,
     body: impl Future + 'static,
     stop: Option<Stop>,
