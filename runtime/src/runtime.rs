@@ -75,7 +75,7 @@ fn refuse(error: &SetupError) -> ! {
 ///
 /// It is made on the thread where it is used and stays there. Tasks run while
 /// [`block_on`](Runtime::block_on) does; those that are left over wait for the next `block_on`.
-/// Dropping the runtime ends it as [`shutdown`](Runtime::shutdown) does, and reports on standard
+/// Dropping the runtime ends it as [`close`](Runtime::close) does, and reports on standard
 /// error what would not end.
 ///
 /// ```
@@ -210,12 +210,12 @@ impl Runtime {
     ///
     /// let runtime = Runtime::new()?;
     /// let task = runtime.spawn(pending::<()>());
-    /// let report = runtime.shutdown();
+    /// let report = runtime.close();
     /// assert!(report.is_clean());
     /// assert!(task.is_finished());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
-    pub fn shutdown(mut self) -> ShutdownReport {
+    pub fn close(mut self) -> ShutdownReport {
         self.end()
     }
 

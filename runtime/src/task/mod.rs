@@ -54,7 +54,7 @@ mod races;
 
 pub use abort_on_drop::AbortOnDrop;
 pub use builder::{Builder, spawn, spawn_eager};
-pub use cleanup::{Exit, with_cleanup};
+pub use cleanup::{Exit, WithCleanup, with_cleanup};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};
 pub use gather::gather;
