@@ -174,6 +174,7 @@ pub(crate) fn go_on(
     debt.abandon(Recall::Cancellable);
     let bond = Bond { debt, seat: None, is_shielded: true };
     let account = account.unwrap_or_else(|| Account::open(&executor, Kind::Shield));
+    driver.shield_account(account.id());
     let rest = async move {
         let mut stop = stop.unwrap_or_else(|| Box::pin(pending()));
         let ended = conduct::until(&account, body, |cx| stop.as_mut().poll(cx)).await;
