@@ -39,6 +39,7 @@
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures at once. [`stream`]: values that come one
 //!   after the other.
+//! - [`process`]: child processes, their pipes and their end.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
 //! - `http` (feature `http`): hyper's server on these streams.
@@ -75,6 +76,9 @@ pub use wakering_http as http;
 #[cfg_attr(docsrs, doc(cfg(feature = "net")))]
 pub use wakering_net as net;
 pub use wakering_ring_driver as driver;
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub use wakering_runtime::process;
 
 /// ```
 /// #[wakering::main]

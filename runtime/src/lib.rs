@@ -34,6 +34,7 @@
 //! is **Strict**, that is the same as never having called it, or **Weak**, and then what is lost.
 
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Who pays for what a future has in the kernel.
 mod account;
@@ -70,6 +71,10 @@ mod model;
 pub mod macros;
 /// std's shared state, or loom's.
 mod primitive;
+/// Child processes.
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub mod process;
 /// What its end came to.
 mod report;
 /// Puts the parts together, and takes them apart cleanly.

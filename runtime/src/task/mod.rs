@@ -79,6 +79,8 @@ pub(crate) use cell::{Parcel, Progress, Task};
 pub(crate) use group::Seat;
 pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
+#[cfg(feature = "process")]
+pub(crate) use shield::go_on;
 pub(crate) use state::{Cancel, Wake};
 
 /// What ties a task to somebody other than the runtime, until it is over.
