@@ -36,6 +36,7 @@
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
+//! - [`signal`]: Ctrl-C, the request to end, and all others.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
 //! - `http` (feature `http`): hyper's server on these streams.
@@ -52,6 +53,9 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("wakering runs on Linux only");
 
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use wakering_runtime::signal;
 pub use wakering_runtime::{
     Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,
 };

@@ -62,6 +62,8 @@ mod primitive;
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// Signals of the system.
+pub mod signal;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

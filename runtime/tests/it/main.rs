@@ -9,6 +9,7 @@ mod handle;
 mod io;
 mod panic;
 mod run;
+mod signal;
 mod spawn;
 mod time;
 
