@@ -1,5 +1,6 @@
 //! A runtime as its owner sees it: made, used for as many futures as one likes, and ended cleanly.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
@@ -19,6 +20,7 @@ use crate::handle::Handle;
 use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
 use crate::report::ShutdownReport;
+use crate::signal::{Cancelled, Signals, cancelled_by};
 use crate::task::{JoinHandle, TaskInfo};
 use crate::time::{Instant, sleep};
 
@@ -92,6 +94,8 @@ fn refuse(error: &SetupError) -> ! {
 pub struct Runtime {
     executor: Rc<Executor>,
     grace: Duration,
+    /// What cancels the future that it blocks on, until that has happened.
+    cancel_on: RefCell<Option<Signals>>,
     is_shut_down: bool,
 }
 
@@ -119,7 +123,12 @@ impl Runtime {
 
     pub(crate) fn assemble(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Runtime {
         let executor = Rc::new(Executor::new(driver, on_unhandled));
-        Runtime { executor, grace, is_shut_down: false }
+        Runtime { executor, grace, cancel_on: RefCell::default(), is_shut_down: false }
+    }
+
+    pub(crate) fn cancelled_on(self, signals: Option<Signals>) -> Runtime {
+        self.cancel_on.replace(signals);
+        self
     }
 
     /// Runs `future` to its end on this thread, and tasks beside it.
@@ -139,10 +148,45 @@ impl Runtime {
     ///
     /// # Panics
     /// If `future` does. And on a thread that is running tasks, at once; whatever runs there goes
-    /// on.
+    /// on. And if a signal of [`Builder::cancel_on`](crate::Builder::cancel_on) comes: then it
+    /// unwinds with [`Cancelled`], without the panic hook. [`try_block_on`](Runtime::try_block_on)
+    /// returns it instead.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         context::assert_may_block("Runtime::block_on");
+        self.drive(future).unwrap_or_else(|cancelled| resume_unwind(Box::new(cancelled)))
+    }
+
+    /// Runs `future` to its end as [`block_on`](Runtime::block_on) does, or until one of the signals
+    /// of [`Builder::cancel_on`](crate::Builder::cancel_on) comes.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use wakering_runtime::{Builder, signal};
+    /// # use wakering_ring_driver::testing::send;
+    ///
+    /// let runtime = Builder::new().cancel_on(signal::shutdown()).build()?;
+    /// assert_eq!(runtime.try_block_on(async { 42 }), Ok(42));
+    /// # send(signal::SignalKind::interrupt(), std::process::id());
+    /// let cancelled = runtime.try_block_on(pending::<()>()).unwrap_err();
+    /// assert_eq!(cancelled.signal(), signal::SignalKind::interrupt());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Cancelled`] tells which signal came. By then `future` has been dropped, and the kernel is
+    /// done with what it left behind. An output that is ready has won.
+    ///
+    /// # Panics
+    /// If `future` does. And on a thread that is running tasks, at once.
+    #[track_caller]
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Cancelled> {
+        context::assert_may_block("Runtime::try_block_on");
+        self.drive(future)
+    }
+
+    fn drive<F: Future>(&self, future: F) -> Result<F::Output, Cancelled> {
+        let future = cancelled_by(&self.cancel_on, future);
         let output = {
             let _context = context::enter(&self.executor);
             event_loop::run(&self.executor, accompany(&self.executor, self.grace, future))
@@ -220,6 +264,9 @@ impl Runtime {
 
     fn end(&mut self) -> ShutdownReport {
         self.is_shut_down = true;
+        // From here on signals do what they did before: who wants to end a runtime that is ending
+        // means the process.
+        self.cancel_on.take();
         let executor = &self.executor;
         // Not refused on a thread that runs tasks of another runtime: those wait, but nothing is
         // leaked.

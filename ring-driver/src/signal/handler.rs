@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
@@ -23,6 +23,9 @@ static WALKING: AtomicUsize = AtomicUsize::new(0);
 /// What was there before the handler, by signal. Whoever changes the list holds this lock, which
 /// the handler never takes.
 static PREVIOUS: Mutex<BTreeMap<i32, libc::sigaction>> = Mutex::new(BTreeMap::new());
+
+/// All that an eventfd holds: one write fills it, and fails until it has been read.
+const FULL: u64 = u64::MAX - 1;
 
 type Link = OnceLock<Box<Place>>;
 
@@ -37,6 +40,8 @@ struct Place {
     /// Who listens. After a fork the child has a copy of the list, but what comes to the child is
     /// none of its parent's business.
     process: AtomicU32,
+    /// Whether a signal that comes while the one before has not been taken ends the process.
+    insists: AtomicBool,
     next: Link,
 }
 
@@ -64,6 +69,7 @@ impl Place {
     fn occupy(&self, signal: i32, eventfd: &File) {
         self.eventfd.store(eventfd.as_raw_fd(), SeqCst);
         self.process.store(process::id(), SeqCst);
+        self.insists.store(false, SeqCst);
         self.signal.store(signal, SeqCst);
     }
 
@@ -93,7 +99,7 @@ impl Registration {
         let place = Place::free();
         place.occupy(signal, eventfd);
         if is_first {
-            match exchange(signal, Some(&action())) {
+            match exchange(signal, Some(&action(handler()))) {
                 // A child that was forked has inherited the handler, and what was there before it.
                 Ok(former) => drop(previous.entry(signal).or_insert(former)),
                 Err(error) => {
@@ -103,6 +109,11 @@ impl Registration {
             }
         }
         Ok(Registration { kind, process: process::id(), place })
+    }
+
+    /// From now on a signal that comes while the one before has not been taken ends the process.
+    pub(super) fn insist(&self) {
+        self.place.insists.store(true, SeqCst);
     }
 
     pub(super) fn kind(&self) -> SignalKind {
@@ -155,19 +166,23 @@ fn exchange(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::siga
     Ok(unsafe { former.assume_init() })
 }
 
-/// The handler as the system wants it: on the thread's signal stack, where there is one, and with
+/// `handler` as the system wants it: on the thread's signal stack, where there is one, and with
 /// interrupted calls of others restarted.
-fn action() -> libc::sigaction {
+fn action(handler: usize) -> libc::sigaction {
     // SAFETY: integers and an optional function, for all of which zeros are a value: no signal is
     // blocked but the one that is handled.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-    action.sa_sigaction = on_signal as *const () as usize;
+    action.sa_sigaction = handler;
     action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
     action
 }
 
+fn handler() -> usize {
+    on_signal as *const () as usize
+}
+
 fn is_ours(action: &libc::sigaction) -> bool {
-    action.sa_sigaction == on_signal as *const () as usize
+    action.sa_sigaction == handler()
 }
 
 /// Tells all who listen to `signal`. Whatever it interrupts, it calls nothing but what is safe in a
@@ -177,16 +192,20 @@ extern "C" fn on_signal(signal: libc::c_int) {
     // code may be about to read it, so it is put back below.
     let errno = unsafe { *libc::__errno_location() };
     WALKING.fetch_add(1, SeqCst);
-    let mut is_told = false;
+    let (mut is_told, mut is_missed) = (false, false);
     for place in Place::all().filter(|place| place.listens_to(signal)) {
         is_told = true;
-        let (one, number) = (1u64.to_ne_bytes(), place.eventfd.load(SeqCst));
+        let (full, number) = (FULL.to_ne_bytes(), place.eventfd.load(SeqCst));
         // SAFETY: eight bytes of this frame are read. The descriptor is open and the listener's:
-        // whoever closes it leaves the place first, and then waits for this walk. It is full only
-        // where it says already that a signal has come.
-        unsafe { libc::write(number, one.as_ptr().cast(), one.len()) };
+        // whoever closes it leaves the place first, and then waits for this walk.
+        let written = unsafe { libc::write(number, full.as_ptr().cast(), full.len()) };
+        is_missed |= written < 0 && place.insists.load(SeqCst);
     }
     WALKING.fetch_sub(1, SeqCst);
+    if is_missed {
+        let _ = exchange(signal, Some(&action(libc::SIG_DFL)));
+        raise(SignalKind::from_raw(signal));
+    }
     // The last listener has gone since the system chose this handler: what is there now shall have
     // the signal.
     if !is_told && exchange(signal, None).is_ok_and(|current| !is_ours(&current)) {

@@ -1,8 +1,8 @@
 //! Signals: whoever listens has an eventfd, the one handler of the process writes to those of its
 //! signal, and to wait for a signal is to wait for the eventfd.
 //!
-//! An eventfd counts, so signals that nobody has taken yet become one, and each listener has a
-//! count of its own. While a signal has listeners the handler is installed for it; the last one to
+//! An eventfd is full or empty, so signals that nobody has taken yet become one, and each listener
+//! has its own. While a signal has listeners the handler is installed for it; the last one to
 //! go puts back what was there before, and sends a signal that came and was not taken there.
 //!
 //! The handler may run between any two instructions of any thread, so it takes no lock and
@@ -56,6 +56,12 @@ impl Listener {
         let eventfd = Rc::new(eventfd()?);
         let registration = Registration::new(kind, &eventfd)?;
         Ok(Listener { eventfd, wait: None, registration })
+    }
+
+    /// From now on a signal that comes while the one before has not been taken ends the process:
+    /// nobody seems to look any more.
+    pub fn insist(&self) {
+        self.registration.insist();
     }
 
     /// What it listens to.

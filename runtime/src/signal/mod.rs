@@ -33,6 +33,10 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use wakering_ring_driver::signal::Listener;
 
+mod cancel;
+
+pub use cancel::Cancelled;
+pub(crate) use cancel::cancelled_by;
 pub use wakering_ring_driver::signal::SignalKind;
 
 /// Listens to one kind of signal, from now on.
@@ -152,7 +156,8 @@ pub async fn ctrl_c() -> io::Result<()> {
 /// Listens, from now on, to what asks a process to end: SIGINT from a terminal, SIGTERM from whoever
 /// started it.
 ///
-/// Awaiting it tells which one came.
+/// Awaiting it tells which one came. See [`Builder::cancel_on`](crate::Builder::cancel_on) for a
+/// program whose main future shall just be cancelled.
 ///
 /// ```
 /// use wakering_runtime::signal;
@@ -202,6 +207,20 @@ pub struct Signals {
     listeners: io::Result<Vec<Signal>>,
     /// Which one is asked first.
     next: usize,
+}
+
+impl Signals {
+    pub(crate) fn kinds(&self) -> &[SignalKind] {
+        &self.kinds
+    }
+
+    /// Makes a signal that nobody takes in time for the next one end the process; or tells why these
+    /// signals cannot be listened to.
+    pub(crate) fn insisting(self) -> io::Result<Signals> {
+        let listeners = self.listeners?;
+        listeners.iter().for_each(|Signal(listener)| listener.insist());
+        Ok(Signals { listeners: Ok(listeners), ..self })
+    }
 }
 
 /// # Cancellation

@@ -4,6 +4,7 @@ mod alloc;
 
 mod blocking;
 mod cancel;
+mod cancel_on;
 mod fairness;
 mod handle;
 mod io;
