@@ -214,3 +214,55 @@ extern "C" fn on_signal(signal: libc::c_int) {
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Listener;
+    use super::*;
+    use crate::testing::in_child;
+
+    /// Given a handler that has begun to walk and may have read a listener's descriptor, when the
+    /// listener is dropped, then its descriptor is not closed before the handler is done.
+    #[test]
+    fn who_leaves_waits_for_handlers_that_walk() {
+        in_child("signal::handler::tests::who_leaves_waits_for_handlers_that_walk", || {
+            let leaving = thread::spawn(|| {
+                let listener = Listener::new(SignalKind::user_defined1()).unwrap();
+                WALKING.fetch_add(1, SeqCst);
+                drop(listener);
+            });
+            while WALKING.load(SeqCst) == 0
+                || Place::all().any(|place| place.listens_to(libc::SIGUSR1))
+            {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(20));
+            assert!(!leaving.is_finished());
+            WALKING.fetch_sub(1, SeqCst);
+            leaving.join().unwrap();
+        });
+    }
+
+    /// Given a handler that finds nobody who listens, because the last one has gone since, then the
+    /// signal goes to what is there now.
+    #[test]
+    fn a_handler_that_comes_too_late_passes_the_signal_on() {
+        static PASSED_ON: AtomicBool = AtomicBool::new(false);
+        extern "C" fn other(_signal: libc::c_int) {
+            PASSED_ON.store(true, SeqCst);
+        }
+        in_child(
+            "signal::handler::tests::a_handler_that_comes_too_late_passes_the_signal_on",
+            || {
+                exchange(libc::SIGUSR1, Some(&action(other as *const () as usize))).unwrap();
+                drop(Listener::new(SignalKind::user_defined1()).unwrap());
+                on_signal(libc::SIGUSR1);
+                while !PASSED_ON.load(SeqCst) {
+                    thread::yield_now();
+                }
+            },
+        );
+    }
+}
