@@ -1,8 +1,10 @@
 //! Signals that cancel what a runtime blocks on.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
@@ -123,17 +125,17 @@ fn case_e33_a_second_signal_ends_a_process_that_is_stuck() {
 #[test]
 fn a_runtime_that_ends_listens_no_more() {
     in_child("cancel_on::a_runtime_that_ends_listens_no_more", || {
-        struct Looks;
+        struct Looks(Rc<Cell<Option<bool>>>);
         impl Drop for Looks {
             fn drop(&mut self) {
-                assert!(!is_caught(TERMINATE));
-                println!("has looked");
+                self.0.set(Some(is_caught(TERMINATE)));
             }
         }
+        let seen = Rc::default();
+        let looks = Looks(Rc::clone(&seen));
         let runtime = runtime();
         runtime.block_on(async {
             assert!(is_caught(TERMINATE));
-            let looks = Looks;
             spawn(async move {
                 let _looks = looks;
                 pending::<()>().await
@@ -141,6 +143,7 @@ fn a_runtime_that_ends_listens_no_more() {
         });
         assert!(is_caught(TERMINATE), "what it blocks on next can be cancelled, too");
         drop(runtime);
+        assert_eq!(seen.get(), Some(false));
     });
 }
 
