@@ -69,6 +69,8 @@ mod copy;
 mod split;
 /// A stream in memory.
 mod duplex;
+/// A stream through the kernel, within the process or to another.
+mod pipe;
 /// A reader that has ended.
 mod empty;
 /// A writer that keeps nothing.
@@ -88,6 +90,7 @@ pub use copy::copy;
 pub use discard::{Discard, sink};
 pub use duplex::{DuplexStream, duplex};
 pub use empty::{Empty, empty};
+pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use read::AsyncRead;
 pub use records::{Lines, Records};
 pub use repeat::{Repeat, repeat};

@@ -4,6 +4,7 @@ mod buffered;
 mod duplex;
 mod lines;
 mod parts;
+mod pipe;
 
 use std::collections::VecDeque;
 use std::io;
