@@ -89,7 +89,7 @@ pub mod testing;
 /// The clock.
 mod time;
 
-pub use account::{AccountId, Orphans};
+pub use account::{AccountId, Orphans, Recall};
 pub use address::SocketAddress;
 pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
@@ -98,7 +98,7 @@ pub use capabilities::{Capabilities, Mask, MaskError};
 pub use config::{Backend, Config};
 pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
-pub use driver::{Drained, Driver, Entered, Wait};
+pub use driver::{Debt, Drained, Driver, Entered, Wait};
 pub use error::{Failure, RuntimeError, SetupCause, SetupError};
 pub use fd::{Fd, Leftovers, Sharing};
 pub use op::Op;

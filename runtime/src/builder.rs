@@ -103,7 +103,7 @@ impl Builder {
     ///
     /// let runtime = wakering_runtime::Builder::new().grace(Duration::from_millis(100)).build()?;
     /// runtime.spawn(pending::<()>());
-    /// assert!(runtime.shutdown().is_clean());
+    /// assert!(runtime.close().is_clean());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
     pub fn grace(mut self, grace: Duration) -> Builder {
@@ -156,7 +156,7 @@ impl Builder {
     ///     println!("Received exit signal {}", cancelled.signal());
     ///     println!("Cancelling {} outstanding tasks", runtime.metrics().tasks);
     /// }
-    /// assert!(runtime.shutdown().is_clean());
+    /// assert!(runtime.close().is_clean());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
     pub fn cancel_on(mut self, signals: Signals) -> Builder {

@@ -41,6 +41,8 @@ mod account;
 pub mod blocking;
 /// Its settings.
 mod builder;
+/// What cancelling is: a body is dropped, and what it left behind waited for.
+mod conduct;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;
@@ -56,6 +58,8 @@ mod home;
 pub mod io;
 /// What it has and has done.
 mod metrics;
+/// The tree of what runs.
+mod node;
 /// std's shared state, or loom's.
 mod primitive;
 /// What its end came to.
@@ -64,6 +68,8 @@ mod report;
 mod runtime;
 /// Signals of the system.
 pub mod signal;
+/// A table for what few rows of another one have.
+mod sparse;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

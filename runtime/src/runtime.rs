@@ -3,24 +3,25 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
 
 use wakering_ring_driver::{Driver, Orphans, SetupError};
 
 use crate::account::Account;
 use crate::builder::Builder;
+use crate::conduct::{self, Ended};
 use crate::context;
 use crate::event_loop;
 use crate::executor::Executor;
 use crate::handle::Handle;
 use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
+use crate::node::Kind;
 use crate::report::ShutdownReport;
-use crate::signal::{Cancelled, Signals, cancelled_by};
+use crate::signal::{Cancelled, Signals, poll_cancelled};
 use crate::task::{JoinHandle, TaskInfo};
 use crate::time::{Instant, sleep};
 
@@ -75,7 +76,7 @@ fn refuse(error: &SetupError) -> ! {
 ///
 /// It is made on the thread where it is used and stays there. Tasks run while
 /// [`block_on`](Runtime::block_on) does; those that are left over wait for the next `block_on`.
-/// Dropping the runtime ends it as [`shutdown`](Runtime::shutdown) does, and reports on standard
+/// Dropping the runtime ends it as [`close`](Runtime::close) does, and reports on standard
 /// error what would not end.
 ///
 /// ```
@@ -93,7 +94,6 @@ fn refuse(error: &SetupError) -> ! {
 /// ```
 pub struct Runtime {
     executor: Rc<Executor>,
-    grace: Duration,
     /// What cancels the future that it blocks on, until that has happened.
     cancel_on: RefCell<Option<Signals>>,
     is_shut_down: bool,
@@ -122,8 +122,8 @@ impl Runtime {
     }
 
     pub(crate) fn assemble(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Runtime {
-        let executor = Rc::new(Executor::new(driver, on_unhandled));
-        Runtime { executor, grace, cancel_on: RefCell::default(), is_shut_down: false }
+        let executor = Rc::new(Executor::new(driver, grace, on_unhandled));
+        Runtime { executor, cancel_on: RefCell::default(), is_shut_down: false }
     }
 
     pub(crate) fn cancelled_on(self, signals: Option<Signals>) -> Runtime {
@@ -186,12 +186,20 @@ impl Runtime {
     }
 
     fn drive<F: Future>(&self, future: F) -> Result<F::Output, Cancelled> {
-        let future = cancelled_by(&self.cancel_on, future);
-        let output = {
-            let _context = context::enter(&self.executor);
-            event_loop::run(&self.executor, accompany(&self.executor, self.grace, future))
+        let mut cancelled = None;
+        let stop = |cx: &mut Context<'_>| {
+            poll_cancelled(&self.cancel_on, cx).map(|by| cancelled = Some(by))
         };
-        output.unwrap_or_else(|panic| resume_unwind(panic))
+        let ended = {
+            let _context = context::enter(&self.executor);
+            event_loop::run(&self.executor, accompany(&self.executor, future, stop))
+        };
+        match (ended, cancelled) {
+            (Ended::Returned(output), _) => Ok(output),
+            (Ended::Panicked(panic), _) => resume_unwind(panic),
+            (Ended::Stopped, Some(cancelled)) => Err(cancelled),
+            (Ended::Stopped, None) => unreachable!("a signal stops it, and nothing else"),
+        }
     }
 
     /// Makes `future` a task, to be run by the next [`block_on`](Runtime::block_on).
@@ -253,12 +261,12 @@ impl Runtime {
     ///
     /// let runtime = Runtime::new()?;
     /// let task = runtime.spawn(pending::<()>());
-    /// let report = runtime.shutdown();
+    /// let report = runtime.close();
     /// assert!(report.is_clean());
     /// assert!(task.is_finished());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
-    pub fn shutdown(mut self) -> ShutdownReport {
+    pub fn close(mut self) -> ShutdownReport {
         self.end()
     }
 
@@ -273,9 +281,9 @@ impl Runtime {
         let _context = context::enter(executor);
         let begun = Instant::now();
         executor.cancel_all();
-        event_loop::run(executor, at_most(self.grace, |cx| executor.poll_empty(cx)));
+        event_loop::run(executor, at_most(executor.grace(), |cx| executor.poll_empty(cx)));
         let abandoned = executor.abandon_all();
-        let left = self.grace.saturating_sub(begun.elapsed());
+        let left = executor.grace().saturating_sub(begun.elapsed());
         let drained = executor.driver().shutdown(left.clamp(LAST_WAIT, FOR_EVER));
         ShutdownReport { abandoned, leaked_operations: drained.leaked }
     }
@@ -298,28 +306,18 @@ impl std::fmt::Debug for Runtime {
     }
 }
 
-/// Polls `future` to its end, drops it, and waits for what it has left behind, but not longer than
-/// `grace`. Its panic is an output like any other.
+/// Polls `future` to its end or until `stop` is ready, drops it, and waits for what it has left
+/// behind, as long as the grace lasts.
 async fn accompany<F: Future>(
     executor: &Executor,
-    grace: Duration,
     future: F,
-) -> thread::Result<F::Output> {
-    let account = Account::open(executor.driver());
-    let mut body = pin!(Some(future));
-    let output = poll_fn(|cx| {
-        let Some(body) = body.as_mut().as_pin_mut() else {
-            unreachable!("the future is dropped after it has ended only")
-        };
-        match catch_unwind(AssertUnwindSafe(|| account.charge(|| body.poll(cx)))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await;
-    let dropped = catch_unwind(AssertUnwindSafe(|| account.charge(|| body.set(None))));
-    at_most(grace, |cx| account.poll_drained(Orphans::All, cx)).await;
-    dropped.and(output)
+    stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Ended<F::Output> {
+    let account = Account::open(executor, Kind::Main);
+    let ended = conduct::until(&account, future, stop).await;
+    executor.recall_below(account.id());
+    at_most(executor.grace(), |cx| account.poll_drained(Orphans::All, cx)).await;
+    ended
 }
 
 /// Waits until something is ready, but not longer than `grace`.

@@ -17,6 +17,8 @@ mod signals;
 mod sockets;
 /// Streams, tasks and timers.
 mod streams;
+/// Several futures in one task.
+mod together;
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -1,39 +1,31 @@
-//! A future that is given up when a signal comes.
+//! What a runtime blocks on is given up when a signal comes.
 
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Poll, ready};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use super::{SignalKind, Signals};
 
-/// Polls `future` to its end, or until one of `signals` comes. Then nobody listens any more, still
-/// before `future` is dropped: the next signal does what it did before, which usually ends the
-/// process.
-pub(crate) async fn cancelled_by<F: Future>(
+/// Ready when one of `signals` has come. Then nobody listens any more, still before anything is
+/// dropped: the next signal does what it did before, which usually ends the process.
+pub(crate) fn poll_cancelled(
     signals: &RefCell<Option<Signals>>,
-    future: F,
-) -> Result<F::Output, Cancelled> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Ok(output));
+    cx: &mut Context<'_>,
+) -> Poll<Cancelled> {
+    let mut listening = signals.borrow_mut();
+    let Some(listeners) = &mut *listening else { return Poll::Pending };
+    let came = ready!(Pin::new(listeners).poll(cx));
+    *listening = None;
+    match came {
+        Ok(signal) => Poll::Ready(Cancelled { signal }),
+        Err(error) => {
+            eprintln!("wakering: signals cancel nothing any more: {error}");
+            Poll::Pending
         }
-        let mut listening = signals.borrow_mut();
-        let Some(listeners) = &mut *listening else { return Poll::Pending };
-        let came = ready!(Pin::new(listeners).poll(cx));
-        *listening = None;
-        match came {
-            Ok(signal) => Poll::Ready(Err(Cancelled { signal })),
-            Err(error) => {
-                eprintln!("wakering: signals cancel nothing any more: {error}");
-                Poll::Pending
-            }
-        }
-    })
-    .await
+    }
 }
 
 /// A signal came, and the future has been dropped: what

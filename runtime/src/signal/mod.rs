@@ -36,7 +36,7 @@ use wakering_ring_driver::signal::Listener;
 mod cancel;
 
 pub use cancel::Cancelled;
-pub(crate) use cancel::cancelled_by;
+pub(crate) use cancel::poll_cancelled;
 pub use wakering_ring_driver::signal::SignalKind;
 
 /// Listens to one kind of signal, from now on.

@@ -57,7 +57,7 @@ fn case_e33_sigterm_ends_the_program_gracefully() {
             println!("Received exit signal {}", cancelled.signal());
             println!("Cancelling {} outstanding tasks", runtime.metrics().tasks);
         }
-        assert!(runtime.shutdown().is_clean());
+        assert!(runtime.close().is_clean());
         println!("the end");
     });
     let mut rest = output.as_str();
@@ -167,7 +167,7 @@ fn a_cancelled_block_on_unwinds() {
         assert_eq!(witness.drops(), 1);
         assert!(!is_caught(TERMINATE), "the next one ends the process");
         assert_eq!(runtime.block_on(async { 42 }), 42);
-        assert!(runtime.shutdown().is_clean());
+        assert!(runtime.close().is_clean());
     });
 }
 

@@ -3,8 +3,10 @@
 mod alloc;
 
 mod blocking;
+mod callbacks;
 mod cancel;
 mod cancel_on;
+mod eager;
 mod fairness;
 mod handle;
 mod io;
@@ -13,6 +15,7 @@ mod run;
 mod signal;
 mod spawn;
 mod time;
+mod together;
 
 use std::cell::Cell;
 use std::future::Future;
