@@ -40,6 +40,7 @@
 //! - [`join!`], [`try_join!`], [`select!`]: several futures at once. [`stream`]: values that come one
 //!   after the other.
 //! - [`process`]: child processes, their pipes and their end.
+//! - [`signal`]: Ctrl-C, the request to end, and all others.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
 //! - `http` (feature `http`): hyper's server on these streams.
@@ -61,6 +62,9 @@ compile_error!("wakering runs on Linux only");
 #[doc(hidden)]
 pub mod entry;
 
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use wakering_runtime::signal;
 pub use wakering_runtime::{
     Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, stream, sync, task,
     task_local, time, try_join,

@@ -79,6 +79,8 @@ pub mod process;
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// Signals of the system.
+pub mod signal;
 /// A table for what few rows of another one have.
 mod sparse;
 /// What tasks share and wait for.
