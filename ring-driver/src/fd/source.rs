@@ -25,9 +25,7 @@ impl Fd {
     ///
     /// What an abandoned receive left comes first. Not fetching the bytes loses nothing.
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
-        if !Driver::current()?.is_same(self.driver()) {
-            return Poll::Ready(Err(RuntimeError::WrongRuntime.into()));
-        }
+        self.driver().check_current()?;
         let pool = self.driver().buf_pool()?;
         loop {
             let filled = self.driver().with_caller(cx.waker(), |core, caller| {
