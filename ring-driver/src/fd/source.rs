@@ -144,9 +144,9 @@ unsafe impl Operation for Prefetch {
     fn fail(self, _error: io::Error) {}
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        let len = outcome.result.max(0) as usize;
+        let len = outcome.result().max(0) as usize;
         let bytes = outcome.buffer_id().map(|id| self.pool.take(id, len));
-        match (outcome.result, bytes) {
+        match (outcome.result(), bytes) {
             (1.., Some(bytes)) => shelf.chunks.push_back(bytes),
             (0, _) => shelf.end = true,
             (errno, _) if errno == -libc::ENOBUFS => shelf.starved = true,

@@ -250,7 +250,7 @@ impl Poll {
             Request::Recv { len, flags: 0, .. } => (Outcome::plain(attempt.proceed()?), len),
             _ => (Outcome::plain(attempt.proceed()?), 0),
         };
-        if (1..room as i32).contains(&outcome.result) {
+        if (1..room as i32).contains(&outcome.result()) {
             let is_drained = self.is_drained_by(*fd);
             self.watches.of(fd.0).set_idle(Direction::In, is_drained);
         }
