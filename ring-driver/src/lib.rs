@@ -77,6 +77,8 @@ pub mod option;
 pub mod pool;
 /// std's synchronisation, or loom's.
 mod primitive;
+/// Children: a descriptor for each, and what std cannot tell them.
+pub mod process;
 /// What other threads may do: leave a message and wake the loop.
 mod remote;
 /// 4. The question in a form that every backend understands.

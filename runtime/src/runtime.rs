@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use wakering_ring_driver::{Driver, Orphans, SetupError};
+use wakering_ring_driver::{Driver, Orphans, SetupError, Wait};
 
 use crate::account::Account;
 use crate::builder::Builder;
@@ -282,6 +282,10 @@ impl Runtime {
         let begun = Instant::now();
         executor.cancel_all();
         event_loop::run(executor, at_most(executor.grace(), |cx| executor.poll_empty(cx)));
+        // The last tasks may have callbacks.
+        if executor.driver().needs_turn() {
+            executor.driver().turn(Wait::Now);
+        }
         let abandoned = executor.abandon_all();
         let left = executor.grace().saturating_sub(begun.elapsed());
         let drained = executor.driver().shutdown(left.clamp(LAST_WAIT, FOR_EVER));

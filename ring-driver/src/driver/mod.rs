@@ -231,6 +231,11 @@ impl Driver {
         self.with(|core| core.accounts.open(parent))
     }
 
+    /// Nothing that is charged to `account` or below is taken back because an account above it ends.
+    pub fn shield_account(&self, account: AccountId) {
+        self.with(|core| core.accounts.shield(account));
+    }
+
     /// Charges what is submitted from now on to `account`; returns who paid before.
     pub fn charge_to(&self, account: AccountId) -> AccountId {
         self.with(|core| std::mem::replace(&mut core.paying, account))

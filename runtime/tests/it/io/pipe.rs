@@ -1,5 +1,6 @@
 //! Pipes: bytes in order through the kernel, whoever drops what.
 
+use std::fs::File;
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
 use std::pin::pin;
@@ -156,5 +157,27 @@ fn a_pipe_without_a_reader_is_broken() {
         AsyncWrite::shutdown(&mut writer).await.unwrap();
         assert_eq!(writer.queue(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
         AsyncWrite::shutdown(&mut writer).await.unwrap();
+    });
+}
+
+/// Given a file and devices, which standard streams may be as well; when they are read, written to
+/// and queued for; then they are streams like any pipe, though nothing can wait for them.
+#[test]
+fn files_and_devices_are_streams_too() {
+    within_bounds(async {
+        let exe = File::open("/proc/self/exe").unwrap();
+        let mut exe = PipeReader::from_std(exe).unwrap();
+        assert!(exe.fill_buf().await.unwrap().starts_with(b"\x7fELF"));
+        Source::consume(&mut exe, 1);
+        assert_eq!(exe.read_exact(vec![0; 3]).await.unwrap().1, b"ELF");
+
+        let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+        let mut writer = PipeWriter::from_std(null.try_clone().unwrap()).unwrap();
+        writer.queue(b"nobody").unwrap();
+        writer.flush().await.unwrap();
+        assert_eq!(writer.write("reads").await.unwrap().0, 5);
+        writer.close().await.unwrap();
+        let mut reader = PipeReader::from_std(null).unwrap();
+        assert_eq!(reader.read(vec![0; 1]).await.unwrap().0, 0);
     });
 }
