@@ -13,8 +13,9 @@ async fn job(name: &'static str, ms: u64) -> &'static str {
 
 #[wakering::main]
 async fn main() {
-    let mut jobs =
-        completed([("slow", 600), ("quick", 200), ("middling", 400)].map(|(n, ms)| spawn(job(n, ms))));
+    let mut jobs = completed(
+        [("slow", 600), ("quick", 200), ("middling", 400)].map(|(n, ms)| spawn(job(n, ms))),
+    );
     let done = wait(&mut jobs, When::First, None).await;
     println!("first: {}, {} to come", done[0].as_ref().unwrap(), jobs.len());
     while let Some(name) = jobs.next().await {

@@ -15,11 +15,8 @@ async fn fetch_data(what: &str, seconds: f64) -> Result<String, Infallible> {
 
 #[wakering::main]
 async fn main() {
-    let Ok(results) = gather([
-        fetch_data("users", 2.0),
-        fetch_data("posts", 1.0),
-        fetch_data("comments", 1.5),
-    ])
-    .await;
+    let Ok(results) =
+        gather([fetch_data("users", 2.0), fetch_data("posts", 1.0), fetch_data("comments", 1.5)])
+            .await;
     println!("Results: {results:?}");
 }

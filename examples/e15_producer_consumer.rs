@@ -14,7 +14,7 @@ async fn produce(items: Sender<Option<String>>) {
     items.send(None).await.expect("the consumer is there");
 }
 
-async fn consume(items: Receiver<Option<String>>) {
+async fn consume(mut items: Receiver<Option<String>>) {
     while let Some(Some(item)) = items.recv().await {
         println!("Consumed: {item}");
     }

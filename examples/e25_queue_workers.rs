@@ -13,7 +13,7 @@ async fn main() {
     let (sender, receiver) = channel(100);
     task::scope(async |scope| {
         for _ in 0..10 {
-            let (items, processed) = (receiver.clone(), &processed);
+            let (mut items, processed) = (receiver.clone(), &processed);
             scope.spawn(async move {
                 while let Some(_item) = items.recv().await {
                     sleep(Duration::from_millis(100)).await;

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use wakering::Builder;
 use wakering::task::{self, gather};
 use wakering::time::sleep;
-use wakering::Builder;
 
 async fn might_fail(fails: bool) -> Result<&'static str, String> {
     sleep(Duration::from_millis(10)).await;
