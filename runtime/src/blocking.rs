@@ -47,6 +47,8 @@ where
     if pool.submit(Class::User, Box::new(move || job.work())).is_err() {
         desk.work();
     }
+    #[cfg(feature = "testing")]
+    let _elsewhere = crate::time::Elsewhere::new();
     poll_fn(|cx| desk.poll_outcome(cx)).await.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

@@ -93,6 +93,9 @@ pub struct Runtime {
     executor: Rc<Executor>,
     grace: Duration,
     is_shut_down: bool,
+    /// Ends when the runtime has ended.
+    #[cfg(feature = "testing")]
+    clock: Option<wakering_ring_driver::testing::StoppedClock>,
 }
 
 /// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
@@ -119,7 +122,22 @@ impl Runtime {
 
     pub(crate) fn assemble(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Runtime {
         let executor = Rc::new(Executor::new(driver, on_unhandled));
-        Runtime { executor, grace, is_shut_down: false }
+        Runtime {
+            executor,
+            grace,
+            is_shut_down: false,
+            #[cfg(feature = "testing")]
+            clock: None,
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_clock(
+        mut self,
+        clock: Option<wakering_ring_driver::testing::StoppedClock>,
+    ) -> Runtime {
+        self.clock = clock;
+        self
     }
 
     /// Runs `future` to its end on this thread, and tasks beside it.

@@ -13,12 +13,14 @@ use std::time::Duration;
 mod block_on;
 mod checking;
 mod child;
+pub(crate) mod clock;
 mod sandbox;
 
 pub use crate::backend::memory::{Memory, Submitted};
 pub use block_on::block_on;
 pub use checking::{CheckingBuf, Witness};
 pub use child::{in_child, in_child_with};
+pub use clock::StoppedClock;
 pub use sandbox::{Limit, cpu_time, drop_privileges, forbid_io_uring, limit};
 
 /// An upper bound in time, made longer by `WAKERING_TEST_PATIENCE` where machines are slow: 1 where

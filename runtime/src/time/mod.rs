@@ -9,6 +9,9 @@
 mod heap;
 /// Doing something again and again.
 mod interval;
+/// Time that stands still, for tests.
+#[cfg(feature = "testing")]
+mod paused;
 /// Waiting for a point in time.
 mod sleep;
 /// A deadline for somebody else's future.
@@ -17,8 +20,13 @@ mod timeout;
 mod timers;
 
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub use paused::{advance, pause, resume};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, timeout, timeout_at};
 pub use wakering_ring_driver::Instant;
 
+#[cfg(feature = "testing")]
+pub(crate) use paused::{Elsewhere, jump};
 pub(crate) use timers::Timers;

@@ -9,6 +9,7 @@ mod handle;
 mod io;
 mod join;
 mod panic;
+mod paused;
 mod run;
 mod select;
 mod spawn;
