@@ -14,6 +14,7 @@ mod io;
 mod join;
 mod panic;
 mod process;
+mod paused;
 mod run;
 mod select;
 mod signal;
