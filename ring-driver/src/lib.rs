@@ -83,6 +83,8 @@ pub mod process;
 mod remote;
 /// 4. The question in a form that every backend understands.
 mod request;
+/// Signals of the system, as completions of those who listen.
+pub mod signal;
 /// Helpers for tests here and in the crates above.
 #[cfg(feature = "testing")]
 pub mod testing;

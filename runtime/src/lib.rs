@@ -38,6 +38,8 @@
 
 /// Who pays for what a future has in the kernel.
 mod account;
+/// What goes on elsewhere on somebody's account.
+mod bill;
 /// Code that blocks, kept off the loop's thread.
 pub mod blocking;
 /// Its settings.
@@ -61,6 +63,12 @@ pub mod io;
 mod metrics;
 /// The tree of what runs.
 mod node;
+/// Tests of what threads share.
+#[cfg(test)]
+mod model;
+/// `join!`, `try_join!`, `select!`.
+#[doc(hidden)]
+pub mod macros;
 /// std's shared state, or loom's.
 mod primitive;
 /// Child processes.
@@ -71,8 +79,14 @@ pub mod process;
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// Signals of the system.
+pub mod signal;
 /// A table for what few rows of another one have.
 mod sparse;
+/// What tasks share and wait for.
+pub mod sync;
+/// Values that come one after the other.
+pub mod stream;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

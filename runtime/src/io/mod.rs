@@ -71,6 +71,8 @@ mod split;
 mod duplex;
 /// A stream through the kernel, within the process or to another.
 mod pipe;
+/// What the process was started with.
+mod stdio;
 /// A reader that has ended.
 mod empty;
 /// A writer that keeps nothing.
@@ -97,6 +99,7 @@ pub use repeat::{Repeat, repeat};
 pub use sink::{Sink, write_to};
 pub use source::{Source, read_from};
 pub use split::{ReadHalf, ReuniteError, WriteHalf, split};
+pub use stdio::{stderr, stdin, stdout};
 pub use take::Take;
 pub use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut, Slice};
 pub use write::AsyncWrite;

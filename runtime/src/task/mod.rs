@@ -16,6 +16,8 @@ mod header;
 pub(crate) mod cell;
 /// What is called at its end.
 mod callbacks;
+/// Being told to stop.
+mod cancel_token;
 /// Cleaning up, also after a cancellation.
 mod cleanup;
 /// What it knows of itself.
@@ -36,6 +38,8 @@ mod members;
 mod scope;
 /// What goes on although it was cancelled.
 mod shield;
+/// Values that belong to a task.
+mod local;
 /// Everything about a task that one atomic word tells.
 mod state;
 /// The first of many futures.
@@ -54,6 +58,7 @@ mod races;
 
 pub use abort_on_drop::AbortOnDrop;
 pub use builder::{Builder, spawn, spawn_eager};
+pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
 pub use cleanup::{Exit, WithCleanup, with_cleanup};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};
@@ -61,6 +66,7 @@ pub use gather::gather;
 pub use group::{Ready, StartError, TaskGroup, TaskHandle, group};
 pub use handle::{JoinError, JoinHandle};
 pub use id::Id;
+pub use local::{AccessError, LocalKey};
 pub use race::race;
 pub use race_staggered::{Attempt, race_staggered};
 pub use scope::{ChildError, ChildHandle, Scope, ScopeError, TryScope, scope, try_scope};
@@ -71,6 +77,7 @@ pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
 pub(crate) use group::Seat;
+pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
 #[cfg(feature = "process")]
 pub(crate) use shield::go_on;

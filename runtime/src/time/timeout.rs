@@ -25,7 +25,7 @@ use crate::node::Kind;
 /// that is there when the time is over wins. When the time is over, the future is dropped, and
 /// `timeout` returns once the kernel operations that it left behind have ended, as far as they can
 /// be cancelled. Disk I/O, name look-ups and closures on the thread pool cannot: they own all they
-/// touch and go on in the background, disk I/O until the task ends at the latest.
+/// touch and go on in the background, disk I/O and closures until the task ends at the latest.
 ///
 /// ```
 /// use std::{future::pending, time::Duration};

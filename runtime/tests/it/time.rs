@@ -415,13 +415,17 @@ fn an_expired_timeout_leaves_system_calls_to_the_pool() {
 /// Given a closure that blocks, when the timeout around it expires, then it goes on alone.
 #[test]
 fn an_expired_timeout_leaves_closures_to_the_pool() {
+    let (begin, begun) = mpsc::channel();
     let (release, blocked) = mpsc::channel();
     let (finish, finished) = mpsc::channel();
     within_bounds(async {
-        let body = unblock(move || {
+        let mut body = unblock(move || {
+            begin.send(()).unwrap();
             blocked.recv().unwrap();
             finish.send(()).unwrap();
         });
+        assert!(futures_util::poll!(&mut body).is_pending());
+        begun.recv_timeout(patience(Duration::from_secs(10))).unwrap();
         assert!(timeout(MS, body).await.is_err());
         assert!(finished.try_recv().is_err(), "it still runs");
         release.send(()).unwrap();

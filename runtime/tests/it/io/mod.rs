@@ -5,6 +5,7 @@ mod duplex;
 mod lines;
 mod parts;
 mod pipe;
+mod stdio;
 
 use std::collections::VecDeque;
 use std::io;
