@@ -7,7 +7,8 @@
 //! which is closed but not freed, and counts for the ancestors should it be orphaned later.
 //!
 //! An account that is still open when the one above it has ended was forgotten, or has been moved
-//! elsewhere: nobody will poll what is charged to it, so that is taken back.
+//! elsewhere: nobody will poll what is charged to it, so that is taken back. Unless it is shielded:
+//! then it goes on, and the one above waits for it.
 //!
 //! Not everything ends because somebody asks: a disk finishes what it has begun. So orphans are
 //! counted by whether they can be cancelled, and who must not be held up waits for those only.
@@ -58,6 +59,8 @@ struct Account {
     /// Accounts below this one that are open, not counting those below an open one.
     open_below: u32,
     closed: bool,
+    /// Whether somebody goes on polling what is charged to it and below.
+    shielded: bool,
     /// Told when the last orphan of either kind has ended.
     waiter: Option<Waker>,
 }
@@ -70,6 +73,7 @@ impl Account {
             orphans: [0; 2],
             open_below: 0,
             closed: false,
+            shielded: false,
             waiter: None,
         }
     }
@@ -92,6 +96,11 @@ impl Accounts {
         let owner = self.open_from(parent);
         self.get(owner).open_below += 1;
         AccountId(self.accounts.insert(Account::below(parent)) as u32)
+    }
+
+    /// What is charged to `id` and below goes on whatever ends above.
+    pub(crate) fn shield(&mut self, id: AccountId) {
+        self.get(id).shielded = true;
     }
 
     /// Closes `id`: nobody waits for it any more but those above it.
@@ -170,10 +179,19 @@ impl Accounts {
         self.accounts[id.0 as usize].open_below > 0
     }
 
-    /// Whether what is charged to `id` belongs to an open account below `ancestor`.
+    /// Whether what is charged to `id` belongs to an open account below `ancestor`, and no shield is
+    /// in between.
     pub(crate) fn is_open_below(&self, id: AccountId, ancestor: AccountId) -> bool {
         let open = self.open_from(id);
-        open != ancestor && self.is_above(ancestor, open)
+        let mut at = open;
+        while at != ancestor {
+            let account = &self.accounts[at.0 as usize];
+            if account.shielded || at == AccountId::ROOT {
+                return false;
+            }
+            at = account.parent;
+        }
+        open != ancestor
     }
 
     /// Who is told when the last orphan of `id` of either kind has ended.
@@ -242,6 +260,20 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shielded_was_not_forgotten() {
+        let mut accounts = Accounts::new();
+        let parent = accounts.open(AccountId::ROOT);
+        let child = accounts.open(parent);
+        let grandchild = accounts.open(child);
+        assert!(accounts.is_open_below(grandchild, parent));
+        assert!(!accounts.is_open_below(parent, parent) && !accounts.is_open_below(parent, child));
+        accounts.shield(child);
+        assert!(!accounts.is_open_below(child, parent));
+        assert!(!accounts.is_open_below(grandchild, parent));
+        assert!(accounts.is_open_below(grandchild, child));
+    }
 
     #[test]
     fn orphans_count_for_everybody_above() {

@@ -77,10 +77,14 @@ pub mod option;
 pub mod pool;
 /// std's synchronisation, or loom's.
 mod primitive;
+/// Children: a descriptor for each, and what std cannot tell them.
+pub mod process;
 /// What other threads may do: leave a message and wake the loop.
 mod remote;
 /// 4. The question in a form that every backend understands.
 mod request;
+/// Signals of the system, as completions of those who listen.
+pub mod signal;
 /// Helpers for tests here and in the crates above.
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -4,10 +4,10 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use wakering_ring_driver::Orphans;
+use pin_project_lite::pin_project;
 
 use crate::account::Account;
 
@@ -40,57 +40,78 @@ impl Payer for Same {
     }
 }
 
-/// Polls `body` until it is ready, or `stop` is. That is asked after each poll, so that a value
-/// which is there wins.
-pub(crate) async fn until<F: Future>(
-    payer: &impl Payer,
-    body: F,
-    stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Ended<F::Output> {
-    conduct(payer, body, || false, stop).await
-}
-
-/// Polls `body` until it is ready, or cancelled: then it is not polled again, except that it has
-/// its first turn.
-pub(crate) async fn unless<F: Future>(
-    payer: &impl Payer,
-    body: F,
-    is_cancelled: impl Fn() -> bool,
-) -> Ended<F::Output> {
-    let stop = |_: &mut Context<'_>| if is_cancelled() { Poll::Ready(()) } else { Poll::Pending };
-    conduct(payer, body, &is_cancelled, stop).await
-}
-
-async fn conduct<F: Future>(
-    payer: &impl Payer,
-    body: F,
-    stop_before: impl Fn() -> bool,
-    mut stop_after: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Ended<F::Output> {
-    let mut body = pin!(Some(body));
-    let mut begun = false;
-    let ended = poll_fn(|cx| {
-        let Some(body) = body.as_mut().as_pin_mut() else {
-            unreachable!("the body is dropped after it has ended only")
-        };
-        if std::mem::replace(&mut begun, true) && stop_before() {
-            return Poll::Ready(Ended::Stopped);
-        }
-        match catch_unwind(AssertUnwindSafe(|| payer.charge(|| body.poll(cx)))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Ended::Returned(output)),
-            Ok(Poll::Pending) => stop_after(cx).map(|()| Ended::Stopped),
-            Err(panic) => Poll::Ready(Ended::Panicked(panic)),
-        }
-    })
-    .await;
-    match catch_unwind(AssertUnwindSafe(|| payer.charge(|| body.set(None)))) {
-        Ok(()) => ended,
-        Err(_) if matches!(ended, Ended::Panicked(_)) => ended,
-        Err(panic) => Ended::Panicked(panic),
+pin_project! {
+    /// A body that somebody may end. It lies in here once: futures that hold it are no larger than
+    /// it is, however deep they are nested.
+    pub(crate) struct Conduct<F> {
+        #[pin]
+        body: Option<F>,
+        begun: bool,
     }
 }
 
-/// Waits until what was left behind under `account` has ended, as far as `orphans` counts it.
-pub(crate) async fn drain(account: &Account, orphans: Orphans) {
-    poll_fn(|cx| account.poll_drained(orphans, cx)).await;
+impl<F: Future> Conduct<F> {
+    pub(crate) fn new(body: F) -> Conduct<F> {
+        Conduct { body: Some(body), begun: false }
+    }
+
+    /// Polls the body, unless it is to stop, and drops it in the poll that tells how it ended.
+    ///
+    /// `stop_before` is asked before each turn of the body but the first; `stop_after` after each,
+    /// so that a value which is there wins.
+    pub(crate) fn poll(
+        self: Pin<&mut Self>,
+        payer: &impl Payer,
+        cx: &mut Context<'_>,
+        stop_before: impl FnOnce() -> bool,
+        stop_after: impl FnOnce(&mut Context<'_>) -> Poll<()>,
+    ) -> Poll<Ended<F::Output>> {
+        let mut this = self.project();
+        let stopped = std::mem::replace(this.begun, true) && stop_before();
+        let step = || {
+            payer.charge(|| {
+                let body = this.body.as_mut().as_pin_mut();
+                let polled = match body.expect("a body is polled until it has ended only") {
+                    _ if stopped => Poll::Ready(Ended::Stopped),
+                    body => match body.poll(cx) {
+                        Poll::Ready(output) => Poll::Ready(Ended::Returned(output)),
+                        Poll::Pending => stop_after(cx).map(|()| Ended::Stopped),
+                    },
+                };
+                if polled.is_ready() {
+                    this.body.set(None);
+                }
+                polled
+            })
+        };
+        catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+            // What has panicked in its poll is dropped too; once is enough to tell.
+            let _ = catch_unwind(AssertUnwindSafe(|| payer.charge(|| this.body.set(None))));
+            Poll::Ready(Ended::Panicked(panic))
+        })
+    }
+
+    /// Like [`poll`](Conduct::poll), for a body that is not polled again once it is cancelled,
+    /// except that it has its first turn.
+    pub(crate) fn poll_unless(
+        self: Pin<&mut Self>,
+        payer: &impl Payer,
+        cx: &mut Context<'_>,
+        is_cancelled: impl Fn() -> bool,
+    ) -> Poll<Ended<F::Output>> {
+        self.poll(payer, cx, &is_cancelled, |_| match is_cancelled() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+    }
+}
+
+/// Polls `body` until it is ready, or `stop` is.
+pub(crate) async fn until<F: Future>(
+    payer: &impl Payer,
+    body: F,
+    mut stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Ended<F::Output> {
+    let mut body = pin!(Conduct::new(body));
+    poll_fn(|cx| body.as_mut().poll(payer, cx, || false, &mut stop)).await
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
-use wakering_ring_driver::{AccountId, Driver, Orphans, Recall};
+use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
 
 use crate::context::Origin;
 use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
@@ -36,6 +36,8 @@ pub(crate) struct Executor {
     bonds: RefCell<Sparse<Bond>>,
     /// The task that is being polled.
     running: Cell<Option<(u32, Id)>>,
+    /// What goes on elsewhere, until its bill is paid.
+    debts: RefCell<Slab<Debt>>,
     ending: Cell<Ending>,
     /// How long what is shielded may take once it was cancelled.
     grace: Duration,
@@ -87,6 +89,7 @@ impl Executor {
             tasks: RefCell::default(),
             bonds: RefCell::default(),
             running: Cell::new(None),
+            debts: RefCell::default(),
             ending: Cell::new(Ending::Not),
             grace,
             emptied: Cell::new(None),
@@ -102,6 +105,10 @@ impl Executor {
 
     pub(crate) fn timers(&self) -> &Rc<Timers> {
         &self.timers
+    }
+
+    pub(crate) fn debts(&self) -> &RefCell<Slab<Debt>> {
+        &self.debts
     }
 
     pub(crate) fn nodes(&self) -> &Rc<Nodes> {

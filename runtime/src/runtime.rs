@@ -1,14 +1,14 @@
 //! A runtime as its owner sees it: made, used for as many futures as one likes, and ended cleanly.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::{Driver, Orphans, SetupError};
+use wakering_ring_driver::{Driver, Orphans, SetupError, Wait};
 
 use crate::account::Account;
 use crate::builder::Builder;
@@ -22,6 +22,7 @@ use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
 use crate::node::Kind;
 use crate::report::ShutdownReport;
+use crate::signal::{Cancelled, Signals, poll_cancelled};
 use crate::task::{JoinHandle, TaskInfo};
 use crate::time::{Instant, sleep};
 
@@ -76,7 +77,7 @@ fn refuse(error: &SetupError) -> ! {
 ///
 /// It is made on the thread where it is used and stays there. Tasks run while
 /// [`block_on`](Runtime::block_on) does; those that are left over wait for the next `block_on`.
-/// Dropping the runtime ends it as [`shutdown`](Runtime::shutdown) does, and
+/// Dropping the runtime ends it as [`close`](Runtime::close) does, and
 /// [reports](Builder::on_report) what would not end.
 ///
 /// ```
@@ -94,6 +95,8 @@ fn refuse(error: &SetupError) -> ! {
 /// ```
 pub struct Runtime {
     executor: Rc<Executor>,
+    /// What cancels the future that it blocks on, until that has happened.
+    cancel_on: RefCell<Option<Signals>>,
     is_shut_down: bool,
 }
 
@@ -127,7 +130,13 @@ impl Runtime {
         watch: Option<Watch>,
     ) -> Runtime {
         let executor = Executor::new(driver, grace, on_unhandled, on_report, watch);
-        Runtime { executor: Rc::new(executor), is_shut_down: false }
+        let (executor, cancel_on) = (Rc::new(executor), RefCell::default());
+        Runtime { executor, cancel_on, is_shut_down: false }
+    }
+
+    pub(crate) fn cancelled_on(self, signals: Option<Signals>) -> Runtime {
+        self.cancel_on.replace(signals);
+        self
     }
 
     /// Runs `future` to its end on this thread, and tasks beside it.
@@ -147,15 +156,58 @@ impl Runtime {
     ///
     /// # Panics
     /// If `future` does. And on a thread that is running tasks, at once; whatever runs there goes
-    /// on.
+    /// on. And if a signal of [`Builder::cancel_on`](crate::Builder::cancel_on) comes: then it
+    /// unwinds with [`Cancelled`], without the panic hook. [`try_block_on`](Runtime::try_block_on)
+    /// returns it instead.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         context::assert_may_block("Runtime::block_on");
-        let output = {
-            let _context = context::enter(&self.executor);
-            event_loop::run(&self.executor, accompany(&self.executor, future))
+        self.drive(future).unwrap_or_else(|cancelled| resume_unwind(Box::new(cancelled)))
+    }
+
+    /// Runs `future` to its end as [`block_on`](Runtime::block_on) does, or until one of the signals
+    /// of [`Builder::cancel_on`](crate::Builder::cancel_on) comes.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use wakering_runtime::{Builder, signal};
+    /// # use wakering_ring_driver::testing::send;
+    ///
+    /// let runtime = Builder::new().cancel_on(signal::shutdown()).build()?;
+    /// assert_eq!(runtime.try_block_on(async { 42 }), Ok(42));
+    /// # send(signal::SignalKind::interrupt(), std::process::id());
+    /// let cancelled = runtime.try_block_on(pending::<()>()).unwrap_err();
+    /// assert_eq!(cancelled.signal(), signal::SignalKind::interrupt());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Cancelled`] tells which signal came. By then `future` has been dropped, and the kernel is
+    /// done with what it left behind. An output that is ready has won.
+    ///
+    /// # Panics
+    /// If `future` does. And on a thread that is running tasks, at once.
+    #[track_caller]
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Cancelled> {
+        context::assert_may_block("Runtime::try_block_on");
+        self.drive(future)
+    }
+
+    fn drive<F: Future>(&self, future: F) -> Result<F::Output, Cancelled> {
+        let mut cancelled = None;
+        let stop = |cx: &mut Context<'_>| {
+            poll_cancelled(&self.cancel_on, cx).map(|by| cancelled = Some(by))
         };
-        output.unwrap_or_else(|panic| resume_unwind(panic))
+        let ended = {
+            let _context = context::enter(&self.executor);
+            event_loop::run(&self.executor, accompany(&self.executor, future, stop))
+        };
+        match (ended, cancelled) {
+            (Ended::Returned(output), _) => Ok(output),
+            (Ended::Panicked(panic), _) => resume_unwind(panic),
+            (Ended::Stopped, Some(cancelled)) => Err(cancelled),
+            (Ended::Stopped, None) => unreachable!("a signal stops it, and nothing else"),
+        }
     }
 
     /// Makes `future` a task, to be run by the next [`block_on`](Runtime::block_on).
@@ -249,17 +301,20 @@ impl Runtime {
     ///
     /// let runtime = Runtime::new()?;
     /// let task = runtime.spawn(pending::<()>());
-    /// let report = runtime.shutdown();
+    /// let report = runtime.close();
     /// assert!(report.is_clean());
     /// assert!(task.is_finished());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
-    pub fn shutdown(mut self) -> ShutdownReport {
+    pub fn close(mut self) -> ShutdownReport {
         self.end()
     }
 
     fn end(&mut self) -> ShutdownReport {
         self.is_shut_down = true;
+        // From here on signals do what they did before: who wants to end a runtime that is ending
+        // means the process.
+        self.cancel_on.take();
         let executor = &self.executor;
         // Not refused on a thread that runs tasks of another runtime: those wait, but nothing is
         // leaked.
@@ -267,6 +322,10 @@ impl Runtime {
         let begun = Instant::now();
         executor.cancel_all();
         event_loop::run(executor, at_most(executor.grace(), |cx| executor.poll_empty(cx)));
+        // The last tasks may have callbacks.
+        if executor.driver().needs_turn() {
+            executor.driver().turn(Wait::Now);
+        }
         let abandoned = executor.abandon_all();
         let left = executor.grace().saturating_sub(begun.elapsed());
         let drained = executor.driver().shutdown(left.clamp(LAST_WAIT, FOR_EVER));
@@ -294,18 +353,18 @@ impl std::fmt::Debug for Runtime {
     }
 }
 
-/// Polls `future` to its end, drops it, and waits for what it has left behind, as long as the grace
-/// lasts. Its panic is an output like any other.
-async fn accompany<F: Future>(executor: &Executor, future: F) -> thread::Result<F::Output> {
+/// Polls `future` to its end or until `stop` is ready, drops it, and waits for what it has left
+/// behind, as long as the grace lasts.
+async fn accompany<F: Future>(
+    executor: &Executor,
+    future: F,
+    stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Ended<F::Output> {
     let account = Account::open(executor, Kind::Main);
-    let ended = conduct::until(&account, future, |_| Poll::Pending).await;
+    let ended = conduct::until(&account, future, stop).await;
     executor.recall_below(account.id());
     at_most(executor.grace(), |cx| account.poll_drained(Orphans::All, cx)).await;
-    match ended {
-        Ended::Returned(output) => Ok(output),
-        Ended::Panicked(panic) => Err(panic),
-        Ended::Stopped => unreachable!("nothing stops it"),
-    }
+    ended
 }
 
 /// Waits until something is ready, but not longer than `grace`.

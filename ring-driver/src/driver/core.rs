@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) accounts: Accounts,
     /// Who pays for what is submitted now.
     pub(crate) paying: AccountId,
+    /// Whether nothing may start.
+    pub(super) holding: bool,
     /// Abandoned flights whose cancellation waits for the end of the turn: a `select!` loop that
     /// asks for the same thing again adopts them for free.
     pub(super) orphans: Vec<Key>,
@@ -99,6 +101,7 @@ impl Core {
             far_ends: Vec::new(),
             accounts: Accounts::new(),
             paying: AccountId::ROOT,
+            holding: false,
             orphans: Vec::new(),
             flooding: Vec::new(),
             dirty: Vec::new(),

@@ -34,6 +34,7 @@ impl Core {
             return Begun::Refused(operation, RuntimeError::Closed.into());
         }
         match (O::LANE, fd) {
+            (Lane::Free, _) if self.holding => Begun::Held(operation),
             (Lane::Free, fd) => {
                 let (kept, request) = Kept::new(operation, number, &mut self.cells);
                 let key = match self.launch(&request) {

@@ -56,6 +56,9 @@ impl Core {
                 Some(State::Robbed) | None => side.in_flight = None,
             }
         }
+        if self.holding {
+            return Begun::Held(operation);
+        }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         match self.launch(&request) {
@@ -88,6 +91,9 @@ impl Core {
             side.queued += 1;
             caller.stay_among(&mut side.waiters);
             return Begun::Queued(operation);
+        }
+        if self.holding {
+            return Begun::Held(operation);
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
@@ -194,6 +200,11 @@ impl Core {
             self.rob(key, descriptor);
         }
         done
+    }
+
+    /// Whether nothing may start now.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding
     }
 
     /// Whether the driver has been told to end: nothing new starts.

@@ -235,6 +235,11 @@ impl Driver {
         self.with(|core| core.accounts.open(parent))
     }
 
+    /// Nothing that is charged to `account` or below is taken back because an account above it ends.
+    pub fn shield_account(&self, account: AccountId) {
+        self.with(|core| core.accounts.shield(account));
+    }
+
     /// Charges what is submitted from now on to `account`; returns who paid before.
     pub fn charge_to(&self, account: AccountId) -> AccountId {
         self.with(|core| std::mem::replace(&mut core.paying, account))
@@ -275,6 +280,20 @@ impl Driver {
     /// Whether `account` belongs to an open account below `ancestor`.
     pub fn is_open_below(&self, account: AccountId, ancestor: AccountId) -> bool {
         self.with(|core| core.accounts.is_open_below(account, ancestor))
+    }
+
+    /// Runs `step`, in which operations get what is there for them already, and nothing is handed to
+    /// the kernel: they stay as if they had not been polled. For whoever polls a future that is to
+    /// be dropped unless it is ready.
+    pub fn hold<R>(&self, step: impl FnOnce() -> R) -> R {
+        struct Held<'driver>(&'driver Driver, bool);
+        impl Drop for Held<'_> {
+            fn drop(&mut self) {
+                self.0.with(|core| core.holding = self.1);
+            }
+        }
+        let _held = Held(self, self.with(|core| std::mem::replace(&mut core.holding, true)));
+        step()
     }
 
     /// Ready when none of these `orphans`, which futures under `account` left behind, is in flight
@@ -395,6 +414,8 @@ pub(crate) enum Begun<O> {
     InFlight(Key),
     /// Its side is occupied; it is counted there and its waker will be woken.
     Queued(O),
+    /// Nothing may start now.
+    Held(O),
     /// It is over: by what was left for it, or because the backend has answered at once.
     Served(O, Outcome),
     Refused(O, io::Error),

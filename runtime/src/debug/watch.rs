@@ -1,9 +1,9 @@
 //! What debug mode does beside the loop: it times polls, and remembers whom it has told of.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use wakering_ring_driver::{AccountId, Instant};
+use wakering_ring_driver::AccountId;
 
 use super::{OnReport, Report, tell};
 use crate::executor::Executor;

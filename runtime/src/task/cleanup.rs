@@ -1,9 +1,13 @@
 //! Cleaning up with `await`, also where a future is dropped.
 
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::thread;
+
+use pin_project_lite::pin_project;
 
 use super::TaskInfo;
 use super::shield::{go_on, shield};
@@ -41,20 +45,65 @@ use crate::time::sleep;
 /// # Cancellation
 /// That of `body`, followed by `cleanup`.
 #[track_caller]
-pub fn with_cleanup<B, C>(body: B, cleanup: C) -> impl Future<Output = B::Output>
+pub fn with_cleanup<B, C>(body: B, cleanup: C) -> WithCleanup<B::IntoFuture, C>
 where
     B: IntoFuture,
     C: AsyncFnOnce(Exit) + 'static,
 {
-    let location = Location::caller();
-    let body = body.into_future();
-    async move {
-        let mut pending = Pending { cleanup: Some(cleanup), location };
-        let output = body.await;
-        if let Some(cleanup) = pending.cleanup.take() {
-            shield(async move { cleanup(Exit::Returned).await }).await;
+    let pending = Pending { cleanup: Some(cleanup), begun: false, location: Location::caller() };
+    WithCleanup { body: Some(body.into_future()), output: None, pending, cleaning: None }
+}
+
+pin_project! {
+    /// The future of [`with_cleanup`].
+    ///
+    /// ```
+    /// use wakering_runtime::{run, task::{WithCleanup, with_cleanup}};
+    ///
+    /// let cleaned: WithCleanup<_, _> = with_cleanup(async { 42 }, async |_| {});
+    /// assert_eq!(run(cleaned), 42);
+    /// ```
+    #[must_use = "a future does nothing until it is awaited"]
+    pub struct WithCleanup<B, C>
+    where
+        B: Future,
+        C: AsyncFnOnce(Exit),
+        C: 'static,
+    {
+        // Dropped before the cleanup begins.
+        #[pin]
+        body: Option<B>,
+        output: Option<B::Output>,
+        pending: Pending<C>,
+        cleaning: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    }
+}
+
+impl<B: Future, C: AsyncFnOnce(Exit) + 'static> Future for WithCleanup<B, C> {
+    type Output = B::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
+        let mut this = self.project();
+        if let Some(body) = this.body.as_mut().as_pin_mut() {
+            this.pending.begun = true;
+            *this.output = Some(ready!(body.poll(cx)));
+            this.body.set(None);
+            let cleanup = this.pending.cleanup.take().expect("it is taken once");
+            let cleaning = shield(async move { cleanup(Exit::Returned).await });
+            *this.cleaning = Some(Box::pin(cleaning));
         }
-        output
+        if let Some(cleaning) = this.cleaning {
+            ready!(cleaning.as_mut().poll(cx));
+            *this.cleaning = None;
+        }
+        Poll::Ready(this.output.take().expect("it is not polled after it was ready"))
+    }
+}
+
+impl<B: Future, C: AsyncFnOnce(Exit) + 'static> fmt::Debug for WithCleanup<B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ended = self.body.is_none();
+        f.debug_struct("WithCleanup").field("ended", &ended).finish_non_exhaustive()
     }
 }
 
@@ -78,12 +127,13 @@ pub enum Exit {
 /// A cleanup that has to be done whatever happens.
 struct Pending<C: AsyncFnOnce(Exit) + 'static> {
     cleanup: Option<C>,
+    begun: bool,
     location: &'static Location<'static>,
 }
 
 impl<C: AsyncFnOnce(Exit) + 'static> Drop for Pending<C> {
     fn drop(&mut self) {
-        let Some(cleanup) = self.cleanup.take() else { return };
+        let Some(cleanup) = self.cleanup.take().filter(|_| self.begun) else { return };
         let exit = if thread::panicking() { Exit::Panicked } else { Exit::Cancelled };
         let Some(grace) = context::current().map(|executor| executor.grace()) else { return };
         let location = self.location;

@@ -66,7 +66,7 @@ where
         Ended::Stopped => unreachable!("nothing stops it"),
     };
     if result.is_err() {
-        conduct::drain(&account, Orphans::Cancellable).await;
+        account.drain(Orphans::Cancellable).await;
     }
     result
 }

@@ -11,12 +11,13 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
+use pin_project_lite::pin_project;
 use slab::Slab;
 use wakering_ring_driver::{AccountId, Instant, Orphans};
 
 use super::{Bond, ChildError, Id, JoinHandle, ScopeError, TaskInfo};
 use crate::account::Account;
-use crate::conduct::{self, Ended, Same};
+use crate::conduct::{Conduct, Ended, Same};
 use crate::context;
 use crate::executor::Executor;
 use crate::node::Kind;
@@ -79,23 +80,25 @@ where
     }));
     // Dropped with this future, before the account closes.
     let _open = Open(&group.0.roll);
-    finish(&account, &group, body(&group)).await
+    let mut body = pin!(Conduct::new(body(&group)));
+    finish(&account, &group, body.as_mut()).await
 }
 
 /// Polls the body to its end, and waits for the children.
 async fn finish<R, E: 'static>(
     account: &Account,
     group: &TaskGroup<E>,
-    body: impl Future<Output = Result<R, E>>,
+    mut body: Pin<&mut Conduct<impl Future<Output = Result<R, E>>>>,
 ) -> Result<R, ScopeError<E>> {
     let shared = &*group.0;
-    let mut body = pin!(conduct::unless(account, body, || shared.stopped.get()));
+    let is_stopped = || shared.stopped.get();
     let mut output = None;
     let mut is_running = true;
     let mut timer = Sleep::new(None);
     poll_fn(|cx| {
         shared.roll.owner.set(Some(cx.waker().clone()));
-        if is_running && let Poll::Ready(ended) = body.as_mut().poll(cx) {
+        if is_running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_stopped)
+        {
             is_running = false;
             match ended {
                 Ended::Returned(Ok(value)) => output = Some(value),
@@ -117,7 +120,7 @@ async fn finish<R, E: 'static>(
     })
     .await;
     shared.roll.is_over.set(true);
-    conduct::drain(account, Orphans::All).await;
+    account.drain(Orphans::All).await;
     if let Some(panic) = shared.panic.take() {
         resume_unwind(panic);
     }
@@ -239,16 +242,7 @@ impl<E: 'static> TaskGroup<E> {
         let seat = Roll::seat(roll, info.clone());
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
-        let child = async move {
-            let ended = conduct::unless(&Same, future, || shared.roll.is_cancelled.get()).await;
-            match ended {
-                Ended::Returned(Ok(value)) => return Ok(value),
-                Ended::Stopped => return Err(ChildError::Cancelled),
-                Ended::Returned(Err(error)) => on_error(&shared, error),
-                Ended::Panicked(panic) => shared.panicked(panic),
-            }
-            Err(ChildError::Failed)
-        };
+        let child = GroupChild { body: Conduct::new(future), on_error: Some(on_error), shared };
         let (handle, slot) = roll.executor.spawn_bound(info.clone(), bond, child);
         roll.slots.borrow_mut()[key] = slot;
         TaskHandle { info, child: Some(handle) }
@@ -483,6 +477,41 @@ impl<E: 'static> TaskGroup<E> {
     /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+pin_project! {
+    /// A child as a task.
+    struct GroupChild<F, H, E> {
+        #[pin]
+        body: Conduct<F>,
+        on_error: Option<H>,
+        shared: Rc<Shared<E>>,
+    }
+}
+
+impl<F, H, T, E> Future for GroupChild<F, H, E>
+where
+    F: Future<Output = Result<T, E>>,
+    H: FnOnce(&Shared<E>, E),
+{
+    type Output = Result<T, ChildError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let shared = &*this.shared;
+        let is_cancelled = || shared.roll.is_cancelled.get();
+        match ready!(this.body.poll_unless(&Same, cx, is_cancelled)) {
+            Ended::Returned(Ok(value)) => return Poll::Ready(Ok(value)),
+            Ended::Stopped => return Poll::Ready(Err(ChildError::Cancelled)),
+            Ended::Panicked(panic) => shared.panicked(panic),
+            Ended::Returned(Err(error)) => {
+                if let Some(on_error) = this.on_error.take() {
+                    on_error(shared, error);
+                }
+            }
+        }
+        Poll::Ready(Err(ChildError::Failed))
     }
 }
 

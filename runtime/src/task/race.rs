@@ -58,6 +58,6 @@ pub(super) async fn decided<F: Future>(body: F) -> F::Output {
         Ended::Panicked(panic) => resume_unwind(panic),
         Ended::Stopped => unreachable!("nothing stops it"),
     };
-    conduct::drain(&account, Orphans::Cancellable).await;
+    account.drain(Orphans::Cancellable).await;
     output
 }

@@ -160,7 +160,7 @@ impl<F: Future + 'static> Drop for Shield<F> {
 
 /// Makes a task of `body`, for which the account that pays now answers. Without a runtime, or when
 /// that has given up waiting, `body` is dropped.
-pub(super) fn go_on(
+pub(crate) fn go_on(
     account: Option<Account>,
     body: impl Future + 'static,
     stop: Option<Stop>,
@@ -174,6 +174,7 @@ pub(super) fn go_on(
     debt.abandon(Recall::Cancellable);
     let bond = Bond { debt, seat: None, is_shielded: true };
     let account = account.unwrap_or_else(|| Account::open(&executor, Kind::Shield));
+    driver.shield_account(account.id());
     let rest = async move {
         let mut stop = stop.unwrap_or_else(|| Box::pin(pending()));
         let ended = conduct::until(&account, body, |cx| stop.as_mut().poll(cx)).await;

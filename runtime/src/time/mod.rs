@@ -21,7 +21,7 @@ mod timers;
 pub use deadline::Deadline;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
-pub use timeout::{Elapsed, move_on_after, timeout, timeout_at};
+pub use timeout::{Elapsed, MoveOnAfter, Timeout, move_on_after, timeout, timeout_at};
 pub use wakering_ring_driver::Instant;
 
 pub(crate) use timers::Timers;

@@ -115,7 +115,7 @@ fn a_task_that_was_never_polled_is_told_at_the_end() {
         yield_now().await;
         spawn(async {}).id()
     }));
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
     let reports = reports.lock().unwrap();
     match &reports[..] {
         [Report::NeverPolled { task, .. }] => assert_eq!(task.id(), id),

@@ -207,5 +207,5 @@ fn what_was_dropped_and_has_not_ended_is_shown_as_that() {
     let tree = runtime.dump();
     assert!(tree.to_string().ends_with(" s (dropped)"), "{tree}");
     request.complete(0);
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
 }

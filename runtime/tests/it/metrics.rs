@@ -81,5 +81,5 @@ fn what_is_under_way_is_counted_by_kind() {
     assert_eq!(metrics.operations.get("recv"), None);
     assert!(metrics.driver.completions >= 3 && metrics.driver.enters > 0);
     assert_eq!(metrics.tasks, 2, "a sleep and one that never ends");
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
 }
