@@ -17,5 +17,5 @@ pub use report::Report;
 pub use tree::{Awaited, NodeKind, TaskNode, TaskTree};
 
 pub(crate) use report::{OnReport, default_hook, tell};
-pub(crate) use tree::tree;
+pub(crate) use tree::{running, tree};
 pub(crate) use watch::{Watch, report_closed_in_use, report_still_open};

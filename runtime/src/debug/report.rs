@@ -5,14 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::TaskNode;
 use crate::report::ShutdownReport;
 use crate::task::TaskInfo;
 
 /// Something that is no error of anybody's but that somebody should know.
 ///
 /// [`Builder::on_report`](crate::Builder::on_report) tells who gets it; otherwise it is a line on
-/// standard error. All but [`Failed`](Report::Failed) and [`Unclean`](Report::Unclean) are made in
-/// debug mode only.
+/// standard error. `Failed`, `CleanupCut` and `Unclean` are told always, the others in debug mode
+/// only.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -77,6 +78,14 @@ pub enum Report {
         /// Their numbers.
         descriptors: Vec<i32>,
     },
+    /// A [cleanup](crate::task::with_cleanup) was ended because it took longer than the grace.
+    #[non_exhaustive]
+    CleanupCut {
+        /// The task that carried it out, with what it was waiting for.
+        task: TaskNode,
+        /// How long it had.
+        grace: Duration,
+    },
     /// A runtime that was dropped has not ended cleanly.
     Unclean(ShutdownReport),
 }
@@ -107,6 +116,11 @@ impl fmt::Display for Report {
                 f,
                 "the runtime has ended, and of its descriptors these are still open, held by \
                  something that outlives it: {descriptors:?}"
+            ),
+            Report::CleanupCut { task, grace } => write!(
+                f,
+                "a cleanup was ended that took longer than {grace:?}; `Builder::grace` gives more \
+                 time\n{task}"
             ),
             Report::Unclean(report) => report.fmt(f),
         }

@@ -50,7 +50,7 @@ pub struct TaskNode {
     /// How much time its deadline leaves it, if it has one of its own.
     pub time_left: Option<Duration>,
     /// What it waits for that the runtime knows of. Nothing, where it waits for what is below it, or
-    /// for a wake from somewhere: a channel, a lock, another task, a closure on the pool.
+    /// for a wake from somewhere: a channel, a lock, another task.
     pub awaited: Vec<Awaited>,
     /// What belongs to it.
     pub below: Vec<TaskNode>,
@@ -98,6 +98,8 @@ pub enum Awaited {
         /// How far it is.
         left: Duration,
     },
+    /// A closure, on a thread of a pool.
+    Closure,
     /// Its turn: it was woken.
     Turn,
     /// Nothing: it is being polled.
@@ -110,6 +112,14 @@ pub(crate) fn tree(executor: &Executor) -> TaskTree {
     let roots = books.nodes_below(AccountId::ROOT);
     let unowned = books.awaited.remove(&AccountId::ROOT).unwrap_or_default();
     TaskTree { roots, unowned }
+}
+
+/// The part of the tree that is the task which is being polled, as it was before that.
+pub(crate) fn running(executor: &Executor) -> Option<TaskNode> {
+    let tree = tree(executor);
+    let mut node = tree.tasks().remove(&executor.running_id()?)?.clone();
+    node.awaited.retain(|awaited| *awaited != Awaited::Nothing);
+    Some(node)
 }
 
 /// What the runtime knows, by node.
@@ -150,6 +160,9 @@ impl Books<'_> {
             if !deadlines.contains(&(books.owner(payer), at)) {
                 books.put(payer, Awaited::Sleep { left: at.saturating_duration_since(now) });
             }
+        }
+        for (_, debt) in &*executor.debts().borrow() {
+            books.put(debt.account(), Awaited::Closure);
         }
         for slot in executor.queued_slots() {
             if let Some(account) = executor.account_of(slot) {
@@ -331,6 +344,7 @@ impl fmt::Display for Awaited {
                 f.write_str(if *is_abandoned { " (dropped)" } else { "" })
             }
             Awaited::Sleep { left } => write!(f, "sleep for {} more", Seconds(*left)),
+            Awaited::Closure => f.write_str("a closure on a pool"),
             Awaited::Turn => f.write_str("its turn"),
             Awaited::Nothing => f.write_str("runs now"),
         }

@@ -9,7 +9,7 @@ use wakering_ring_driver::testing::{in_child, in_child_with};
 use wakering_ring_driver::{Driver, Fd, Sharing, op};
 use wakering_runtime::debug::Report;
 use wakering_runtime::task::{self, yield_now};
-use wakering_runtime::time::sleep;
+use wakering_runtime::time::{sleep, timeout};
 use wakering_runtime::{Builder, Runtime, run, spawn};
 
 use crate::bounded;
@@ -174,6 +174,32 @@ fn descriptors_that_outlive_the_runtime_are_told() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Given a cleanup that waits for a peer for ever; when its grace is over; then it is told with its
+/// operation, also without debug mode.
+#[test]
+fn a_cleanup_that_is_cut_is_told_with_what_it_waited_for() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = told.clone();
+    let builder = Builder::new().grace(Duration::from_millis(30)).debug(false);
+    let hook = move |report: &Report| log.lock().unwrap().push(report.to_string());
+    let runtime = builder.on_report(hook).build().unwrap();
+    let number = runtime.block_on(bounded(async {
+        let driver = Driver::current().unwrap();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let fd = Fd::adopt(&driver, ours.into(), Sharing::Private).unwrap();
+        let number = fd.os_number().unwrap();
+        let body = task::with_cleanup(std::future::pending::<()>(), async move |_| {
+            let _ = op::recv(&fd, vec![0; 8]).await;
+        });
+        assert!(timeout(Duration::from_millis(1), body).await.is_err());
+        number
+    }));
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("a cleanup was ended that took longer than 30ms"), "{told:?}");
+    assert!(told[0].contains(&format!("recv fd {number} for 0.0 s")), "{told:?}");
 }
 
 /// Given a hook that panics; when it is told of something; then nobody notices.

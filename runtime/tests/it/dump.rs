@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use wakering_ring_driver::{Driver, Fd, Sharing, op};
+use wakering_runtime::blocking::unblock;
 use wakering_runtime::debug::{Awaited, NodeKind, TaskNode, TaskTree};
 use wakering_runtime::task::{self, FutureSet, yield_now};
 use wakering_runtime::time::{sleep, timeout};
@@ -119,6 +120,21 @@ fn scopes_groups_and_timeouts_are_a_tree() {
         assert!(matches!(inner.awaited[..], [Awaited::Operation { name: "recv", .. }]), "{text}");
         assert!(text.contains("└─ timeout with 9.0 s left: recv fd ") || text.contains("with 8."));
         assert_eq!(tree.roots.len(), 1, "the member is the group's: {text}");
+    });
+}
+
+/// Given a task that awaits a closure on the pool; when somebody looks; then it is shown.
+#[test]
+fn a_closure_on_the_pool_is_shown() {
+    within_bounds(async {
+        let (release, blocked) = mpsc::channel::<()>();
+        let task = async move { unblock(move || blocked.recv().is_err()).await };
+        let task = task::Builder::new().name("blocked").spawn(task);
+        yield_now().await;
+        let tree = Handle::current().dump();
+        assert_eq!(named(&tree, "blocked").awaited, [Awaited::Closure], "{tree}");
+        drop(release);
+        assert!(task.await.unwrap());
     });
 }
 
