@@ -3,7 +3,7 @@
 //! `spawn`, `sleep` and wakers find their executor here. A runtime is current only while its loop
 //! runs, so that a waker used in between goes through the inbox like one from another thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use crate::task::{Id, Task};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+    /// Apart, because it is asked for by every spawn, and needs no look at an executor.
+    static RUNNING: Cell<Option<Id>> = const { Cell::new(None) };
 }
 
 /// Where a wake comes from.
@@ -57,7 +59,12 @@ pub(crate) fn current() -> Option<Rc<Executor>> {
 
 /// The task that is being polled on this thread, if any.
 pub(crate) fn running() -> Option<Id> {
-    CURRENT.try_with(|current| current.borrow().as_ref()?.running_id()).ok().flatten()
+    RUNNING.get()
+}
+
+/// Says which task is polled from now on; returns which one was.
+pub(crate) fn set_running(task: Option<Id>) -> Option<Id> {
+    RUNNING.replace(task)
 }
 
 /// The executor that is current, for those who cannot do without.

@@ -15,12 +15,12 @@ use std::time::Duration;
 use slab::Slab;
 use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
 
-use crate::context::Origin;
+use crate::context::{self, Origin};
 use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
 use crate::sparse::Sparse;
-use crate::task::{self, Bond, Cancel, Id, JoinHandle, Place, Progress, Task, TaskInfo, Wake};
+use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Task, TaskInfo, Wake};
 use crate::time::Timers;
 
 pub(crate) struct Executor {
@@ -34,8 +34,8 @@ pub(crate) struct Executor {
     tasks: RefCell<Slab<Arc<dyn Task>>>,
     /// Who answers for those for whom the runtime does not, by slot.
     bonds: RefCell<Sparse<Bond>>,
-    /// The task that is being polled.
-    running: Cell<Option<(u32, Id)>>,
+    /// The slot of the task that is being polled.
+    running: Cell<Option<u32>>,
     /// What goes on elsewhere, until its bill is paid.
     debts: RefCell<Slab<Debt>>,
     ending: Cell<Ending>,
@@ -245,12 +245,14 @@ impl Executor {
         let mut cx = Context::from_waker(&waker);
 
         let payer = self.driver.charge_to(account);
-        let running = self.running.replace(Some((slot, task.header().info.id())));
+        let running = self.running.replace(Some(slot));
+        let spawner = context::set_running(Some(task.header().info.id()));
         let mut advance = || task.advance(&self.key, &mut cx);
         let progress = match &self.watch {
             None => advance(),
             Some(watch) => watch.time_task(slot, task.header(), &self.on_report, advance),
         };
+        context::set_running(spawner);
         self.running.set(running);
         self.driver.charge_to(payer);
         self.tally.update(|tally| Tally { polls: tally.polls + 1, ..tally });
@@ -357,13 +359,8 @@ impl Executor {
 
     /// The task that is being polled.
     pub(crate) fn running(&self) -> Option<TaskInfo> {
-        let (slot, _) = self.running.get()?;
+        let slot = self.running.get()?;
         self.tasks.borrow().get(slot as usize).map(|task| task.header().info.clone())
-    }
-
-    /// Its number.
-    pub(crate) fn running_id(&self) -> Option<Id> {
-        self.running.get().map(|(_, id)| id)
     }
 
     /// What is known of the task in `slot`.

@@ -14,6 +14,7 @@ use crate::context;
 use crate::debug::{self, TaskTree};
 use crate::executor::Executor;
 use crate::home::Home;
+use crate::metrics::Metrics;
 use crate::task::{self, JoinError, JoinHandle, Parcel, TaskInfo};
 
 /// Reaches a runtime from any thread, also after its end. Clones reach the same one.
@@ -197,6 +198,28 @@ impl Handle {
     #[track_caller]
     pub fn dump(&self) -> TaskTree {
         self.ask("Handle::dump", debug::tree).unwrap_or_default()
+    }
+
+    /// What there is and what has been done so far, as [`Runtime::metrics`](crate::Runtime::metrics)
+    /// tells it; `None`, once the runtime has ended.
+    ///
+    /// On another thread this waits as [`dump`](Handle::dump) does.
+    ///
+    /// ```
+    /// use wakering_runtime::{Handle, blocking::unblock, run};
+    ///
+    /// run(async {
+    ///     let handle = Handle::current();
+    ///     let metrics = unblock(move || handle.metrics()).await.unwrap();
+    ///     assert_eq!(metrics.tasks, 0);
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    /// On a thread that is running tasks of another runtime.
+    #[track_caller]
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.ask("Handle::metrics", Metrics::of)
     }
 
     /// What home answers, if it is there.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use wakering_ring_driver::{AccountId, Instant};
 
+use crate::context;
 use crate::executor::Executor;
 use crate::node::Kind;
 use crate::task::{Id, TaskInfo};
@@ -117,7 +118,7 @@ pub(crate) fn tree(executor: &Executor) -> TaskTree {
 /// The part of the tree that is the task which is being polled, as it was before that.
 pub(crate) fn running(executor: &Executor) -> Option<TaskNode> {
     let tree = tree(executor);
-    let mut node = tree.tasks().remove(&executor.running_id()?)?.clone();
+    let mut node = tree.tasks().remove(&context::running()?)?.clone();
     node.awaited.retain(|awaited| *awaited != Awaited::Nothing);
     Some(node)
 }

@@ -84,7 +84,7 @@ fn scopes_groups_and_timeouts_are_a_tree() {
     within_bounds(async {
         let (fd, _theirs) = pair();
         let tree = task::scope(async |scope| {
-            let _ = scope.spawn(timeout(Duration::from_secs(9), op::recv(&fd, vec![0; 8])));
+            drop(scope.spawn(timeout(Duration::from_secs(9), op::recv(&fd, vec![0; 8]))));
             let tree = task::group(async |group| {
                 group.spawn(async {
                     sleep(Duration::from_secs(7)).await;
