@@ -117,7 +117,8 @@ impl Left {
     fn discard<T>(self, outcome: thread::Result<T>) {
         let dropped = outcome.and_then(|value| catch_unwind(AssertUnwindSafe(|| drop(value))));
         if let (Err(panic), Some(home)) = (dropped, &self.home) {
-            let closure = TaskInfo::new(Some("closure of unblock".into()), self.location);
+            let closure =
+                TaskInfo::new(Some("closure of unblock".to_owned().into()), self.location);
             home.report(&JoinError::new(closure, Cause::panicked(panic)));
         }
     }
