@@ -430,7 +430,7 @@ fn call_with(request: &Request, more: i32) -> i32 {
 
 /// Waits up to `timeout` ms (-1: for ever) for any of `events`; the events that are there, 0 when
 /// the time is over.
-fn poll(fd: RawFd, events: u32, timeout: i32) -> i32 {
+pub(crate) fn poll(fd: RawFd, events: u32, timeout: i32) -> i32 {
     let mut entry = libc::pollfd { fd, events: events as i16, revents: 0 };
     // SAFETY: one entry, which lives throughout the call.
     let result = retry(|| unsafe { libc::poll(&raw mut entry, 1, timeout) } as isize);

@@ -105,6 +105,7 @@ impl crate::driver::Core {
         }
         match in_flight {
             Some(_) => self.adopt(descriptor as usize),
+            None if self.is_holding() => return Fill::Pending,
             None if starved || !pool.has_ring() || pool.available() == 0 => {
                 self.begin_detached(AwaitReadable(()), descriptor);
             }

@@ -45,6 +45,8 @@ pub(crate) enum Home {
     Account {
         account: AccountId,
         recall: Recall,
+        /// Whether it counts as an orphan there.
+        orphan: bool,
         descriptor: u32,
     },
     Side {

@@ -145,6 +145,10 @@ impl<O: Operation> Future for Op<O> {
                             self.stage = Stage::Queued(operation);
                             return Poll::Pending;
                         }
+                        Begun::Held(operation) => {
+                            self.stage = Stage::Ready(operation);
+                            return Poll::Pending;
+                        }
                         Begun::Served(operation, outcome) => {
                             return Poll::Ready(finish(operation, outcome, &driver));
                         }

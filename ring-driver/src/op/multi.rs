@@ -123,6 +123,10 @@ impl<O: MultiOperation> Multi<O> {
                     self.stage = Stage::Queued(operation);
                     return Poll::Pending;
                 }
+                Begun::Held(operation) => {
+                    self.stage = Stage::Ready(operation);
+                    return Poll::Pending;
+                }
                 Begun::Served(operation, outcome) => {
                     return Poll::Ready(Some(finish(operation, outcome, &driver)));
                 }

@@ -1,20 +1,21 @@
 //! What tasks share and wait for: locks, permits, flags, channels.
 //!
 //! Everything here is first come, first served, and **Strict**: a wait that is dropped has not
-//! happened, and what was on its way to it goes to the next. What is not in [`local`] may be shared
-//! by any threads, also such as run no runtime.
+//! happened, and what was on its way to it goes to the next. What is not in
+//! [`local`](crate::sync::local) may be shared by any threads, also such as run no runtime.
 //!
-//! All of it is made of one wait list. The two forms of a type, between threads and
-//! on one thread, are one type in [`generic`] with another [`Flavor`](generic::Flavor).
+//! All of it is made of one wait list. The two forms of a type, between threads and on one thread,
+//! are one type in [`generic`](crate::sync::generic), with another
+//! [`Flavor`](crate::sync::generic::Flavor).
 
 /// 1. A lock's state is touched by one at a time.
-mod flavor;
+pub(crate) mod flavor;
 /// 2. What must not happen under the lock is put off.
-mod after;
+pub(crate) mod after;
 /// 3. Whoever has to wait is queued.
-mod wait_list;
+pub(crate) mod wait_list;
 /// 4. A future that waits in the queue, and leaves it if it is dropped.
-mod wait;
+pub(crate) mod wait;
 /// 5. What is handed out in turn.
 mod permits;
 /// Waiting for each other.
