@@ -1,10 +1,14 @@
 //! What the attributes `main` and `test` make of a function calls these: what they mean is decided
 //! here. For them only.
 
-/// Runs what was an `async fn main`.
+/// Runs what was an `async fn main`. The first request to end cancels it: then everything that was
+/// running is cancelled and awaited, and the program ends well. The second one ends it at once.
 #[track_caller]
 pub fn main<T>(body: impl AsyncFnOnce() -> T) -> T {
-    crate::run(body())
+    let builder = crate::Builder::new();
+    #[cfg(feature = "signal")]
+    let builder = builder.cancel_on(crate::signal::shutdown());
+    builder.run(body()).unwrap_or_else(|_| std::process::exit(0))
 }
 
 /// Runs what was an `async fn` under `#[wakering::test]`.
@@ -17,8 +21,8 @@ pub fn test<T>(body: impl AsyncFnOnce() -> T) -> T {
 #[cfg(feature = "testing")]
 #[track_caller]
 pub fn test_paused<T>(body: impl AsyncFnOnce() -> T) -> T {
-    let runtime = crate::Builder::new().paused_time().build();
-    runtime.unwrap_or_else(|error| panic!("cannot start a runtime: {error}")).block_on(body())
+    let output = crate::Builder::new().paused_time().run(body());
+    output.unwrap_or_else(|_| unreachable!("no signal cancels it"))
 }
 
 /// What the attributes refuse does not compile. Each comes with what would have done.

@@ -35,9 +35,12 @@
 //! - [`run`], [`spawn`], [`Runtime`], `#[wakering::main]`: start here. [`task`]: names, cancelling, yielding.
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
+//! - [`sync`]: locks, permits, flags, channels.
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures at once. [`stream`]: values that come one
 //!   after the other.
+//! - [`process`]: child processes, their pipes and their end.
+//! - [`signal`]: Ctrl-C, the request to end, and all others.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
 //! - `http` (feature `http`): hyper's server on these streams.
@@ -59,8 +62,11 @@ compile_error!("wakering runs on Linux only");
 #[doc(hidden)]
 pub mod entry;
 
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use wakering_runtime::signal;
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, stream, task,
+    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, stream, sync, task,
     task_local, time, try_join,
 };
 
@@ -74,6 +80,9 @@ pub use wakering_http as http;
 #[cfg_attr(docsrs, doc(cfg(feature = "net")))]
 pub use wakering_net as net;
 pub use wakering_ring_driver as driver;
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub use wakering_runtime::process;
 
 /// ```
 /// #[wakering::main]

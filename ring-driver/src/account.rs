@@ -1,9 +1,14 @@
 //! Who pays for an operation.
 //!
-//! Each operation is charged to the account of whoever is polled when it is submitted. Two counts
-//! are kept: all that is in flight, and the *orphans* among it, whose future is gone. Whoever ends
-//! (a task, a scope, a timeout) waits until its orphans have had their final completion; what is
-//! still wanted elsewhere moves to the parent by following the chain of closed accounts.
+//! Each operation is charged to the account of whoever is polled when it is submitted. Accounts
+//! form a tree. Two counts are kept: what is in flight on an account, and the *orphans* of its
+//! whole subtree, whose future is gone. Whoever ends (a task, a scope, a timeout) waits until its
+//! orphans have had their final completion; what is still wanted elsewhere stays with its account,
+//! which is closed but not freed, and counts for the ancestors should it be orphaned later.
+//!
+//! An account that is still open when the one above it has ended was forgotten, or has been moved
+//! elsewhere: nobody will poll what is charged to it, so that is taken back. Unless it is shielded:
+//! then it goes on, and the one above waits for it.
 //!
 //! Not everything ends because somebody asks: a disk finishes what it has begun. So orphans are
 //! counted by whether they can be cancelled, and who must not be held up waits for those only.
@@ -19,6 +24,11 @@ pub struct AccountId(pub(crate) u32);
 impl AccountId {
     /// The account of the runtime itself, which never closes.
     pub const ROOT: AccountId = AccountId(0);
+
+    /// A small number that no other account has at the same time.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// Which of the operations that futures left behind somebody waits for.
@@ -31,22 +41,42 @@ pub enum Orphans {
     Cancellable,
 }
 
-/// Whether an operation ends because it is asked to.
+/// Whether something ends because it is asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recall {
+pub enum Recall {
+    /// It ends soon.
     Cancellable,
-    /// It may wait for a disk, in the kernel's workers or in the pool.
+    /// It may wait for a disk or a computation, in the kernel's workers or in the pool.
     Futile,
 }
 
 struct Account {
     parent: AccountId,
+    /// Operations and debts, and accounts that are not freed.
     in_flight: u32,
-    /// By [`Recall`].
+    /// Of the subtree, by [`Recall`].
     orphans: [u32; 2],
+    /// Accounts below this one that are open, not counting those below an open one.
+    open_below: u32,
     closed: bool,
+    /// Whether somebody goes on polling what is charged to it and below.
+    shielded: bool,
     /// Told when the last orphan of either kind has ended.
     waiter: Option<Waker>,
+}
+
+impl Account {
+    fn below(parent: AccountId) -> Account {
+        Account {
+            parent,
+            in_flight: 0,
+            orphans: [0; 2],
+            open_below: 0,
+            closed: false,
+            shielded: false,
+            waiter: None,
+        }
+    }
 }
 
 pub(crate) struct Accounts {
@@ -56,75 +86,86 @@ pub(crate) struct Accounts {
 impl Accounts {
     pub(crate) fn new() -> Accounts {
         let mut accounts = Slab::new();
-        accounts.insert(Account {
-            parent: AccountId::ROOT,
-            in_flight: 0,
-            orphans: [0; 2],
-            closed: false,
-            waiter: None,
-        });
+        accounts.insert(Account::below(AccountId::ROOT));
         Accounts { accounts }
     }
 
     pub(crate) fn open(&mut self, parent: AccountId) -> AccountId {
-        // The parent stays as long as a child may forward to it.
-        self.accounts[parent.0 as usize].in_flight += 1;
-        AccountId(self.accounts.insert(Account {
-            parent,
-            in_flight: 0,
-            orphans: [0; 2],
-            closed: false,
-            waiter: None,
-        }) as u32)
+        // The parent stays as long as a child counts for it.
+        self.get(parent).in_flight += 1;
+        let owner = self.open_from(parent);
+        self.get(owner).open_below += 1;
+        AccountId(self.accounts.insert(Account::below(parent)) as u32)
     }
 
-    /// Closes `id`: what it still has in flight goes on the parent's bill from now on.
+    /// What is charged to `id` and below goes on whatever ends above.
+    pub(crate) fn shield(&mut self, id: AccountId) {
+        self.get(id).shielded = true;
+    }
+
+    /// Closes `id`: nobody waits for it any more but those above it.
     ///
     /// Yields whoever waited for it.
     pub(crate) fn close(&mut self, id: AccountId) -> Option<Waker> {
         assert_ne!(id, AccountId::ROOT, "the runtime's own account stays open");
-        let account = &mut self.accounts[id.0 as usize];
+        let account = self.get(id);
         debug_assert!(!account.closed, "an account is closed once");
         account.closed = true;
         let waiter = account.waiter.take();
-        let orphans = std::mem::take(&mut account.orphans);
-        let parent = self.open_ancestor(id);
-        for (known, more) in self.accounts[parent.0 as usize].orphans.iter_mut().zip(orphans) {
-            *known += more;
-        }
+        let (parent, open_below) = (account.parent, account.open_below);
+        let owner = self.open_from(parent);
+        let owner = self.get(owner);
+        owner.open_below = owner.open_below - 1 + open_below;
         self.free_if_unused(id);
         waiter
     }
 
+    /// `id`, which has been moved, counts for those above `parent` from now on. Nothing moves below
+    /// itself.
+    pub(crate) fn move_below(&mut self, id: AccountId, parent: AccountId, told: &mut Vec<Waker>) {
+        if self.is_above(id, parent) {
+            return;
+        }
+        let former = self.get(id).parent;
+        let orphans = self.get(id).orphans;
+        for (recall, count) in [Recall::Cancellable, Recall::Futile].into_iter().zip(orphans) {
+            self.add(parent, recall, count);
+            self.subtract(former, recall, count, told);
+        }
+        let (to, from) = (self.open_from(parent), self.open_from(former));
+        self.get(to).open_below += 1;
+        self.get(from).open_below -= 1;
+        self.get(parent).in_flight += 1;
+        self.get(id).parent = parent;
+        self.get(former).in_flight -= 1;
+        self.free_if_unused(former);
+    }
+
     pub(crate) fn submitted(&mut self, id: AccountId) {
-        self.accounts[id.0 as usize].in_flight += 1;
+        self.get(id).in_flight += 1;
     }
 
     /// The future of an operation charged to `id` is gone, the operation is not.
     pub(crate) fn orphaned(&mut self, id: AccountId, recall: Recall) {
-        let open = self.open_ancestor(id);
-        self.accounts[open.0 as usize].orphans[recall as usize] += 1;
+        self.add(id, recall, 1);
     }
 
     /// An orphan found somebody who wants it again.
-    pub(crate) fn adopted(&mut self, id: AccountId, recall: Recall) -> Option<Waker> {
-        let open = self.open_ancestor(id);
-        let account = &mut self.accounts[open.0 as usize];
-        let orphans = &mut account.orphans[recall as usize];
-        *orphans -= 1;
-        if *orphans == 0 { account.waiter.take() } else { None }
+    pub(crate) fn adopted(&mut self, id: AccountId, recall: Recall, told: &mut Vec<Waker>) {
+        self.subtract(id, recall, 1, told);
     }
 
     /// The final completion of an operation charged to `id`, which was an orphan if `orphan` is
     /// anything.
-    pub(crate) fn ended(&mut self, id: AccountId, orphan: Option<Recall>) -> Option<Waker> {
-        let waiter = orphan.and_then(|recall| self.adopted(id, recall));
-        self.accounts[id.0 as usize].in_flight -= 1;
+    pub(crate) fn ended(&mut self, id: AccountId, orphan: Option<Recall>, told: &mut Vec<Waker>) {
+        if let Some(recall) = orphan {
+            self.adopted(id, recall, told);
+        }
+        self.get(id).in_flight -= 1;
         self.free_if_unused(id);
-        waiter
     }
 
-    /// Whether `id` has one of these orphans left.
+    /// Whether `id` or an account below it has one of these orphans left.
     pub(crate) fn has(&self, id: AccountId, orphans: Orphans) -> bool {
         let counts = &self.accounts[id.0 as usize].orphans;
         match orphans {
@@ -133,12 +174,69 @@ impl Accounts {
         }
     }
 
-    /// Who is told when the last orphan of `id` of either kind has ended.
-    pub(crate) fn waiter(&mut self, id: AccountId) -> &mut Option<Waker> {
-        &mut self.accounts[id.0 as usize].waiter
+    /// Whether an account below `id` is open.
+    pub(crate) fn has_open_below(&self, id: AccountId) -> bool {
+        self.accounts[id.0 as usize].open_below > 0
     }
 
-    fn open_ancestor(&self, mut id: AccountId) -> AccountId {
+    /// Whether what is charged to `id` belongs to an open account below `ancestor`, and no shield is
+    /// in between.
+    pub(crate) fn is_open_below(&self, id: AccountId, ancestor: AccountId) -> bool {
+        let open = self.open_from(id);
+        let mut at = open;
+        while at != ancestor {
+            let account = &self.accounts[at.0 as usize];
+            if account.shielded || at == AccountId::ROOT {
+                return false;
+            }
+            at = account.parent;
+        }
+        open != ancestor
+    }
+
+    /// Who is told when the last orphan of `id` of either kind has ended.
+    pub(crate) fn waiter(&mut self, id: AccountId) -> &mut Option<Waker> {
+        &mut self.get(id).waiter
+    }
+
+    pub(crate) fn parent(&self, id: AccountId) -> AccountId {
+        self.accounts[id.0 as usize].parent
+    }
+
+    fn is_above(&self, id: AccountId, mut other: AccountId) -> bool {
+        while other != id && other != AccountId::ROOT {
+            other = self.accounts[other.0 as usize].parent;
+        }
+        other == id
+    }
+
+    fn get(&mut self, id: AccountId) -> &mut Account {
+        &mut self.accounts[id.0 as usize]
+    }
+
+    /// The runtime's own account waits for nothing, and so does not count.
+    fn add(&mut self, mut id: AccountId, recall: Recall, count: u32) {
+        while id != AccountId::ROOT {
+            let account = self.get(id);
+            account.orphans[recall as usize] += count;
+            id = account.parent;
+        }
+    }
+
+    fn subtract(&mut self, mut id: AccountId, recall: Recall, count: u32, told: &mut Vec<Waker>) {
+        while id != AccountId::ROOT {
+            let account = self.get(id);
+            let orphans = &mut account.orphans[recall as usize];
+            *orphans -= count;
+            if *orphans == 0 {
+                told.extend(account.waiter.take());
+            }
+            id = account.parent;
+        }
+    }
+
+    /// `id` itself if it is open, else the nearest open account above it.
+    fn open_from(&self, mut id: AccountId) -> AccountId {
         while self.accounts[id.0 as usize].closed {
             id = self.accounts[id.0 as usize].parent;
         }
@@ -148,7 +246,7 @@ impl Accounts {
     fn free_if_unused(&mut self, mut id: AccountId) {
         while self.accounts[id.0 as usize].closed && self.accounts[id.0 as usize].in_flight == 0 {
             let parent = self.accounts.remove(id.0 as usize).parent;
-            self.accounts[parent.0 as usize].in_flight -= 1;
+            self.get(parent).in_flight -= 1;
             id = parent;
         }
     }
@@ -159,21 +257,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orphans_move_to_the_parent_when_an_account_closes() {
+    fn what_is_shielded_was_not_forgotten() {
         let mut accounts = Accounts::new();
+        let parent = accounts.open(AccountId::ROOT);
+        let child = accounts.open(parent);
+        let grandchild = accounts.open(child);
+        assert!(accounts.is_open_below(grandchild, parent));
+        assert!(!accounts.is_open_below(parent, parent) && !accounts.is_open_below(parent, child));
+        accounts.shield(child);
+        assert!(!accounts.is_open_below(child, parent));
+        assert!(!accounts.is_open_below(grandchild, parent));
+        assert!(accounts.is_open_below(grandchild, child));
+    }
+
+    #[test]
+    fn orphans_count_for_everybody_above() {
+        let (mut accounts, mut told) = (Accounts::new(), Vec::new());
         let parent = accounts.open(AccountId::ROOT);
         let child = accounts.open(parent);
         accounts.submitted(child);
         accounts.submitted(child);
         accounts.orphaned(child, Recall::Futile);
         assert!(accounts.has(child, Orphans::All));
+        assert!(accounts.has(parent, Orphans::All));
         accounts.close(child);
         assert!(accounts.has(parent, Orphans::All));
-        // The second one is dropped only now: its orphan is the parent's.
+        // The second one is dropped only now.
         accounts.orphaned(child, Recall::Futile);
-        accounts.ended(child, Some(Recall::Futile));
+        accounts.ended(child, Some(Recall::Futile), &mut told);
         assert!(accounts.has(parent, Orphans::All));
-        accounts.ended(child, Some(Recall::Futile));
+        accounts.ended(child, Some(Recall::Futile), &mut told);
         assert!(!accounts.has(parent, Orphans::All));
         accounts.close(parent);
         assert_eq!(accounts.accounts.len(), 1, "only the root is left");
@@ -181,31 +294,65 @@ mod tests {
 
     #[test]
     fn an_adopted_orphan_is_not_waited_for() {
-        let mut accounts = Accounts::new();
+        let (mut accounts, mut told) = (Accounts::new(), Vec::new());
         let id = accounts.open(AccountId::ROOT);
         accounts.submitted(id);
         accounts.orphaned(id, Recall::Cancellable);
-        accounts.adopted(id, Recall::Cancellable);
+        accounts.adopted(id, Recall::Cancellable, &mut told);
         assert!(!accounts.has(id, Orphans::All));
-        accounts.ended(id, None);
+        accounts.ended(id, None, &mut told);
         accounts.close(id);
         assert_eq!(accounts.accounts.len(), 1);
     }
 
     #[test]
     fn what_cannot_be_cancelled_is_waited_for_by_those_only_who_wait_for_all() {
-        let mut accounts = Accounts::new();
+        let (mut accounts, mut told) = (Accounts::new(), Vec::new());
         let id = accounts.open(AccountId::ROOT);
         for recall in [Recall::Cancellable, Recall::Futile] {
             accounts.submitted(id);
             accounts.orphaned(id, recall);
         }
         *accounts.waiter(id) = Some(Waker::noop().clone());
-        let told = accounts.ended(id, Some(Recall::Cancellable));
-        assert!(told.is_some(), "whoever waits looks again");
+        accounts.ended(id, Some(Recall::Cancellable), &mut told);
+        assert_eq!(told.len(), 1, "whoever waits looks again");
         assert!(!accounts.has(id, Orphans::Cancellable));
         assert!(accounts.has(id, Orphans::All));
-        accounts.ended(id, Some(Recall::Futile));
+        accounts.ended(id, Some(Recall::Futile), &mut told);
         assert!(!accounts.has(id, Orphans::All));
+    }
+
+    #[test]
+    fn what_is_open_below_an_account_is_known_through_closed_ones() {
+        let mut accounts = Accounts::new();
+        let task = accounts.open(AccountId::ROOT);
+        let timeout = accounts.open(task);
+        let forgotten = accounts.open(timeout);
+        accounts.close(timeout);
+        assert!(accounts.has_open_below(task));
+        assert!(accounts.is_open_below(forgotten, task));
+        assert!(!accounts.is_open_below(timeout, task), "it is closed: its charges are the task's");
+        assert!(!accounts.is_open_below(task, task));
+        accounts.close(forgotten);
+        assert!(!accounts.has_open_below(task));
+    }
+
+    #[test]
+    fn an_account_that_moves_takes_its_orphans_along() {
+        let (mut accounts, mut told) = (Accounts::new(), Vec::new());
+        let (here, there) = (accounts.open(AccountId::ROOT), accounts.open(AccountId::ROOT));
+        let moved = accounts.open(here);
+        accounts.submitted(moved);
+        accounts.orphaned(moved, Recall::Cancellable);
+        *accounts.waiter(here) = Some(Waker::noop().clone());
+        accounts.move_below(moved, there, &mut told);
+        assert_eq!(told.len(), 1, "whoever waited here has nothing to wait for");
+        assert!(!accounts.has(here, Orphans::All) && !accounts.has_open_below(here));
+        assert!(accounts.has(there, Orphans::All) && accounts.has_open_below(there));
+        accounts.close(here);
+        accounts.ended(moved, Some(Recall::Cancellable), &mut told);
+        accounts.close(moved);
+        accounts.close(there);
+        assert_eq!(accounts.accounts.len(), 1);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::hint;
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,7 +13,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use wakering_runtime::task::yield_now;
+use wakering_ring_driver::{Driver, Fd, Sharing, op};
+use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Runtime, SetupError, spawn};
 
@@ -35,6 +37,42 @@ fn main() -> Result<(), SetupError> {
                 for task in tasks {
                     task.await.unwrap();
                 }
+            }
+        })
+    });
+    per_op("spawn and join, 10000 tasks at a time", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                let tasks: Vec<_> = (0..10_000).map(|_| spawn(async {})).collect();
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            }
+        })
+    });
+    per_op("the same tasks in a group", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                task::group(async |group| {
+                    for _ in 0..10_000 {
+                        drop(group.spawn(async { Ok::<_, ()>(()) }));
+                    }
+                    Ok(())
+                })
+                .await
+                .unwrap();
+            }
+        })
+    });
+    per_op("the same futures in a scope", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                task::scope(async |scope| {
+                    for _ in 0..10_000 {
+                        drop(scope.spawn(async {}));
+                    }
+                })
+                .await;
             }
         })
     });
@@ -72,6 +110,9 @@ fn main() -> Result<(), SetupError> {
         let name = format!("start and drop a sleep among {running}");
         per_op(&name, MANY, &mut || runtime.block_on(start_and_drop(running, MANY)));
     }
+    per_op("cancel and drain a receive, 1000 tasks at once", 1000, &mut || {
+        runtime.block_on(cancel_receives(1000))
+    });
     per_op("a wake from another thread and back", 10_000, &mut || ping_pong(&runtime, 10_000));
 
     let mut late: Vec<_> = (0..300)
@@ -112,6 +153,29 @@ async fn start_and_drop(running: u32, count: u32) -> Duration {
         Poll::Ready(begun.elapsed())
     })
     .await
+}
+
+/// Ends `count` tasks, each of which waits for bytes.
+async fn cancel_receives(count: usize) -> Duration {
+    let driver = Driver::current().unwrap();
+    let mut peers = Vec::new();
+    let tasks: Vec<_> = (0..count)
+        .map(|_| {
+            let (near, far) = UnixStream::pair().unwrap();
+            peers.push(far);
+            let fd = Fd::adopt(&driver, near.into(), Sharing::Private).unwrap();
+            spawn(async move { op::recv(&fd, vec![0; 64]).await.map(|_| ()) })
+        })
+        .collect();
+    sleep(Duration::from_millis(5)).await;
+    let begun = Instant::now();
+    for task in &tasks {
+        assert!(task.cancel());
+    }
+    for task in tasks {
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+    begun.elapsed()
 }
 
 /// A task and a thread wake each other in turn; the thread spins, the loop sleeps.

@@ -8,6 +8,7 @@ use wakering_ring_driver::{Backend, Config, Driver, Mask, SetupError};
 
 use crate::home::OnUnhandled;
 use crate::runtime::Runtime;
+use crate::signal::{SignalKind, Signals, signals};
 use crate::task::JoinError;
 
 /// What a [`Runtime`] is made from. It may be sent to the thread where the runtime shall live.
@@ -30,6 +31,7 @@ pub struct Builder {
     config: Config,
     grace: Duration,
     on_unhandled: OnUnhandled,
+    cancel_on: Option<Arc<[SignalKind]>>,
     #[cfg(feature = "testing")]
     is_time_paused: bool,
 }
@@ -50,6 +52,7 @@ impl Builder {
             on_unhandled: Arc::new(|error| {
                 eprintln!("wakering: {error}; nobody awaits its outcome")
             }),
+            cancel_on: None,
             #[cfg(feature = "testing")]
             is_time_paused: false,
         }
@@ -104,7 +107,7 @@ impl Builder {
     ///
     /// let runtime = wakering_runtime::Builder::new().grace(Duration::from_millis(100)).build()?;
     /// runtime.spawn(pending::<()>());
-    /// assert!(runtime.shutdown().is_clean());
+    /// assert!(runtime.close().is_clean());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
     pub fn grace(mut self, grace: Duration) -> Builder {
@@ -133,6 +136,35 @@ impl Builder {
     /// ```
     pub fn on_unhandled(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Builder {
         self.on_unhandled = Arc::new(hook);
+        self
+    }
+
+    /// Lets the first of these signals cancel what the runtime blocks on, and the next one end the
+    /// process at once, also where the first has found nobody who looks.
+    ///
+    /// The runtime listens from when it is built. When a signal comes, the future that it blocks on
+    /// is dropped and what that leaves in the kernel is waited for;
+    /// [`try_block_on`](Runtime::try_block_on) then tells of it. From before the drop on, signals do
+    /// again what they did before: usually that ends the process. Tasks go on until the runtime ends,
+    /// which cancels and awaits them as always.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use wakering_runtime::{Builder, signal};
+    /// # use wakering_ring_driver::testing::send;
+    ///
+    /// let runtime = Builder::new().cancel_on(signal::shutdown()).build()?;
+    /// let _server = runtime.spawn(pending::<()>());
+    /// # send(signal::SignalKind::terminate(), std::process::id());
+    /// if let Err(cancelled) = runtime.try_block_on(pending::<()>()) {
+    ///     println!("Received exit signal {}", cancelled.signal());
+    ///     println!("Cancelling {} outstanding tasks", runtime.metrics().tasks);
+    /// }
+    /// assert!(runtime.close().is_clean());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn cancel_on(mut self, signals: Signals) -> Builder {
+        self.cancel_on = Some(signals.kinds().into());
         self
     }
 
@@ -176,10 +208,14 @@ impl Builder {
     /// # Errors
     /// [`SetupError`] tells why no driver can be had and what mends it: a setting means nothing,
     /// descriptors have run out, or a ring was asked for by name and this machine gives none. Where
-    /// nobody asks for one by name, a machine without a ring is no error.
+    /// nobody asks for one by name, a machine without a ring is no error. And if the signals of
+    /// [`cancel_on`](Builder::cancel_on) cannot be listened to.
     pub fn build(self) -> Result<Runtime, SetupError> {
         let driver = Driver::new(&self.config)?;
-        Ok(self.assemble(driver))
+        let kinds = self.cancel_on.as_deref();
+        let listen = |kinds: &[SignalKind]| signals(kinds.iter().copied()).insisting();
+        let cancel_on = kinds.map(listen).transpose().map_err(SetupError::signals)?;
+        Ok(self.assemble(driver).cancelled_on(cancel_on))
     }
 
     /// Builds the runtime on a driver whose kernel is a test.

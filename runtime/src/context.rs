@@ -94,6 +94,11 @@ pub(crate) fn adopt(task: &Arc<dyn Task>) {
     }
 }
 
+/// The executor of `home`, if it is current.
+pub(crate) fn current_of(home: &Arc<Home>) -> Option<Rc<Executor>> {
+    current().filter(|executor| Arc::ptr_eq(executor.home(), home))
+}
+
 /// Whether the runtime of `home` is current.
 pub(crate) fn is_current(home: &Arc<Home>) -> bool {
     CURRENT

@@ -10,29 +10,48 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use slab::Slab;
-use wakering_ring_driver::{AccountId, Driver, Orphans};
+use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
 
 use crate::home::{Home, HomeKey, OnUnhandled};
-use crate::task::{self, Cancel, JoinHandle, Place, Progress, Task, TaskInfo};
+use crate::node::{Kind, Nodes};
+use crate::sparse::Sparse;
+use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Task, TaskInfo, Wake};
 use crate::time::Timers;
 
 pub(crate) struct Executor {
     key: HomeKey,
     driver: Driver,
     timers: Rc<Timers>,
+    nodes: Rc<Nodes>,
     /// Tasks that were woken, in the order of their wakes.
     queue: RefCell<VecDeque<Arc<dyn Task>>>,
     /// All tasks that are not over.
     tasks: RefCell<Slab<Arc<dyn Task>>>,
+    /// Who answers for those for whom the runtime does not, by slot.
+    bonds: RefCell<Sparse<Bond>>,
     /// The slot of the task that is being polled.
     running: Cell<Option<u32>>,
-    /// Whether new tasks are cancelled before they begin, because the runtime is ending.
-    closing: Cell<bool>,
+    /// What goes on elsewhere, until its bill is paid.
+    debts: RefCell<Slab<Debt>>,
+    ending: Cell<Ending>,
+    /// How long what is shielded may take once it was cancelled.
+    grace: Duration,
     /// Told when the last task is over.
     emptied: Cell<Option<Waker>>,
     tally: Cell<Tally>,
+}
+
+/// How far the end of the runtime has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Not,
+    /// Tasks are cancelled, and new ones before they begin, except for what is shielded.
+    Cancelling,
+    /// The time is over: nothing begins.
+    Abandoning,
 }
 
 /// Counts that only the executor can keep.
@@ -43,15 +62,19 @@ pub(crate) struct Tally {
 }
 
 impl Executor {
-    pub(crate) fn new(driver: Driver, on_unhandled: OnUnhandled) -> Executor {
+    pub(crate) fn new(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Executor {
         Executor {
             key: HomeKey::new(driver.remote().clone(), on_unhandled),
             timers: Rc::new(Timers::new(driver.now())),
             driver,
+            nodes: Rc::default(),
             queue: RefCell::default(),
             tasks: RefCell::default(),
+            bonds: RefCell::default(),
             running: Cell::new(None),
-            closing: Cell::new(false),
+            debts: RefCell::default(),
+            ending: Cell::new(Ending::Not),
+            grace,
             emptied: Cell::new(None),
             tally: Cell::default(),
         }
@@ -63,6 +86,18 @@ impl Executor {
 
     pub(crate) fn timers(&self) -> &Rc<Timers> {
         &self.timers
+    }
+
+    pub(crate) fn debts(&self) -> &RefCell<Slab<Debt>> {
+        &self.debts
+    }
+
+    pub(crate) fn nodes(&self) -> &Rc<Nodes> {
+        &self.nodes
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -99,33 +134,80 @@ impl Executor {
         future: F,
     ) -> JoinHandle<F::Output> {
         let (task, joiner) = task::cell::new(&self.key, info, future);
-        self.take_in(task);
+        self.take_in(task, None);
         JoinHandle::new(joiner)
+    }
+
+    /// Makes a future of this thread a task for which somebody else than the runtime answers; its
+    /// handle and where it lives.
+    pub(crate) fn spawn_bound<F: Future + 'static>(
+        &self,
+        info: TaskInfo,
+        bond: Bond,
+        future: F,
+    ) -> (JoinHandle<F::Output>, u32) {
+        let (task, joiner) = task::cell::new(&self.key, info, future);
+        let slot = self.take_in(task, Some(bond));
+        (JoinHandle::new(joiner), slot)
+    }
+
+    /// Whether nothing begins any more.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.ending.get() == Ending::Abandoning
+    }
+
+    /// Makes a future of this thread a task and lets it have its first turn at once, inside that of
+    /// whoever is running.
+    pub(crate) fn spawn_eager<F: Future + 'static>(
+        &self,
+        info: TaskInfo,
+        future: F,
+    ) -> JoinHandle<F::Output> {
+        let handle = self.spawn(info, future);
+        // The last one to come is the first to go.
+        let task = self.queue.borrow_mut().pop_back();
+        self.run(task);
+        handle
     }
 
     /// Takes in a task that was made on another thread, unless the runtime is ending: then the
     /// parcel in which it came tells its handle.
     pub(crate) fn adopt(&self, task: &Arc<dyn Task>) {
-        if !self.closing.get() && task.header().claim_parcel() {
-            self.take_in(task.clone());
+        if self.ending.get() == Ending::Not && task.header().claim_parcel() {
+            self.take_in(task.clone(), None);
         }
     }
 
-    fn take_in(&self, task: Arc<dyn Task>) {
+    fn take_in(&self, task: Arc<dyn Task>, bond: Option<Bond>) -> u32 {
+        // Without a bond a child of the runtime, whoever spawns it.
+        let parent = bond.as_ref().map_or(AccountId::ROOT, |bond| bond.debt.account());
+        let is_cancelled = match self.ending.get() {
+            Ending::Not => false,
+            Ending::Cancelling => !bond.as_ref().is_some_and(|bond| bond.is_shielded),
+            Ending::Abandoning => true,
+        };
+        let account = self.driver.open_account(parent);
         let slot = self.tasks.borrow_mut().insert(task.clone()) as u32;
-        // A child of the runtime, whoever spawns it.
-        let account = self.driver.open_account(AccountId::ROOT);
+        if let Some(bond) = bond {
+            self.bonds.borrow_mut().put(slot as usize, bond);
+        }
+        self.nodes.set(account, Kind::Task(slot));
         task.header().set_place(Place { slot, account });
-        if self.closing.get() {
+        if is_cancelled {
             task.header().cancel();
         }
         self.push(task);
         self.tally.update(|tally| Tally { spawned: tally.spawned + 1, ..tally });
+        slot
     }
 
     /// Lets the first task of the queue have its turn.
     pub(crate) fn run_next(&self) {
         let task = self.queue.borrow_mut().pop_front();
+        self.run(task);
+    }
+
+    fn run(&self, task: Option<Arc<dyn Task>>) {
         let Some(task) = task else { return };
         let Some(Place { slot, account }) = task.header().place() else { return };
         let waker = task.clone().into_waker();
@@ -139,19 +221,94 @@ impl Executor {
         self.tally.update(|tally| Tally { polls: tally.polls + 1, ..tally });
 
         if progress == Progress::Ended {
+            self.recall_below(account);
             match self.driver.poll_drained(account, Orphans::All, &mut cx) {
                 Poll::Ready(()) => self.retire(&task),
-                Poll::Pending => task.header().drain(),
+                Poll::Pending => {
+                    task.header().drain();
+                    if let Some(bond) = self.bonds.borrow_mut().get_mut(slot as usize)
+                        && bond.debt.is_abandoned()
+                    {
+                        bond.debt.abandon(self.recall_of(&task));
+                    }
+                }
             }
         }
+    }
+
+    /// How soon a task that is asked to end does: one that only drains what cannot be cancelled is
+    /// no more than that.
+    fn recall_of(&self, task: &Arc<dyn Task>) -> Recall {
+        let header = task.header();
+        match header.place() {
+            Some(Place { account, .. })
+                if header.is_draining()
+                    && self.driver.is_drained(account, Orphans::Cancellable) =>
+            {
+                Recall::Futile
+            }
+            _ => Recall::Cancellable,
+        }
+    }
+
+    /// Ends what was forgotten below `account`: operations, and members of groups.
+    pub(crate) fn recall_below(&self, account: AccountId) {
+        if !self.driver.has_open_below(account) {
+            return;
+        }
+        self.driver.recall_below(account);
+        let is_forgotten = |bond: &Bond| {
+            !bond.is_shielded && self.driver.is_open_below(bond.debt.account(), account)
+        };
+        let forgotten: Vec<u32> = (self.bonds.borrow().iter())
+            .filter(|(_, bond)| is_forgotten(bond))
+            .map(|(slot, _)| slot as u32)
+            .collect();
+        for slot in forgotten {
+            self.abandon(slot);
+        }
+    }
+
+    /// Asks for the end of the task in `slot`.
+    pub(crate) fn cancel(&self, slot: u32) {
+        let task = self.tasks.borrow().get(slot as usize).cloned();
+        if let Some(task) = task
+            && task.header().cancel() == Cancel::Push
+        {
+            self.push(task);
+        }
+    }
+
+    /// Lets the task in `slot` have a turn.
+    pub(crate) fn wake(&self, slot: u32) {
+        let task = self.tasks.borrow().get(slot as usize).cloned();
+        if let Some(task) = task
+            && task.header().wake() == Wake::Push
+        {
+            self.push(task);
+        }
+    }
+
+    /// Asks for the end of the task in `slot`, for which whoever answers for it waits from now on.
+    pub(crate) fn abandon(&self, slot: u32) {
+        if let Some(bond) = self.bonds.borrow_mut().get_mut(slot as usize)
+            && let Some(task) = self.tasks.borrow().get(slot as usize)
+        {
+            bond.debt.abandon(self.recall_of(task));
+        }
+        self.cancel(slot);
     }
 
     /// Lets go of a task whose future has ended, and hands its output over.
     fn retire(&self, task: &Arc<dyn Task>) {
         let Some(Place { slot, account }) = task.header().place() else { return };
         self.tasks.borrow_mut().remove(slot as usize);
+        let bond = self.bonds.borrow_mut().take(slot as usize);
+        self.nodes.clear(account);
         self.driver.close_account(account);
         task.complete(&self.key);
+        // Only now: whoever waits for the task finds its output.
+        drop(bond);
         if self.tasks.borrow().is_empty()
             && let Some(waker) = self.emptied.take()
         {
@@ -167,12 +324,16 @@ impl Executor {
 
     /// Asks for the end of all tasks, and of those that are still to be spawned before they begin.
     pub(crate) fn cancel_all(&self) {
-        self.closing.set(true);
-        for (_, task) in &*self.tasks.borrow() {
-            if task.header().cancel() == Cancel::Push {
+        self.ending.set(Ending::Cancelling);
+        for (slot, task) in &*self.tasks.borrow() {
+            if !self.is_shielded(slot as u32) && task.header().cancel() == Cancel::Push {
                 self.push(task.clone());
             }
         }
+    }
+
+    fn is_shielded(&self, slot: u32) -> bool {
+        self.bonds.borrow().get(slot as usize).is_some_and(|bond| bond.is_shielded)
     }
 
     /// Ready when all tasks are over.
@@ -187,14 +348,17 @@ impl Executor {
     /// Gives up waiting: what is left of each task ends here and now. Tells of which tasks the
     /// kernel still has something.
     pub(crate) fn abandon_all(&self) -> Vec<TaskInfo> {
+        self.ending.set(Ending::Abandoning);
         let mut abandoned = Vec::new();
-        let tasks: Vec<_> = self.tasks.borrow().iter().map(|(_, task)| task.clone()).collect();
         let mut cx = Context::from_waker(Waker::noop());
-        for task in tasks {
-            let Some(Place { account, .. }) = task.header().place() else { continue };
+        let first = || self.tasks.borrow().iter().next().map(|(_, first)| first.clone());
+        // One after the other: what is dropped may spawn.
+        while let Some(task) = first() {
+            let Some(Place { slot, account }) = task.header().place() else { break };
+            let is_shielded = self.is_shielded(slot);
             task.header().cancel();
             task.advance(&self.key, &mut cx);
-            if self.driver.poll_drained(account, Orphans::All, &mut cx).is_pending() {
+            if is_shielded || !self.driver.is_drained(account, Orphans::All) {
                 abandoned.push(task.header().info.clone());
             }
             self.retire(&task);

@@ -6,14 +6,15 @@
 //! right to touch a future is a value, the [`HomeKey`]: there is one for each home, and it cannot
 //! leave its thread.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::Arc;
 
 use wakering_ring_driver::{Deliver, Message, Remote};
 
-use crate::task::JoinError;
+use crate::task::{Header, JoinError};
 
 /// Told about a panic that nobody else will hear of.
 pub(crate) type OnUnhandled = Arc<dyn Fn(&JoinError) + Send + Sync>;
@@ -56,8 +57,9 @@ impl Home {
 /// It is neither `Send` nor `Sync`, so a `&HomeKey` exists on one thread only.
 pub(crate) struct HomeKey {
     home: Arc<Home>,
-    /// Whether a task of this home is being polled or dropped.
-    busy: Cell<bool>,
+    /// The tasks of this home that are being polled or dropped. Usually one; an eager task begins
+    /// inside the poll of whoever spawns it.
+    open: RefCell<Vec<*const Header>>,
     /// Neither `Send` nor `Sync`.
     _here: PhantomData<*const ()>,
 }
@@ -66,7 +68,7 @@ impl HomeKey {
     /// A new home, whose thread is the one that calls.
     pub(crate) fn new(inbox: Arc<dyn Inbox>, on_unhandled: OnUnhandled) -> HomeKey {
         let home = Arc::new(Home { inbox, on_unhandled });
-        HomeKey { home, busy: Cell::new(false), _here: PhantomData }
+        HomeKey { home, open: RefCell::default(), _here: PhantomData }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -78,23 +80,29 @@ impl HomeKey {
         Arc::ptr_eq(&self.home, home)
     }
 
-    /// The exclusive right to touch one task of `home`, until the guard is dropped.
+    /// The exclusive right to touch `task`, until the guard is dropped.
     ///
     /// # Panics
-    /// With the key of another home, or inside a poll: that would be a defect of the executor,
-    /// which memory safety must not depend on.
-    pub(crate) fn open(&self, home: &Arc<Home>) -> Opened<'_> {
-        assert!(self.fits(home), "a task is touched by its own runtime only");
-        assert!(!self.busy.replace(true), "no task is touched inside the poll of another");
-        Opened(self)
+    /// With the key of another home, or inside a poll of that task: that would be a defect of the
+    /// executor, which memory safety must not depend on.
+    pub(crate) fn open<'key>(&'key self, task: &'key Header) -> Opened<'key> {
+        assert!(self.fits(task.home()), "a task is touched by its own runtime only");
+        let mut open = self.open.borrow_mut();
+        assert!(!open.contains(&ptr::from_ref(task)), "no task is touched inside its own poll");
+        open.push(task);
+        Opened { key: self, task }
     }
 }
 
 /// The right that [`HomeKey::open`] gives.
-pub(crate) struct Opened<'key>(&'key HomeKey);
+pub(crate) struct Opened<'key> {
+    key: &'key HomeKey,
+    /// Borrowed, so that no other task can have its address meanwhile.
+    task: &'key Header,
+}
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        self.0.busy.set(false);
+        self.key.open.borrow_mut().retain(|open| !ptr::eq(*open, self.task));
     }
 }

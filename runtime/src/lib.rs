@@ -34,13 +34,18 @@
 //! is **Strict**, that is the same as never having called it, or **Weak**, and then what is lost.
 
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Who pays for what a future has in the kernel.
 mod account;
+/// What goes on elsewhere on somebody's account.
+mod bill;
 /// Code that blocks, kept off the loop's thread.
 pub mod blocking;
 /// Its settings.
 mod builder;
+/// What cancelling is: a body is dropped, and what it left behind waited for.
+mod conduct;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;
@@ -56,15 +61,30 @@ mod home;
 pub mod io;
 /// What it has and has done.
 mod metrics;
+/// The tree of what runs.
+mod node;
+/// Tests of what threads share.
+#[cfg(test)]
+mod model;
 /// `join!`, `try_join!`, `select!`.
 #[doc(hidden)]
 pub mod macros;
 /// std's shared state, or loom's.
 mod primitive;
+/// Child processes.
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub mod process;
 /// What its end came to.
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// Signals of the system.
+pub mod signal;
+/// A table for what few rows of another one have.
+mod sparse;
+/// What tasks share and wait for.
+pub mod sync;
 /// Values that come one after the other.
 pub mod stream;
 /// 4. The task is polled, and one day over.

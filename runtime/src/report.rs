@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::task::TaskInfo;
 
-/// Who did not end in time, as [`Runtime::shutdown`](crate::Runtime::shutdown) tells it.
+/// Who did not end in time, as [`Runtime::close`](crate::Runtime::close) tells it.
 ///
 /// ```
 /// let runtime = wakering_runtime::Runtime::new()?;
-/// let report = runtime.shutdown();
+/// let report = runtime.close();
 /// assert!(report.is_clean());
 /// assert_eq!(report.to_string(), "the runtime has ended cleanly");
 /// # Ok::<(), wakering_runtime::SetupError>(())
@@ -28,7 +28,7 @@ impl ShutdownReport {
     /// Whether everything has ended in time.
     ///
     /// ```
-    /// assert!(wakering_runtime::Runtime::new()?.shutdown().is_clean());
+    /// assert!(wakering_runtime::Runtime::new()?.close().is_clean());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
     pub fn is_clean(&self) -> bool {

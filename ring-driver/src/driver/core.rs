@@ -34,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) accounts: Accounts,
     /// Who pays for what is submitted now.
     pub(crate) paying: AccountId,
+    /// Whether nothing may start.
+    pub(super) holding: bool,
     /// Abandoned flights whose cancellation waits for the end of the turn: a `select!` loop that
     /// asks for the same thing again adopts them for free.
     pub(super) orphans: Vec<Key>,
@@ -74,6 +76,7 @@ impl Core {
             far_ends: Vec::new(),
             accounts: Accounts::new(),
             paying: AccountId::ROOT,
+            holding: false,
             orphans: Vec::new(),
             flooding: Vec::new(),
             dirty: Vec::new(),
@@ -193,7 +196,7 @@ impl Core {
     pub(super) fn on_completion(&mut self, completion: Completion) {
         self.tally.completions += 1;
         let Completion { user_data, outcome } = completion;
-        let Some(key) = self.slots.find(user_data) else { return self.on_stale(outcome) };
+        let key = Key::from_user_data(user_data);
         let Some(slot) = self.slots.get(key) else { return self.on_stale(outcome) };
         let (state, action) = slot.state.on_completion(outcome);
         slot.state = state;
@@ -259,9 +262,9 @@ impl Core {
     fn discard_all(&mut self, key: Key, outcome: Outcome) {
         let home = self.slots.get(key).map(|slot| slot.home);
         match home {
-            Some(Home::Account { account, recall, descriptor }) => {
+            Some(Home::Account { account, recall, orphan, descriptor }) => {
                 let slot = self.slots.remove(key);
-                self.after.wakers.extend(self.accounts.ended(account, Some(recall)));
+                self.accounts.ended(account, orphan.then_some(recall), &mut self.after.wakers);
                 self.after.discard.push((slot.kept, outcome));
                 self.free_flight_ended(key, descriptor);
             }
@@ -297,8 +300,8 @@ impl Core {
     /// The kernel is done with the operation on this side.
     fn settle(&mut self, home: Home, key: Key) {
         match home {
-            Home::Account { account, descriptor, .. } => {
-                self.after.wakers.extend(self.accounts.ended(account, None));
+            Home::Account { account, recall, orphan, descriptor } => {
+                self.accounts.ended(account, orphan.then_some(recall), &mut self.after.wakers);
                 self.free_flight_ended(key, descriptor);
             }
             Home::Side { descriptor, lane: Lane::Write } => {
@@ -310,7 +313,7 @@ impl Core {
                 let side = &mut self.descriptors[descriptor as usize].read;
                 let (payer, orphan) = side.settle();
                 if payer != AccountId::ROOT {
-                    self.after.wakers.extend(self.accounts.ended(payer, orphan));
+                    self.accounts.ended(payer, orphan, &mut self.after.wakers);
                 }
             }
         }
@@ -343,7 +346,7 @@ impl Core {
         let (payer, orphan) = side.settle();
         self.after.wakers.append(&mut side.waiters);
         if payer != AccountId::ROOT {
-            self.after.wakers.extend(self.accounts.ended(payer, orphan));
+            self.accounts.ended(payer, orphan, &mut self.after.wakers);
         }
         if lane == Lane::Write {
             let state = &mut self.descriptors[descriptor as usize];
@@ -353,8 +356,8 @@ impl Core {
             if state.has_output() {
                 self.mark_dirty(descriptor);
             }
+            self.end_if_sent(descriptor);
         }
-        self.end_if_sent(descriptor);
         self.on_quieter(descriptor);
     }
 

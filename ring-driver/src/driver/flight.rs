@@ -5,7 +5,7 @@ use std::io;
 use super::caller::Caller;
 use super::core::Core;
 use super::{Begun, Polled};
-use crate::account::Recall;
+use crate::account::{AccountId, Recall};
 use crate::completion::Outcome;
 use crate::error::RuntimeError;
 use crate::fd::Fd;
@@ -34,6 +34,7 @@ impl Core {
             return Begun::Refused(operation, RuntimeError::Closed.into());
         }
         match (O::LANE, fd) {
+            (Lane::Free, _) if self.holding => Begun::Held(operation),
             (Lane::Free, fd) => {
                 let (kept, request) = Kept::new(operation, number, &mut self.cells);
                 let key = match self.launch(&request) {
@@ -57,7 +58,7 @@ impl Core {
                     self.descriptors[far_end].free_flights += 1;
                     self.far_ends.push((key, far_end as u32));
                 }
-                let home = Home::Account { account, recall, descriptor };
+                let home = Home::Account { account, recall, orphan: false, descriptor };
                 self.take_off(key, kept, home, caller)
             }
             (Lane::Read, Some(fd)) => {
@@ -81,10 +82,7 @@ impl Core {
         home: Home,
         caller: &mut Caller<'_>,
     ) -> Begun<O> {
-        self.slots.insert(key, kept, home, State::Waiting);
-        if let Some(slot) = self.slots.get(key) {
-            caller.stay_in(&mut slot.waker);
-        }
+        self.slots.insert(key, kept, home, State::Waiting, caller.own());
         Begun::InFlight(key)
     }
 
@@ -120,6 +118,7 @@ impl Core {
     }
 
     /// Takes a slot with its outcome; a read side is free again.
+    #[inline]
     fn fetch(&mut self, key: Key) -> Slot {
         let slot = self.slots.remove(key);
         if let Home::Side { descriptor, lane: Lane::Read } = slot.home {
@@ -135,6 +134,45 @@ impl Core {
         unsafe { kept.into_operation(&mut self.cells) }
     }
 
+    /// `key`, which is charged to an account, counts as an orphan there from now on.
+    fn orphan_flight(&mut self, key: Key) {
+        let Some(slot) = self.slots.get(key) else { return };
+        if let Home::Account { account, recall, orphan, .. } = &mut slot.home
+            && !std::mem::replace(orphan, true)
+        {
+            self.accounts.orphaned(*account, *recall);
+        }
+    }
+
+    /// Takes back what is charged to open accounts below `account`, which has ended: they were
+    /// forgotten, or nobody has polled them since they were moved elsewhere.
+    pub(super) fn recall_below(&mut self, account: AccountId) {
+        if !self.accounts.has_open_below(account) {
+            return;
+        }
+        let flying: Vec<Key> = self.slots.flying().collect();
+        for key in flying {
+            match self.slots.get(key).map(|slot| slot.home) {
+                Some(Home::Account { account: payer, .. })
+                    if self.accounts.is_open_below(payer, account) =>
+                {
+                    self.orphan_flight(key);
+                    self.cancel(key);
+                }
+                Some(Home::Side { descriptor, lane: Lane::Read }) => {
+                    let side = &mut self.descriptors[descriptor as usize].read;
+                    let is_wanted = side.orphan || side.queued > 0;
+                    if !is_wanted && self.accounts.is_open_below(side.payer, account) {
+                        side.orphan = true;
+                        self.accounts.orphaned(side.payer, Recall::Cancellable);
+                        self.cancel(key);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The future of `key` is gone.
     pub(super) fn abandon(&mut self, key: Key) {
         let Some(slot) = self.slots.get(key) else { return };
@@ -144,8 +182,8 @@ impl Core {
         let home = slot.home;
         match action {
             OnDrop::Abandon => match home {
-                Home::Account { account, recall, .. } => {
-                    self.accounts.orphaned(account, recall);
+                Home::Account { .. } => {
+                    self.orphan_flight(key);
                     self.orphans.push(key);
                 }
                 Home::Side { descriptor, lane: Lane::Read } => {
@@ -180,9 +218,9 @@ impl Core {
 pub(super) fn keeps_something(lane: Lane, outcome: Outcome) -> bool {
     match lane {
         // Whoever sent has not seen the error, and the kernel tells it once.
-        Lane::Write => outcome.result < 0,
+        Lane::Write => outcome.result() < 0,
         // A cancelled receive brought nothing, unless the kernel had picked a buffer for it, which
         // has to go home.
-        _ => outcome.result != -libc::ECANCELED || outcome.buffer_id().is_some(),
+        _ => outcome.result() != -libc::ECANCELED || outcome.buffer_id().is_some(),
     }
 }

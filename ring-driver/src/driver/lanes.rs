@@ -56,6 +56,9 @@ impl Core {
                 Some(State::Robbed) | None => side.in_flight = None,
             }
         }
+        if self.holding {
+            return Begun::Held(operation);
+        }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         match self.launch(&request) {
@@ -88,6 +91,9 @@ impl Core {
             side.queued += 1;
             caller.stay_among(&mut side.waiters);
             return Begun::Queued(operation);
+        }
+        if self.holding {
+            return Begun::Held(operation);
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
@@ -126,7 +132,7 @@ impl Core {
             self.accounts.submitted(payer);
         }
         if former != AccountId::ROOT {
-            self.after.wakers.extend(self.accounts.ended(former, Some(Recall::Cancellable)));
+            self.accounts.ended(former, Some(Recall::Cancellable), &mut self.after.wakers);
         }
     }
 
@@ -184,6 +190,11 @@ impl Core {
         done
     }
 
+    /// Whether nothing may start now.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding
+    }
+
     /// Whether the driver has been told to end: nothing new starts.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
@@ -204,7 +215,8 @@ impl Core {
             Ok(key) => key,
             Err(outcome) => return self.leave_to_side(kept, outcome, descriptor, O::LANE),
         };
-        self.slots.insert(key, kept, Home::Side { descriptor, lane: O::LANE }, State::Abandoned);
+        let home = Home::Side { descriptor, lane: O::LANE };
+        self.slots.insert(key, kept, home, State::Abandoned, None);
         let state = &mut self.descriptors[descriptor as usize];
         let side = match O::LANE {
             Lane::Write => &mut state.write,

@@ -34,6 +34,7 @@ use crate::time::{Instant, asleep};
 
 mod caller;
 mod core;
+mod debt;
 mod drain;
 mod flight;
 mod lanes;
@@ -41,6 +42,7 @@ mod lanes;
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
 use self::core::isolate;
+pub use debt::Debt;
 pub use drain::Drained;
 
 /// How long a turn may sleep.
@@ -130,6 +132,24 @@ impl Driver {
             Some(driver) if driver.0.process.is_gone() => Err(RuntimeError::ForkedChild.into()),
             Some(driver) => Ok(driver),
         }
+    }
+
+    /// Refuses to go on where this is not the driver that the thread has entered.
+    #[inline]
+    pub(crate) fn check_current(&self) -> io::Result<()> {
+        let is_current = CURRENT.try_with(|current| {
+            current.borrow().as_ref().is_some_and(|current| current.is_same(self))
+        });
+        match is_current {
+            Ok(true) if !self.0.process.is_gone() => Ok(()),
+            _ => Err(Driver::wrong()),
+        }
+    }
+
+    /// Why a driver that is not current cannot be used.
+    #[cold]
+    fn wrong() -> io::Error {
+        Driver::current().err().unwrap_or_else(|| RuntimeError::WrongRuntime.into())
     }
 
     /// Makes this the thread's current driver until the guard is dropped.
@@ -232,9 +252,65 @@ impl Driver {
         self.with(|core| core.accounts.open(parent))
     }
 
+    /// Nothing that is charged to `account` or below is taken back because an account above it ends.
+    pub fn shield_account(&self, account: AccountId) {
+        self.with(|core| core.accounts.shield(account));
+    }
+
     /// Charges what is submitted from now on to `account`; returns who paid before.
     pub fn charge_to(&self, account: AccountId) -> AccountId {
-        self.with(|core| std::mem::replace(&mut core.paying, account))
+        std::mem::replace(&mut self.0.core.borrow_mut().paying, account)
+    }
+
+    /// Who pays for what is submitted now.
+    pub fn payer(&self) -> AccountId {
+        self.with(|core| core.paying)
+    }
+
+    /// The account above `account`; that of the runtime is its own.
+    pub fn parent_of(&self, account: AccountId) -> AccountId {
+        self.with(|core| core.accounts.parent(account))
+    }
+
+    /// `account` counts for those above `parent` from now on: whoever polls it has been moved there.
+    pub fn move_account(&self, account: AccountId, parent: AccountId) {
+        self.with(|core| core.accounts.move_below(account, parent, &mut core.after.wakers));
+    }
+
+    /// Takes back what is charged to accounts below `account` that are still open although it has
+    /// ended. Their futures were forgotten; one that was only moved, and has not been polled since,
+    /// gets `ECANCELED`.
+    pub fn recall_below(&self, account: AccountId) {
+        self.with(|core| core.recall_below(account));
+    }
+
+    /// Whether an account below `account` is open.
+    pub fn has_open_below(&self, account: AccountId) -> bool {
+        self.with(|core| core.accounts.has_open_below(account))
+    }
+
+    /// Whether none of these `orphans` is in flight, under `account` and below.
+    pub fn is_drained(&self, account: AccountId, orphans: Orphans) -> bool {
+        self.with(|core| !core.accounts.has(account, orphans))
+    }
+
+    /// Whether `account` belongs to an open account below `ancestor`.
+    pub fn is_open_below(&self, account: AccountId, ancestor: AccountId) -> bool {
+        self.with(|core| core.accounts.is_open_below(account, ancestor))
+    }
+
+    /// Runs `step`, in which operations get what is there for them already, and nothing is handed to
+    /// the kernel: they stay as if they had not been polled. For whoever polls a future that is to
+    /// be dropped unless it is ready.
+    pub fn hold<R>(&self, step: impl FnOnce() -> R) -> R {
+        struct Held<'driver>(&'driver Driver, bool);
+        impl Drop for Held<'_> {
+            fn drop(&mut self) {
+                self.0.with(|core| core.holding = self.1);
+            }
+        }
+        let _held = Held(self, self.with(|core| std::mem::replace(&mut core.holding, true)));
+        step()
     }
 
     /// Ready when none of these `orphans`, which futures under `account` left behind, is in flight
@@ -355,6 +431,8 @@ pub(crate) enum Begun<O> {
     InFlight(Key),
     /// Its side is occupied; it is counted there and its waker will be woken.
     Queued(O),
+    /// Nothing may start now.
+    Held(O),
     /// It is over: by what was left for it, or because the backend has answered at once.
     Served(O, Outcome),
     Refused(O, io::Error),

@@ -27,6 +27,7 @@ mod masks;
 mod multishot;
 mod options;
 mod poll;
+mod process;
 mod series;
 mod setup;
 mod sockets;

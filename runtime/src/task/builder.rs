@@ -32,6 +32,40 @@ pub fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
     Builder::new().spawn(future)
 }
 
+/// Makes `future` a task as [`spawn`] does, and polls it at once, before this returns.
+///
+/// A task that does not have to wait is over by then: its handle is finished, and the run queue has
+/// never seen it. One that waits goes on like any other. What it submits, and its panic, are its
+/// own from the beginning.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use wakering_runtime::{run, task::{spawn_eager, yield_now}};
+///
+/// run(async {
+///     let cached = spawn_eager(async { 42 });
+///     assert!(cached.is_finished());
+///
+///     let step = Rc::new(Cell::new(0));
+///     let inner = step.clone();
+///     let waiting = spawn_eager(async move {
+///         inner.set(1);
+///         yield_now().await;
+///         inner.set(2);
+///     });
+///     assert_eq!(step.get(), 1);
+///     waiting.await.unwrap();
+///     assert_eq!((step.get(), cached.await.unwrap()), (2, 42));
+/// });
+/// ```
+///
+/// # Panics
+/// On a thread that is not running a runtime.
+#[track_caller]
+pub fn spawn_eager<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
+    Builder::new().spawn_eager(future)
+}
+
 /// Settings of a task to be spawned.
 ///
 /// ```
@@ -94,5 +128,24 @@ impl Builder {
     pub fn spawn<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
         let info = TaskInfo::new(self.name, Location::caller());
         context::expect("spawn a task").spawn(info, future)
+    }
+
+    /// Makes `future` a task of this thread's runtime and polls it at once, as [`spawn_eager`] does.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, task::{self, Builder}};
+    ///
+    /// run(async {
+    ///     let named = async { task::current().unwrap().name() == Some("eager") };
+    ///     assert!(Builder::new().name("eager").spawn_eager(named).await.unwrap());
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    /// On a thread that is not running a runtime.
+    #[track_caller]
+    pub fn spawn_eager<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
+        let info = TaskInfo::new(self.name, Location::caller());
+        context::expect("spawn a task").spawn_eager(info, future)
     }
 }

@@ -6,8 +6,8 @@
 //! number:
 //!
 //! 1. *The future is touched at home only.* Each function that does so takes a [`HomeKey`], which
-//!    exists on one thread only, and opens it for this task's own home. An opened key also keeps a
-//!    second such call out. The exception is a parcel, whose future is `Send` and which nobody but
+//!    exists on one thread only, and opens it for this task, whose home it checks. It opens no task
+//!    a second time while that is open. The exception is a parcel, whose future is `Send` and which nobody but
 //!    its sender knows.
 //! 2. *The output is touched by one party at a time.* Until [`State::complete`] that is home; from
 //!    then on it is the handle, or home if it found no handle. The handle is one value, so that
@@ -213,6 +213,7 @@ impl<F: Future> TaskCell<F> {
                 discard(&self.header, output);
             }
         }
+        self.header.call_back();
     }
 }
 
@@ -240,7 +241,7 @@ impl<F: Future + 'static> Task for TaskCell<F> {
     }
 
     fn advance(&self, key: &HomeKey, cx: &mut Context<'_>) -> Progress {
-        let _opened = key.open(self.header.home());
+        let _opened = key.open(&self.header);
         let output = match self.header.state.begin() {
             Begin::Poll => {
                 // SAFETY: rule 1: the key is open, and the task not done.
@@ -386,6 +387,11 @@ impl<T> Joiner<T> {
 
     pub(crate) fn info(&self) -> &TaskInfo {
         &self.task.header().info
+    }
+
+    /// Has `callback` called once the task is over.
+    pub(crate) fn on_done(&self, callback: impl FnOnce(&TaskInfo) + Send + 'static) {
+        self.task.header().on_done(Box::new(callback));
     }
 
     pub(crate) fn is_done(&self) -> bool {

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use super::cell::Joiner;
-use super::{Id, TaskInfo};
+use super::{AbortOnDrop, Id, TaskInfo};
 
 /// Awaits the output of a task, or ends it.
 ///
@@ -42,12 +42,11 @@ use super::{Id, TaskInfo};
 /// is taken.
 pub struct JoinHandle<T> {
     joiner: Joiner<T>,
-    cancel_on_drop: bool,
 }
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(joiner: Joiner<T>) -> JoinHandle<T> {
-        JoinHandle { joiner, cancel_on_drop: false }
+        JoinHandle { joiner }
     }
 
     /// Asks for the end of the task, and tells whether this was the first request and in time.
@@ -75,24 +74,42 @@ impl<T> JoinHandle<T> {
     /// Cancels the task when this handle is dropped, instead of detaching it.
     ///
     /// ```
-    /// use std::{cell::Cell, future::pending, rc::Rc};
-    /// use wakering_runtime::{run, spawn, task::yield_now};
+    /// use std::future::pending;
+    /// use wakering_runtime::{run, spawn};
     ///
     /// run(async {
-    ///     let held = Rc::new(Cell::new(0));
-    ///     let inner = held.clone();
-    ///     let handle = spawn(async move {
-    ///         let _inner = inner;
-    ///         pending::<()>().await
-    ///     });
-    ///     drop(handle.abort_on_drop());
-    ///     yield_now().await;
-    ///     assert_eq!(Rc::strong_count(&held), 1, "the future has been dropped");
+    ///     let handle = spawn(pending::<()>()).abort_on_drop();
+    ///     assert!(handle.cancel(), "it is a handle");
+    ///     assert!(handle.await.unwrap_err().is_cancelled());
     /// });
     /// ```
-    pub fn abort_on_drop(mut self) -> JoinHandle<T> {
-        self.cancel_on_drop = true;
-        self
+    pub fn abort_on_drop(self) -> AbortOnDrop<T> {
+        AbortOnDrop::new(self)
+    }
+
+    /// Has `callback` called when the task is over: by the loop of its runtime, between the turns
+    /// of tasks, and never before this returns, also if the task is over by now.
+    ///
+    /// Callbacks are called in the order in which they came. They are told which task it was; what
+    /// the task gave is the handle's. One that panics ends alone, reported as
+    /// [`Builder::on_unhandled`](crate::Builder::on_unhandled) says. Those that come after the end
+    /// of the runtime are dropped.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wakering_runtime::{run, task::Builder, time::sleep};
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// run(async {
+    ///     let handle = Builder::new().name("short").spawn(async {});
+    ///     handle.on_done(move |task| tell.send(task.name() == Some("short")).unwrap());
+    ///     handle.await.unwrap();
+    ///     sleep(std::time::Duration::from_millis(1)).await;
+    /// });
+    /// assert_eq!(told.recv(), Ok(true));
+    /// ```
+    pub fn on_done(&self, callback: impl FnOnce(&TaskInfo) + Send + 'static) {
+        self.joiner.on_done(callback);
     }
 
     /// Whether awaiting the handle would give the output at once.
@@ -160,14 +177,6 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.joiner.poll(cx)
-    }
-}
-
-impl<T> Drop for JoinHandle<T> {
-    fn drop(&mut self) {
-        if self.cancel_on_drop {
-            self.cancel();
-        }
     }
 }
 

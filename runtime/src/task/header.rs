@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use wakering_ring_driver::AccountId;
 
+use super::callbacks::{Callback, Callbacks};
 use super::current::TaskInfo;
-use super::state::{Cancel, State};
+use super::state::{Cancel, Join, State, Wake};
 use crate::home::Home;
 
 /// What is known of a task whatever its future is.
@@ -18,6 +19,8 @@ pub(crate) struct Header {
     pub(super) state: State,
     /// Set once, at home.
     place: OnceLock<Place>,
+    /// Most tasks have none.
+    callbacks: OnceLock<Arc<Callbacks>>,
 }
 
 /// What a task occupies in its executor and in the driver.
@@ -29,7 +32,13 @@ pub(crate) struct Place {
 
 impl Header {
     pub(super) fn new(home: &Arc<Home>, info: TaskInfo, state: State) -> Header {
-        Header { info, home: home.clone(), state, place: OnceLock::new() }
+        Header {
+            info,
+            home: home.clone(),
+            state,
+            place: OnceLock::new(),
+            callbacks: OnceLock::new(),
+        }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -54,6 +63,36 @@ impl Header {
     /// The future has ended and left operations behind.
     pub(crate) fn drain(&self) {
         self.state.drain();
+    }
+
+    /// Whether only what the future has left behind keeps the task from being over.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.is_draining()
+    }
+
+    /// Queues the task, unless it is.
+    pub(crate) fn wake(&self) -> Wake {
+        self.state.wake()
+    }
+
+    /// Has `callback` called once the task is over. For its handle.
+    pub(super) fn on_done(&self, callback: Callback) {
+        let callbacks = self
+            .callbacks
+            .get_or_init(|| Arc::new(Callbacks::new(self.info.clone(), self.home.clone())));
+        callbacks.push(callback);
+        if self.state.watch() == Join::Done {
+            callbacks.post();
+        }
+    }
+
+    /// The task is over.
+    pub(super) fn call_back(&self) {
+        if self.state.is_watched()
+            && let Some(callbacks) = self.callbacks.get()
+        {
+            callbacks.post();
+        }
     }
 
     /// Asks for the end of the task.

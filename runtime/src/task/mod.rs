@@ -6,35 +6,89 @@
 //! [`cancel`](crate::task::JoinHandle::cancel); then the kernel operations that the future left behind have
 //! their final completion; then the handle resolves.
 
+/// One that ends with its handle.
+mod abort_on_drop;
 /// Making one.
 mod builder;
 /// What is known of it whatever its future is.
 mod header;
 /// The allocation, and the only unsafe code of this crate.
 pub(crate) mod cell;
+/// What is called at its end.
+mod callbacks;
+/// Being told to stop.
+mod cancel_token;
+/// Cleaning up, also after a cancellation.
+mod cleanup;
 /// What it knows of itself.
 mod current;
+/// Many futures in one task, which go on.
+mod future_set;
+/// All of them.
+mod gather;
+/// Children that are tasks of their own.
+mod group;
 /// Waiting for a task and ending it.
 mod handle;
 /// What it is called by machines.
 mod id;
+/// Futures beside each other in one.
+mod members;
+/// Children that borrow.
+mod scope;
+/// What goes on although it was cancelled.
+mod shield;
 /// Values that belong to a task.
 mod local;
 /// Everything about a task that one atomic word tells.
 mod state;
+/// The first of many futures.
+mod race;
+/// The first that succeeds, one begun after the other.
+mod race_staggered;
+/// All of them, whatever they come to.
+mod settle;
+/// Some of them.
+mod wait;
 /// How it lets others go first.
 mod yield_now;
 
 #[cfg(test)]
 mod races;
 
-pub use builder::{Builder, spawn};
+pub use abort_on_drop::AbortOnDrop;
+pub use builder::{Builder, spawn, spawn_eager};
+pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
+pub use cleanup::{Exit, WithCleanup, with_cleanup};
 pub use current::{TaskInfo, current};
+pub use future_set::{FutureSet, completed};
+pub use gather::gather;
+pub use group::{Ready, StartError, TaskGroup, TaskHandle, group};
 pub use handle::{JoinError, JoinHandle};
 pub use id::Id;
 pub use local::{AccessError, LocalKey};
+pub use race::race;
+pub use race_staggered::{Attempt, race_staggered};
+pub use scope::{ChildError, ChildHandle, Scope, ScopeError, TryScope, scope, try_scope};
+pub use settle::settle;
+pub use shield::{Shield, shield, shield_for, shield_until};
+pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
-pub(crate) use header::Place;
-pub(crate) use state::Cancel;
+pub(crate) use group::Seat;
+pub(crate) use handle::Cause;
+pub(crate) use header::{Header, Place};
+#[cfg(feature = "process")]
+pub(crate) use shield::go_on;
+pub(crate) use state::{Cancel, Wake};
+
+/// What ties a task to somebody other than the runtime, until it is over.
+pub(crate) struct Bond {
+    pub(crate) debt: wakering_ring_driver::Debt,
+    /// The place of a member of a group, which is told when this is dropped.
+    #[expect(dead_code, reason = "it acts when it is dropped")]
+    pub(crate) seat: Option<Seat>,
+    /// Whether it goes on when its runtime ends, for as long as the grace lasts.
+    pub(crate) is_shielded: bool,
+}

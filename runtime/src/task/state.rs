@@ -58,6 +58,12 @@ const WAITING: u32 = 1 << 5;
 /// not delivered.
 const PARCEL: u32 = 1 << 6;
 
+/// The handle has left callbacks for the time when everything is over.
+///
+/// Set by the handle, each time that it has left one. If it finds `DONE` it has them called, else
+/// home does, which sets `DONE`.
+const WATCHED: u32 = 1 << 7;
+
 /// The word. See the flags above.
 pub(crate) struct State(AtomicU32);
 
@@ -125,6 +131,11 @@ impl State {
         if before & (QUEUED | DONE) == 0 { Wake::Push } else { Wake::Nothing }
     }
 
+    /// Whether the future has ended and left operations behind. For home.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (DRAINING | DONE) == DRAINING
+    }
+
     /// Home has taken the task out of the run queue.
     pub(crate) fn begin(&self) -> Begin {
         let before = self.0.fetch_and(!QUEUED, Ordering::AcqRel);
@@ -186,6 +197,16 @@ impl State {
         if before & DONE != 0 { Join::Done } else { Join::Pending }
     }
 
+    /// The handle has left a callback. On `Done` nobody else will have it called.
+    pub(crate) fn watch(&self) -> Join {
+        self.join(self.0.fetch_or(WATCHED, Ordering::AcqRel))
+    }
+
+    /// Whether the handle had left callbacks before the task was done. For whoever made it done.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.load(Ordering::Acquire) & WATCHED != 0
+    }
+
     /// The handle goes away. On `Done` the output is its own, else the place of its waker.
     pub(crate) fn drop_handle(&self) -> Join {
         self.join(self.0.fetch_and(!(HANDLE | WAITING), Ordering::AcqRel))
@@ -213,6 +234,7 @@ impl std::fmt::Debug for State {
             (HANDLE, "handle"),
             (WAITING, "waiting"),
             (PARCEL, "parcel"),
+            (WATCHED, "watched"),
         ];
         f.debug_set()
             .entries(names.iter().filter(|(flag, _)| bits & flag != 0).map(|n| n.1))
@@ -290,6 +312,17 @@ mod tests {
         assert!(state.claim_parcel());
         assert!(!state.claim_parcel());
         assert!(!State::new().claim_parcel());
+    }
+
+    #[test]
+    fn callbacks_are_the_business_of_whoever_comes_second() {
+        let state = State::new();
+        assert_eq!(state.begin(), Begin::Poll);
+        assert!(!state.is_watched());
+        assert_eq!(state.watch(), Join::Pending);
+        assert_eq!(state.complete(), Complete::Leave);
+        assert!(state.is_watched(), "home has them called");
+        assert_eq!(state.watch(), Join::Done, "the handle has them called");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! the loop's own wait and there are no ticks. Where a deadline and a completion meet, the
 //! completion wins.
 
+/// A deadline that may be moved.
+pub mod deadline;
 /// Deadlines in order, with removal.
 mod heap;
 /// Doing something again and again.
@@ -19,14 +21,15 @@ mod timeout;
 /// The timers of one runtime.
 mod timers;
 
+pub use deadline::Deadline;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use paused::{advance, pause, resume};
 pub use sleep::{Sleep, sleep, sleep_until};
-pub use timeout::{Elapsed, timeout, timeout_at};
+pub use timeout::{Elapsed, MoveOnAfter, Timeout, move_on_after, timeout, timeout_at};
 pub use wakering_ring_driver::Instant;
 
 #[cfg(feature = "testing")]
-pub(crate) use paused::{Elsewhere, jump};
+pub(crate) use paused::jump;
 pub(crate) use timers::Timers;

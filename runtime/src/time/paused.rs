@@ -5,8 +5,6 @@
 //! no closure of it is on the pool. While there is one of these, time passes as it really does, so
 //! that a test which waits for the world sees it as it is, and does not hang.
 
-use std::cell::Cell;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use wakering_ring_driver::testing::StoppedClock;
@@ -15,11 +13,6 @@ use wakering_ring_driver::{Instant, Wait};
 use crate::context;
 use crate::executor::Executor;
 use crate::task::yield_now;
-
-thread_local! {
-    /// Closures that run elsewhere and are waited for on this thread.
-    static ELSEWHERE: Cell<usize> = const { Cell::new(0) };
-}
 
 /// Moves paused time forward by `duration`, and lets those go on whose timers that fires.
 ///
@@ -114,28 +107,10 @@ pub(crate) fn jump(executor: &Executor, is_idle: impl Fn() -> bool) -> bool {
     if !is_idle() {
         return true;
     }
-    if ELSEWHERE.get() > 0 || executor.driver().counters().in_flight > 0 {
+    if !executor.debts().borrow().is_empty() || executor.driver().counters().in_flight > 0 {
         return false;
     }
     let Some(next) = executor.timers().next() else { return false };
     StoppedClock::advance_to(next);
     true
-}
-
-/// Somebody on this thread waits for a closure that runs elsewhere.
-pub(crate) struct Elsewhere {
-    _on_this_thread: PhantomData<*const ()>,
-}
-
-impl Elsewhere {
-    pub(crate) fn new() -> Elsewhere {
-        ELSEWHERE.set(ELSEWHERE.get() + 1);
-        Elsewhere { _on_this_thread: PhantomData }
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        ELSEWHERE.set(ELSEWHERE.get() - 1);
-    }
 }

@@ -90,7 +90,7 @@ struct Timer {
 }
 
 impl Sleep {
-    pub(super) fn new(deadline: Option<Instant>) -> Sleep {
+    pub(crate) fn new(deadline: Option<Instant>) -> Sleep {
         Sleep { deadline, timer: None }
     }
 
@@ -124,7 +124,7 @@ impl Sleep {
         self.set(Some(deadline));
     }
 
-    pub(super) fn set(&mut self, deadline: Option<Instant>) {
+    pub(crate) fn set(&mut self, deadline: Option<Instant>) {
         self.stop();
         self.deadline = deadline;
     }

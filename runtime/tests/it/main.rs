@@ -3,19 +3,27 @@
 mod alloc;
 
 mod blocking;
+mod callbacks;
 mod cancel;
+mod cancel_token;
+mod cancel_on;
+mod eager;
 mod fairness;
 mod handle;
 mod io;
 mod join;
 mod panic;
 mod paused;
+mod process;
 mod run;
 mod select;
+mod signal;
 mod spawn;
+mod sync;
 mod stream;
 mod task_local;
 mod time;
+mod together;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -28,7 +36,8 @@ use wakering_runtime::time::timeout;
 
 /// Runs a test that is over in well under half a minute, or fails.
 fn within_bounds<F: Future>(future: F) -> F::Output {
-    wakering_runtime::run(bounded(future))
+    // Boxed, since without optimisation each layer around a large future copies it on the stack.
+    wakering_runtime::run(bounded(Box::pin(future)))
 }
 
 /// Fails if `future` takes half a minute.

@@ -1,0 +1,989 @@
+//! Groups: children that are tasks of their own, and over when the group is.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{Location, resume_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use pin_project_lite::pin_project;
+use slab::Slab;
+use wakering_ring_driver::{AccountId, Instant, Orphans};
+
+use super::{Bond, ChildError, Id, JoinHandle, ScopeError, TaskInfo};
+use crate::account::Account;
+use crate::conduct::{Conduct, Ended, Same};
+use crate::context;
+use crate::executor::Executor;
+use crate::node::Kind;
+use crate::sync::generic::{Local, Permit};
+use crate::sync::local::Semaphore;
+use crate::time::Sleep;
+
+/// Runs `body` and the children that it spawns, each child a task, and returns when all of them are
+/// over.
+///
+/// The first error, of `body` or of a child, ends all of them: their futures are dropped, and what
+/// they left in the kernel is waited for; then the error comes out, with those that came after it.
+/// So does a panic. Use [`scope`](super::scope()) for children that borrow.
+///
+/// ```
+/// use std::{future::pending, io};
+/// use wakering_runtime::{run, task};
+///
+/// run(async {
+///     let sum = task::group(async |group| {
+///         let one = group.spawn(async { Ok::<_, io::Error>(1) });
+///         let two = group.spawn(async { Ok(2) });
+///         Ok(one.await? + two.await?)
+///     })
+///     .await;
+///     assert_eq!(sum.unwrap(), 3);
+///
+///     let error = task::group(async |group| {
+///         group.spawn(async { Err::<(), _>(io::Error::other("no luck")) });
+///         pending::<io::Result<()>>().await
+///     })
+///     .await
+///     .unwrap_err();
+///     assert_eq!(error.first.to_string(), "no luck");
+/// });
+/// ```
+///
+/// # Errors
+/// [`ScopeError`] with the first error of body and children, and the others.
+///
+/// # Panics
+/// If the body or a child does. And on a thread that is not running a runtime.
+///
+/// # Cancellation
+/// **Weak.** Body and children are cancelled. Whoever drops the group waits for them, and for what
+/// they left in the kernel.
+pub async fn group<R, E, F>(body: F) -> Result<R, ScopeError<E>>
+where
+    E: 'static,
+    F: AsyncFnOnce(&TaskGroup<E>) -> Result<R, E>,
+{
+    let executor = context::expect("open a group");
+    let account = Account::open(&executor, Kind::Group);
+    let group = TaskGroup(Rc::new(Shared {
+        account: account.id(),
+        roll: Rc::new(Roll::new(executor)),
+        failures: RefCell::default(),
+        panic: Cell::new(None),
+        deadline: Cell::new(None),
+        is_supervisor: Cell::new(false),
+        limit: RefCell::default(),
+        stopped: Cell::new(false),
+    }));
+    // Dropped with this future, before the account closes.
+    let _open = Open(&group.0.roll);
+    let mut body = pin!(Conduct::new(body(&group)));
+    finish(&account, &group, body.as_mut()).await
+}
+
+/// Polls the body to its end, and waits for the children.
+async fn finish<R, E: 'static>(
+    account: &Account,
+    group: &TaskGroup<E>,
+    mut body: Pin<&mut Conduct<impl Future<Output = Result<R, E>>>>,
+) -> Result<R, ScopeError<E>> {
+    let shared = &*group.0;
+    let is_stopped = || shared.stopped.get();
+    let mut output = None;
+    let mut is_running = true;
+    let mut timer = Sleep::new(None);
+    poll_fn(|cx| {
+        shared.roll.owner.set(Some(cx.waker().clone()));
+        if is_running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_stopped)
+        {
+            is_running = false;
+            match ended {
+                Ended::Returned(Ok(value)) => output = Some(value),
+                Ended::Returned(Err(error)) => shared.stop_with(error),
+                Ended::Panicked(panic) => shared.panicked(panic),
+                Ended::Stopped => {}
+            }
+        }
+        let deadline = shared.deadline.get();
+        if deadline != timer.deadline() {
+            timer.set(deadline);
+            account.set_deadline(deadline);
+        }
+        if deadline.is_some() && Pin::new(&mut timer).poll(cx).is_ready() {
+            shared.deadline.set(None);
+            group.cancel();
+        }
+        if is_running || shared.roll.len() > 0 { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    shared.roll.is_over.set(true);
+    account.drain(Orphans::All).await;
+    if let Some(panic) = shared.panic.take() {
+        resume_unwind(panic);
+    }
+    let mut errors = shared.failures.take().into_iter();
+    match (errors.next(), output) {
+        (None, Some(output)) => Ok(output),
+        (Some(first), _) => Err(ScopeError { first, suppressed: errors.collect() }),
+        (None, None) => unreachable!("a body is stopped by failures only"),
+    }
+}
+
+/// Where the children of a [`group`] are spawned. Clones are handles on the same group, and may be
+/// moved into its children.
+///
+/// ```
+/// use std::io;
+/// use wakering_runtime::{run, task};
+///
+/// let total = run(task::group(async |group| {
+///     let inner = group.clone();
+///     let child = group.spawn(async move {
+///         let grandchild = inner.spawn(async { Ok::<_, io::Error>(1) });
+///         Ok(grandchild.await? + 1)
+///     });
+///     Ok(child.await?)
+/// }));
+/// assert_eq!(total.unwrap(), 2);
+/// ```
+pub struct TaskGroup<E>(Rc<Shared<E>>);
+
+struct Shared<E> {
+    account: AccountId,
+    roll: Rc<Roll>,
+    failures: RefCell<Vec<E>>,
+    panic: Cell<Option<Box<dyn Any + Send>>>,
+    deadline: Cell<Option<Instant>>,
+    is_supervisor: Cell<bool>,
+    /// As many permits as children may have begun, if that is limited.
+    limit: RefCell<Option<Rc<Semaphore>>>,
+    /// Whether the body is to end.
+    stopped: Cell<bool>,
+}
+
+impl<E> Shared<E> {
+    /// A child has failed.
+    fn failed(&self, error: E) {
+        match self.is_supervisor.get() {
+            true => self.failures.borrow_mut().push(error),
+            false => self.stop_with(error),
+        }
+    }
+
+    fn stop_with(&self, error: E) {
+        self.failures.borrow_mut().push(error);
+        self.stop();
+    }
+
+    fn panicked(&self, panic: Box<dyn Any + Send>) {
+        let first = self.panic.take().unwrap_or(panic);
+        self.panic.set(Some(first));
+        self.stop();
+    }
+
+    fn stop(&self) {
+        self.stopped.set(true);
+        self.roll.cancel();
+    }
+}
+
+impl<E: 'static> TaskGroup<E> {
+    /// Makes `future` a child. Its error ends the group, unless that is a
+    /// [supervisor](TaskGroup::supervisor).
+    ///
+    /// A child that is cancelled with its group before its first turn has that turn, and is then
+    /// dropped.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// let output = run(task::group(async |group| {
+    ///     let child = group.spawn(async { Ok::<_, io::Error>(42) });
+    ///     Ok(child.await?)
+    /// }));
+    /// assert_eq!(output.unwrap(), 42);
+    /// ```
+    ///
+    /// A group that has ended takes no children. `future` is dropped then, and the handle
+    /// [says so](ChildError::Refused).
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task::{self, ChildError}};
+    ///
+    /// run(async {
+    ///     let ended = task::group(async |group| Ok::<_, io::Error>(group.clone())).await.unwrap();
+    ///     assert_eq!(ended.spawn(async { Ok(42) }).await, Err(ChildError::Refused));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn<T: 'static>(
+        &self,
+        future: impl Future<Output = Result<T, E>> + 'static,
+    ) -> TaskHandle<T> {
+        let info = TaskInfo::new(None, Location::caller());
+        self.spawn_as(info, future, |group, error| group.failed(error))
+    }
+
+    fn spawn_as<T: 'static>(
+        &self,
+        info: TaskInfo,
+        future: impl Future<Output = Result<T, E>> + 'static,
+        on_error: impl FnOnce(&Shared<E>, E) + 'static,
+    ) -> TaskHandle<T> {
+        let shared = self.0.clone();
+        let roll = &self.0.roll;
+        if roll.is_over.get() {
+            return TaskHandle { info, child: None };
+        }
+        let debt = roll.executor.driver().owe(self.0.account);
+        let seat = Roll::seat(roll, info.clone());
+        let key = seat.key;
+        let bond = Bond { debt, seat: Some(seat), is_shielded: false };
+        let admission = self.0.limit.borrow().as_ref().map(|limit| {
+            let limit = limit.clone();
+            Admission::Waiting(Box::pin(async move { Semaphore::acquire_owned(limit).await.ok() }))
+        });
+        let body = Conduct::new(future);
+        let child = GroupChild { body, on_error: Some(on_error), admission, shared };
+        let (handle, slot) = roll.executor.spawn_bound(info.clone(), bond, child);
+        roll.slots.borrow_mut()[key] = slot;
+        TaskHandle { info, child: Some(handle) }
+    }
+
+    /// Makes a child of `child` and waits until it says that it is [ready](Ready); what it says
+    /// then, and its handle. The child goes on.
+    ///
+    /// ```
+    /// use std::{io, time::Duration};
+    /// use wakering_runtime::{run, task, time::sleep};
+    ///
+    /// run(task::group(async |group| {
+    ///     let (port, server) = group
+    ///         .start(async |ready: task::Ready<u16>| {
+    ///             ready.set(8080);
+    ///             sleep(Duration::from_millis(1)).await;
+    ///             Ok("served")
+    ///         })
+    ///         .await
+    ///         .unwrap();
+    ///     assert_eq!((port, server.await?), (8080, "served"));
+    ///     Ok::<_, io::Error>(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`StartError`] if the child ends before it is ready. Its error is told here, and does not
+    /// end the group.
+    ///
+    /// # Cancellation
+    /// **Weak.** A child that is not ready is cancelled.
+    #[track_caller]
+    pub fn start<V, T, C>(
+        &self,
+        child: C,
+    ) -> impl Future<Output = Result<(V, TaskHandle<T>), StartError<E>>>
+    where
+        V: 'static,
+        T: 'static,
+        C: AsyncFnOnce(Ready<V>) -> Result<T, E> + 'static,
+    {
+        let info = TaskInfo::new(None, Location::caller());
+        async move {
+            let start = Rc::new(Start::default());
+            let error = Rc::new(Cell::new(None));
+            let ready = Ready(start.clone());
+            let (waited_for, kept) = (start.clone(), error.clone());
+            let on_error = move |group: &Shared<E>, error| match waited_for.settled.get() {
+                true => group.failed(error),
+                false => kept.set(Some(error)),
+            };
+            let handle = self.spawn_as(info, async move { child(ready).await }, on_error);
+            let mut handle = CancelOnDrop(Some(handle));
+            let value = poll_fn(|cx| start.poll(cx)).await;
+            start.settled.set(true);
+            match (value, error.take()) {
+                (_, Some(error)) => Err(StartError::Failed(error)),
+                (None, None) => Err(StartError::NotReady),
+                (Some(value), None) => Ok((value, handle.0.take().expect("it is taken once"))),
+            }
+        }
+    }
+
+    /// Waits for the next child to be over, and tells which it was. `None` when there is none left.
+    ///
+    /// From the first call on, children that end are remembered until this tells of them.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     let slow = group.spawn(async { task::yield_now().await; Ok::<_, io::Error>(()) });
+    ///     let quick = group.spawn(async { Ok(()) });
+    ///     assert_eq!(group.next().await.unwrap().id(), quick.id());
+    ///     assert_eq!(group.next().await.unwrap().id(), slow.id());
+    ///     assert!(group.next().await.is_none());
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    ///
+    /// # Cancellation
+    /// **Strict.**
+    pub async fn next(&self) -> Option<TaskInfo> {
+        let roll = &self.0.roll;
+        roll.ended.borrow_mut().get_or_insert_default();
+        poll_fn(|cx| {
+            if let Some(info) = roll.ended.borrow_mut().as_mut().and_then(VecDeque::pop_front) {
+                return Poll::Ready(Some(info));
+            }
+            if roll.len() == 0 {
+                return Poll::Ready(None);
+            }
+            roll.watch(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Cancels the children that there are and that are still to be spawned. The body goes on, and
+    /// decides what the group returns; [`cancelled`](TaskGroup::cancelled) tells it.
+    ///
+    /// ```
+    /// use std::{future::pending, io};
+    /// use wakering_runtime::{run, task};
+    ///
+    /// let output = run(task::group(async |group| {
+    ///     group.spawn(pending::<io::Result<()>>());
+    ///     group.cancel();
+    ///     Ok(42)
+    /// }));
+    /// assert_eq!(output.unwrap(), 42);
+    /// ```
+    pub fn cancel(&self) {
+        self.0.roll.cancel();
+    }
+
+    /// Waits until the group is cancelled: by [`cancel`](TaskGroup::cancel), by its deadline or by
+    /// a failure.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     let inner = group.clone();
+    ///     group.spawn(async move { Ok::<_, io::Error>(inner.cancel()) });
+    ///     group.cancelled().await;
+    ///     assert!(group.is_cancelled());
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    ///
+    /// # Cancellation
+    /// **Strict.**
+    pub async fn cancelled(&self) {
+        let roll = &self.0.roll;
+        poll_fn(|cx| match roll.is_cancelled.get() {
+            true => Poll::Ready(()),
+            false => {
+                roll.watch(cx);
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Whether the group was cancelled.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     assert!(!group.is_cancelled());
+    ///     Ok::<_, io::Error>(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        self.0.roll.is_cancelled.get()
+    }
+
+    /// Has the group cancelled at `deadline`, instead of an earlier wish.
+    ///
+    /// ```
+    /// use std::{future::pending, io, time::Duration};
+    /// use wakering_runtime::{run, task, time::Instant};
+    ///
+    /// run(task::group(async |group| {
+    ///     group.set_deadline(Instant::now() + Duration::from_millis(1));
+    ///     let child = group.spawn(pending::<io::Result<()>>());
+    ///     assert!(child.await.is_err());
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn set_deadline(&self, deadline: Instant) {
+        self.0.deadline.set(Some(deadline));
+        self.0.roll.tell_owner();
+    }
+
+    /// Lets the group go on when a child fails. Errors are kept until the end, when the group
+    /// returns them.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// let error = run(task::group(async |group| {
+    ///     group.supervisor();
+    ///     group.spawn(async { Err::<(), _>(io::Error::other("one of many")) });
+    ///     assert_eq!(group.spawn(async { Ok(42) }).await?, 42);
+    ///     Ok(())
+    /// }))
+    /// .unwrap_err();
+    /// assert_eq!(error.first.to_string(), "one of many");
+    /// ```
+    pub fn supervisor(&self) -> &Self {
+        self.0.is_supervisor.set(true);
+        self
+    }
+
+    /// Lets at most `n` children run at a time. Those that are spawned beyond that wait for their
+    /// turn, first come, first served; [`room`](TaskGroup::room) lets the spawner wait instead.
+    /// Children that were spawned before do not count.
+    ///
+    /// ```
+    /// use std::{cell::Cell, io, rc::Rc};
+    /// use wakering_runtime::{run, task};
+    ///
+    /// let (running, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    /// run(task::group(async |group| {
+    ///     group.max_tasks(2);
+    ///     for _ in 0..10 {
+    ///         let (running, most) = (running.clone(), most.clone());
+    ///         group.spawn(async move {
+    ///             running.set(running.get() + 1);
+    ///             most.set(most.get().max(running.get()));
+    ///             task::yield_now().await;
+    ///             running.set(running.get() - 1);
+    ///             Ok::<_, io::Error>(())
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// assert_eq!(most.get(), 2);
+    /// ```
+    ///
+    /// # Panics
+    /// If `n` is 0: nobody would ever run.
+    #[track_caller]
+    pub fn max_tasks(&self, n: usize) -> &Self {
+        assert!(n > 0, "a group in which no task may run would never end; allow at least one");
+        *self.0.limit.borrow_mut() = Some(Rc::new(Semaphore::new(n)));
+        self
+    }
+
+    /// Waits until a child that is spawned now would run at once, which is at once where there is
+    /// no [limit](TaskGroup::max_tasks).
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     group.max_tasks(2);
+    ///     for _ in 0..10 {
+    ///         group.room().await;
+    ///         assert!(group.len() < 3);
+    ///         group.spawn(async { Ok::<_, io::Error>(task::yield_now().await) });
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    ///
+    /// # Cancellation
+    /// **Strict.**
+    pub async fn room(&self) {
+        let limit = self.0.limit.borrow().clone();
+        if let Some(limit) = limit {
+            drop(limit.acquire().await);
+        }
+    }
+
+    /// How many children are not over.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     group.spawn(async { Ok::<_, io::Error>(()) });
+    ///     assert_eq!(group.len(), 1);
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn len(&self) -> usize {
+        self.0.roll.len()
+    }
+
+    /// Whether all children are over.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| Ok::<_, io::Error>(assert!(group.is_empty())))).unwrap();
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+pin_project! {
+    /// A child as a task.
+    struct GroupChild<F, H, E> {
+        #[pin]
+        body: Conduct<F>,
+        on_error: Option<H>,
+        admission: Option<Admission>,
+        shared: Rc<Shared<E>>,
+    }
+}
+
+type OwnPermit = Permit<Local, Rc<Semaphore>>;
+
+/// Where the number of children is limited, a child waits for a permit and keeps it.
+enum Admission {
+    Waiting(Pin<Box<dyn Future<Output = Option<OwnPermit>>>>),
+    Holding { _permit: Option<OwnPermit> },
+}
+
+impl<F, H, T, E> Future for GroupChild<F, H, E>
+where
+    F: Future<Output = Result<T, E>>,
+    H: FnOnce(&Shared<E>, E),
+{
+    type Output = Result<T, ChildError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let shared = &*this.shared;
+        let is_cancelled = || shared.roll.is_cancelled.get();
+        if let Some(Admission::Waiting(waiting)) = this.admission {
+            match waiting.as_mut().poll(cx) {
+                Poll::Ready(permit) => {
+                    *this.admission = Some(Admission::Holding { _permit: permit });
+                }
+                Poll::Pending if is_cancelled() => {
+                    return Poll::Ready(Err(ChildError::Cancelled));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        match ready!(this.body.poll_unless(&Same, cx, is_cancelled)) {
+            Ended::Returned(Ok(value)) => return Poll::Ready(Ok(value)),
+            Ended::Stopped => return Poll::Ready(Err(ChildError::Cancelled)),
+            Ended::Panicked(panic) => shared.panicked(panic),
+            Ended::Returned(Err(error)) => {
+                if let Some(on_error) = this.on_error.take() {
+                    on_error(shared, error);
+                }
+            }
+        }
+        Poll::Ready(Err(ChildError::Failed))
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> TaskGroup<E> {
+        TaskGroup(self.0.clone())
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup")
+            .field("children", &self.0.roll.len())
+            .field("is_cancelled", &self.0.roll.is_cancelled.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The members of one group.
+struct Roll {
+    executor: Rc<Executor>,
+    /// Where each of them lives.
+    slots: RefCell<Slab<u32>>,
+    /// Those that are over and of whom nobody was told, if anybody wants to be.
+    ended: RefCell<Option<VecDeque<TaskInfo>>>,
+    /// Told of every change.
+    watchers: RefCell<Vec<Waker>>,
+    /// Whoever polls the group.
+    owner: Cell<Option<Waker>>,
+    is_cancelled: Cell<bool>,
+    /// Whether nobody may join any more.
+    is_over: Cell<bool>,
+}
+
+impl Roll {
+    fn new(executor: Rc<Executor>) -> Roll {
+        Roll {
+            executor,
+            slots: RefCell::default(),
+            ended: RefCell::default(),
+            watchers: RefCell::default(),
+            owner: Cell::new(None),
+            is_cancelled: Cell::new(false),
+            is_over: Cell::new(false),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
+    fn seat(roll: &Rc<Roll>, info: TaskInfo) -> Seat {
+        Seat { key: roll.slots.borrow_mut().insert(u32::MAX), info, roll: roll.clone() }
+    }
+
+    fn cancel(&self) {
+        if !self.is_cancelled.replace(true) {
+            for slot in self.members() {
+                self.executor.wake(slot);
+            }
+            self.tell();
+        }
+    }
+
+    fn members(&self) -> Vec<u32> {
+        self.slots.borrow().iter().map(|(_, &slot)| slot).collect()
+    }
+
+    fn watch(&self, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        let mut watchers = self.watchers.borrow_mut();
+        if !watchers.iter().any(|known| known.will_wake(&waker)) {
+            watchers.push(waker);
+        }
+    }
+
+    fn tell(&self) {
+        for watcher in self.watchers.take() {
+            watcher.wake();
+        }
+        self.tell_owner();
+    }
+
+    fn tell_owner(&self) {
+        if let Some(owner) = self.owner.take() {
+            owner.wake();
+        }
+    }
+}
+
+/// The place of one member, left when the member is over.
+pub(crate) struct Seat {
+    roll: Rc<Roll>,
+    key: usize,
+    info: TaskInfo,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Seat { roll, key, info } = self;
+        roll.slots.borrow_mut().remove(*key);
+        if let Some(ended) = &mut *roll.ended.borrow_mut() {
+            ended.push_back(info.clone());
+        }
+        let has_watchers = !roll.watchers.borrow().is_empty();
+        if has_watchers || roll.len() == 0 {
+            roll.tell();
+        }
+    }
+}
+
+/// A group whose future exists.
+struct Open<'group>(&'group Rc<Roll>);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let roll = self.0;
+        roll.is_over.set(true);
+        roll.is_cancelled.set(true);
+        for slot in roll.members() {
+            roll.executor.abandon(slot);
+        }
+    }
+}
+
+/// Awaits the value of a child of a group, or ends the child. Dropping it lets the child go on.
+///
+/// ```
+/// use std::{future::pending, io};
+/// use wakering_runtime::{run, task::{self, ChildError}};
+///
+/// run(task::group(async |group| {
+///     let mut child = group.spawn(pending::<io::Result<()>>());
+///     assert!(child.cancel());
+///     assert_eq!((&mut child).await, Err(ChildError::Cancelled));
+///     assert!(!child.cancel(), "it is over");
+///     Ok(())
+/// }))
+/// .unwrap();
+/// ```
+///
+/// # Errors
+/// [`ChildError`] if there is no value.
+///
+/// # Panics
+/// If it is polled again after it has given the value.
+///
+/// # Cancellation
+/// **Strict.** `&mut handle` may be awaited, dropped and awaited again.
+pub struct TaskHandle<T> {
+    info: TaskInfo,
+    /// `None` for a child that was refused.
+    child: Option<JoinHandle<Result<T, ChildError>>>,
+}
+
+impl<T> TaskHandle<T> {
+    /// Asks for the end of the child, and tells whether this was the first request and in time. The
+    /// group and its other children go on.
+    ///
+    /// ```
+    /// use std::{future::pending, io};
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     assert!(group.spawn(pending::<io::Result<()>>()).cancel());
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.child.as_ref().is_some_and(JoinHandle::cancel)
+    }
+
+    /// Whether awaiting it would give an outcome at once.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     let child = group.spawn(async { Ok::<_, io::Error>(()) });
+    ///     assert!(!child.is_finished());
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn is_finished(&self) -> bool {
+        self.child.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// The number of the task, unique in this process.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     let child = group.spawn(async { Ok::<_, io::Error>(task::current()) });
+    ///     let id = child.id();
+    ///     assert_eq!(child.await?.map(|task| task.id()), Some(id));
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn id(&self) -> Id {
+        self.info.id()
+    }
+
+    /// Which task it is.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     let child = group.spawn(async { Ok::<_, io::Error>(()) });
+    ///     assert_eq!(child.task().id(), child.id());
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn task(&self) -> &TaskInfo {
+        &self.info
+    }
+}
+
+impl<T> Future for TaskHandle<T> {
+    type Output = Result<T, ChildError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(child) = &mut self.child else { return Poll::Ready(Err(ChildError::Refused)) };
+        Poll::Ready(match ready!(Pin::new(child).poll(cx)) {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_cancelled() => Err(ChildError::Cancelled),
+            Err(_) => Err(ChildError::Failed),
+        })
+    }
+}
+
+impl<T> fmt::Debug for TaskHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle")
+            .field("task", &self.info)
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// Cancels a child whose start nobody waits for any more.
+struct CancelOnDrop<T>(Option<TaskHandle<T>>);
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.cancel();
+        }
+    }
+}
+
+/// What a child that is being [started](TaskGroup::start) says it with.
+///
+/// ```
+/// use std::io;
+/// use wakering_runtime::{run, task::{self, Ready}};
+///
+/// run(task::group(async |group| {
+///     let (said, _child) = group
+///         .start(async |ready: Ready<&str>| Ok::<_, io::Error>(ready.set("listening")))
+///         .await
+///         .unwrap();
+///     assert_eq!(said, "listening");
+///     Ok(())
+/// }))
+/// .unwrap();
+/// ```
+#[must_use = "whoever starts the child waits for it"]
+pub struct Ready<V>(Rc<Start<V>>);
+
+/// What a child that is being started and whoever waits for it share.
+struct Start<V> {
+    value: Cell<Option<V>>,
+    /// Whether the child has no way any more to say that it is ready.
+    silent: Cell<bool>,
+    /// Whether nobody waits any more.
+    settled: Cell<bool>,
+    waiter: Cell<Option<Waker>>,
+}
+
+impl<V> Default for Start<V> {
+    fn default() -> Start<V> {
+        Start {
+            value: Cell::new(None),
+            silent: Cell::new(false),
+            settled: Cell::new(false),
+            waiter: Cell::new(None),
+        }
+    }
+}
+
+impl<V> Start<V> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Option<V>> {
+        if self.silent.get() {
+            return Poll::Ready(self.value.take());
+        }
+        self.waiter.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl<V> Ready<V> {
+    /// Says that the child is ready; whoever started it gets `value`.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task::{self, Ready}};
+    ///
+    /// run(task::group(async |group| {
+    ///     let child = async |ready: Ready<u32>| Ok::<_, io::Error>(ready.set(42));
+    ///     assert_eq!(group.start(child).await.unwrap().0, 42);
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    pub fn set(self, value: V) {
+        self.0.value.set(Some(value));
+    }
+}
+
+impl<V> Drop for Ready<V> {
+    fn drop(&mut self) {
+        self.0.silent.set(true);
+        if let Some(waiter) = self.0.waiter.take() {
+            waiter.wake();
+        }
+    }
+}
+
+impl<V> fmt::Debug for Ready<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
+}
+
+/// Why a child did not [start](TaskGroup::start).
+///
+/// ```
+/// use std::io;
+/// use wakering_runtime::{run, task::{self, Ready, StartError}};
+///
+/// run(task::group(async |group| {
+///     let silent = async |_: Ready<u32>| Ok::<_, io::Error>(());
+///     assert!(matches!(group.start(silent).await, Err(StartError::NotReady)));
+///     Ok(())
+/// }))
+/// .unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError<E> {
+    /// It failed before it was ready.
+    Failed(E),
+    /// It returned, panicked or was cancelled before it was ready.
+    NotReady,
+}
+
+impl<E: fmt::Display> fmt::Display for StartError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Failed(error) => error.fmt(f),
+            StartError::NotReady => f.write_str("the child ended before it was ready"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for StartError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::Failed(error) => Some(error),
+            StartError::NotReady => None,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Futures that are polled beside each other inside one: each only when it was woken itself.
+//!
+//! Scopes, gathering and racing are made of this. A member may add and remove others while it is
+//! polled.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use slab::Slab;
+
+/// A set of futures, each boxed or otherwise free to move.
+pub(crate) struct Members<F> {
+    ready: Arc<Ready>,
+    members: RefCell<Slab<Member<F>>>,
+    /// How many were ready when the present round began and have not had their turn.
+    round: Cell<usize>,
+}
+
+struct Member<F> {
+    /// Absent while it is polled.
+    future: Option<F>,
+    bell: Arc<Bell>,
+}
+
+/// Names a member.
+#[derive(Clone, Debug)]
+pub(crate) struct MemberId(Arc<Bell>);
+
+impl MemberId {
+    pub(crate) fn waker(self) -> Waker {
+        Waker::from(self.0)
+    }
+}
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+struct Ready(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    woken: VecDeque<Arc<Bell>>,
+    /// Whoever polls the set, unless they have been told already.
+    poller: Option<Waker>,
+    /// Whether the set is gone, so that wakes are for nobody.
+    closed: bool,
+}
+
+/// Puts one member among those whose turn it is.
+#[derive(Debug)]
+struct Bell {
+    ready: Arc<Ready>,
+    index: usize,
+    rung: AtomicBool,
+}
+
+impl<F: Future + Unpin> Members<F> {
+    pub(crate) fn new() -> Members<F> {
+        Members { ready: Arc::default(), members: RefCell::default(), round: Cell::new(0) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.members.borrow().len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.borrow().is_empty()
+    }
+
+    /// Adds a member, whose turn comes after those that are ready.
+    pub(crate) fn insert(&self, future: F) -> MemberId {
+        let mut members = self.members.borrow_mut();
+        let entry = members.vacant_entry();
+        let (ready, index) = (self.ready.clone(), entry.key());
+        let bell = Arc::new(Bell { ready, index, rung: AtomicBool::new(false) });
+        entry.insert(Member { future: Some(future), bell: bell.clone() });
+        drop(members);
+        bell.clone().wake();
+        MemberId(bell)
+    }
+
+    /// Those that have not completed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut F> {
+        let members = self.members.get_mut().iter_mut();
+        members.filter_map(|(_, member)| member.future.as_mut())
+    }
+
+    /// Lets everybody have a turn.
+    pub(crate) fn wake_all(&self) {
+        let bells: Vec<_> = self.members.borrow().iter().map(|(_, m)| m.bell.clone()).collect();
+        for bell in bells {
+            bell.wake();
+        }
+    }
+
+    /// The output of a member that has completed; `None` if there are no members.
+    ///
+    /// Everybody who is ready has one turn before it is pending, so that a member that is always
+    /// ready keeps nobody else waiting, outside of the set neither.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<(MemberId, F::Output)>> {
+        if self.round.get() == 0 {
+            self.round.set(self.ready.len());
+        }
+        while self.round.get() > 0 {
+            let Some(bell) = self.ready.pop() else { break };
+            self.round.update(|left| left - 1);
+            // Cleared before the poll: a wake during the poll counts.
+            bell.rung.store(false, Ordering::Release);
+            if let Some(output) = self.poll_member(&bell) {
+                return Poll::Ready(Some((MemberId(bell), output)));
+            }
+        }
+        self.round.set(0);
+        if self.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.ready.leave(cx.waker());
+        Poll::Pending
+    }
+
+    fn poll_member(&self, bell: &Arc<Bell>) -> Option<F::Output> {
+        let mut future = {
+            let mut members = self.members.borrow_mut();
+            let member = members.get_mut(bell.index)?;
+            Arc::ptr_eq(&member.bell, bell).then(|| member.future.take())??
+        };
+        let waker = Waker::from(bell.clone());
+        let polled = std::pin::Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+        let mut members = self.members.borrow_mut();
+        let member = members.get_mut(bell.index).filter(|m| Arc::ptr_eq(&m.bell, bell));
+        match polled {
+            Poll::Ready(output) => {
+                if member.is_some() {
+                    members.remove(bell.index);
+                }
+                drop(members);
+                drop(future);
+                Some(output)
+            }
+            Poll::Pending => {
+                if let Some(member) = member {
+                    member.future = Some(future);
+                } else {
+                    drop(members);
+                    drop(future);
+                }
+                None
+            }
+        }
+    }
+}
+
+impl<F: Future + Unpin> FromIterator<F> for Members<F> {
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Members<F> {
+        let members = Members::new();
+        for future in futures {
+            members.insert(future);
+        }
+        members
+    }
+}
+
+impl Ready {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn len(&self) -> usize {
+        self.lock().woken.len()
+    }
+
+    fn pop(&self) -> Option<Arc<Bell>> {
+        self.lock().woken.pop_front()
+    }
+
+    /// Has `poller` told of the next wake, at once if there was one already.
+    fn leave(&self, poller: &Waker) {
+        let known = self.lock().poller.take_if(|known| !known.will_wake(poller));
+        // Foreign code, which is not run under the lock.
+        drop(known);
+        let mut own = Some(poller.clone());
+        {
+            let mut queue = self.lock();
+            if queue.woken.is_empty() {
+                std::mem::swap(&mut queue.poller, &mut own);
+                return;
+            }
+        }
+        if let Some(own) = own {
+            own.wake();
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        if self.rung.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let ready = self.ready.clone();
+        let poller = {
+            let mut queue = ready.lock();
+            if queue.closed {
+                return;
+            }
+            queue.woken.push_back(self);
+            queue.poller.take()
+        };
+        if let Some(poller) = poller {
+            poller.wake();
+        }
+    }
+}
+
+impl<F> Drop for Members<F> {
+    fn drop(&mut self) {
+        // Bells hold the queue, and the queue holds them.
+        let closed = Queue { closed: true, ..Queue::default() };
+        let left = std::mem::replace(&mut *self.ready.lock(), closed);
+        drop(left);
+    }
+}
