@@ -1,10 +1,14 @@
 //! What the attributes `main` and `test` make of a function calls these: what they mean is decided
 //! here. For them only.
 
-/// Runs what was an `async fn main`.
+/// Runs what was an `async fn main`. The first request to end cancels it: then everything that was
+/// running is cancelled and awaited, and the program ends well. The second one ends it at once.
 #[track_caller]
 pub fn main<T>(body: impl AsyncFnOnce() -> T) -> T {
-    crate::run(body())
+    let builder = crate::Builder::new();
+    #[cfg(feature = "signal")]
+    let builder = builder.cancel_on(crate::signal::shutdown());
+    builder.run(body()).unwrap_or_else(|_| std::process::exit(0))
 }
 
 /// Runs what was an `async fn` under `#[wakering::test]`.

@@ -55,14 +55,40 @@ use crate::time::{Instant, sleep};
 /// whatever runs there goes on.
 #[track_caller]
 pub fn run<F: Future>(future: F) -> F::Output {
-    context::assert_may_block("run");
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => refuse(&error),
-    };
-    let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
-    drop(runtime);
-    output.unwrap_or_else(|panic| resume_unwind(panic))
+    match Builder::new().run(future) {
+        Ok(output) => output,
+        Err(_) => unreachable!("no signal cancels it"),
+    }
+}
+
+impl Builder {
+    /// Runs `future` to its end on this thread as [`run`] does, with these settings, or until one of
+    /// the signals of [`cancel_on`](Builder::cancel_on) comes.
+    ///
+    /// ```
+    /// use wakering_runtime::{Builder, signal};
+    ///
+    /// let output = Builder::new().cancel_on(signal::shutdown()).run(async { 42 });
+    /// assert_eq!(output, Ok(42));
+    /// ```
+    ///
+    /// # Errors
+    /// [`Cancelled`] tells which signal came. By then everything that was running has been cancelled
+    /// and awaited.
+    ///
+    /// # Panics
+    /// As [`run`] does.
+    #[track_caller]
+    pub fn run<F: Future>(self, future: F) -> Result<F::Output, Cancelled> {
+        context::assert_may_block("run");
+        let runtime = match self.build() {
+            Ok(runtime) => runtime,
+            Err(error) => refuse(&error),
+        };
+        let output = catch_unwind(AssertUnwindSafe(|| runtime.try_block_on(future)));
+        drop(runtime);
+        output.unwrap_or_else(|panic| resume_unwind(panic))
+    }
 }
 
 /// Tells it in one line: whoever reads that can mend the machine or the setting, and has no use for

@@ -236,7 +236,7 @@ impl Core {
     pub(super) fn on_completion(&mut self, completion: Completion) {
         self.tally.completions += 1;
         let Completion { user_data, outcome } = completion;
-        let Some(key) = self.slots.find(user_data) else { return self.on_stale(outcome) };
+        let key = Key::from_user_data(user_data);
         let Some(slot) = self.slots.get(key) else { return self.on_stale(outcome) };
         let (state, action) = slot.state.on_completion(outcome);
         slot.state = state;
@@ -399,8 +399,8 @@ impl Core {
             if state.has_output() {
                 self.mark_dirty(descriptor);
             }
+            self.end_if_sent(descriptor);
         }
-        self.end_if_sent(descriptor);
         self.on_quieter(descriptor);
     }
 

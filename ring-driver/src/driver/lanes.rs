@@ -227,7 +227,8 @@ impl Core {
             Ok(key) => key,
             Err(outcome) => return self.leave_to_side(kept, outcome, descriptor, O::LANE),
         };
-        self.slots.insert(key, kept, Home::Side { descriptor, lane: O::LANE }, State::Abandoned);
+        let home = Home::Side { descriptor, lane: O::LANE };
+        self.slots.insert(key, kept, home, State::Abandoned, None);
         let state = &mut self.descriptors[descriptor as usize];
         let side = match O::LANE {
             Lane::Write => &mut state.write,

@@ -136,6 +136,24 @@ impl Driver {
         }
     }
 
+    /// Refuses to go on where this is not the driver that the thread has entered.
+    #[inline]
+    pub(crate) fn check_current(&self) -> io::Result<()> {
+        let is_current = CURRENT.try_with(|current| {
+            current.borrow().as_ref().is_some_and(|current| current.is_same(self))
+        });
+        match is_current {
+            Ok(true) if !self.0.process.is_gone() => Ok(()),
+            _ => Err(Driver::wrong()),
+        }
+    }
+
+    /// Why a driver that is not current cannot be used.
+    #[cold]
+    fn wrong() -> io::Error {
+        Driver::current().err().unwrap_or_else(|| RuntimeError::WrongRuntime.into())
+    }
+
     /// Makes this the thread's current driver until the guard is dropped.
     pub fn enter(&self) -> Entered {
         // A thread that ends has nowhere left to remember this, and may still have to shut down.
@@ -242,7 +260,7 @@ impl Driver {
 
     /// Charges what is submitted from now on to `account`; returns who paid before.
     pub fn charge_to(&self, account: AccountId) -> AccountId {
-        self.with(|core| std::mem::replace(&mut core.paying, account))
+        std::mem::replace(&mut self.0.core.borrow_mut().paying, account)
     }
 
     /// Who pays for what is submitted now.

@@ -79,11 +79,8 @@ impl Fd {
     }
 
     fn sink_driver(&self) -> io::Result<&Driver> {
-        if Driver::current()?.is_same(self.driver()) {
-            Ok(self.driver())
-        } else {
-            Err(RuntimeError::WrongRuntime.into())
-        }
+        self.driver().check_current()?;
+        Ok(self.driver())
     }
 }
 

@@ -268,7 +268,7 @@ impl Child {
             let error = io::Error::new(io::ErrorKind::InvalidInput, message);
             return Err(self.process.failed("communicate", error));
         }
-        let streams: [Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>>; 3] = [
+        let streams: [Stream<'_>; 3] = [
             Box::pin(feed(stdin, input)),
             Box::pin(drain(self.stdout.as_mut())),
             Box::pin(drain(self.stderr.as_mut())),
@@ -377,6 +377,9 @@ impl fmt::Debug for Process {
         f.debug_tuple("Process").field(&self.id).finish()
     }
 }
+
+/// What one of the child's streams comes to.
+type Stream<'child> = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + 'child>>;
 
 /// Writes all of `input` and closes the stream. Whether anybody wants it is the child's business.
 async fn feed(stdin: Option<ChildStdin>, input: impl IoBuf) -> io::Result<Vec<u8>> {

@@ -21,6 +21,8 @@ use crate::conduct::{Conduct, Ended, Same};
 use crate::context;
 use crate::executor::Executor;
 use crate::node::Kind;
+use crate::sync::generic::{Local, Permit};
+use crate::sync::local::Semaphore;
 use crate::time::Sleep;
 
 /// Runs `body` and the children that it spawns, each child a task, and returns when all of them are
@@ -76,6 +78,7 @@ where
         panic: Cell::new(None),
         deadline: Cell::new(None),
         is_supervisor: Cell::new(false),
+        limit: RefCell::default(),
         stopped: Cell::new(false),
     }));
     // Dropped with this future, before the account closes.
@@ -158,6 +161,8 @@ struct Shared<E> {
     panic: Cell<Option<Box<dyn Any + Send>>>,
     deadline: Cell<Option<Instant>>,
     is_supervisor: Cell<bool>,
+    /// As many permits as children may have begun, if that is limited.
+    limit: RefCell<Option<Rc<Semaphore>>>,
     /// Whether the body is to end.
     stopped: Cell<bool>,
 }
@@ -242,7 +247,12 @@ impl<E: 'static> TaskGroup<E> {
         let seat = Roll::seat(roll, info.clone());
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
-        let child = GroupChild { body: Conduct::new(future), on_error: Some(on_error), shared };
+        let admission = self.0.limit.borrow().as_ref().map(|limit| {
+            let limit = limit.clone();
+            Admission::Waiting(Box::pin(async move { Semaphore::acquire_owned(limit).await.ok() }))
+        });
+        let body = Conduct::new(future);
+        let child = GroupChild { body, on_error: Some(on_error), admission, shared };
         let (handle, slot) = roll.executor.spawn_bound(info.clone(), bond, child);
         roll.slots.borrow_mut()[key] = slot;
         TaskHandle { info, child: Some(handle) }
@@ -450,6 +460,70 @@ impl<E: 'static> TaskGroup<E> {
         self
     }
 
+    /// Lets at most `n` children run at a time. Those that are spawned beyond that wait for their
+    /// turn, first come, first served; [`room`](TaskGroup::room) lets the spawner wait instead.
+    /// Children that were spawned before do not count.
+    ///
+    /// ```
+    /// use std::{cell::Cell, io, rc::Rc};
+    /// use wakering_runtime::{run, task};
+    ///
+    /// let (running, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    /// run(task::group(async |group| {
+    ///     group.max_tasks(2);
+    ///     for _ in 0..10 {
+    ///         let (running, most) = (running.clone(), most.clone());
+    ///         group.spawn(async move {
+    ///             running.set(running.get() + 1);
+    ///             most.set(most.get().max(running.get()));
+    ///             task::yield_now().await;
+    ///             running.set(running.get() - 1);
+    ///             Ok::<_, io::Error>(())
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// assert_eq!(most.get(), 2);
+    /// ```
+    ///
+    /// # Panics
+    /// If `n` is 0: nobody would ever run.
+    #[track_caller]
+    pub fn max_tasks(&self, n: usize) -> &Self {
+        assert!(n > 0, "a group in which no task may run would never end; allow at least one");
+        *self.0.limit.borrow_mut() = Some(Rc::new(Semaphore::new(n)));
+        self
+    }
+
+    /// Waits until a child that is spawned now would run at once, which is at once where there is
+    /// no [limit](TaskGroup::max_tasks).
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     group.max_tasks(2);
+    ///     for _ in 0..10 {
+    ///         group.room().await;
+    ///         assert!(group.len() < 3);
+    ///         group.spawn(async { Ok::<_, io::Error>(task::yield_now().await) });
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    ///
+    /// # Cancellation
+    /// **Strict.**
+    pub async fn room(&self) {
+        let limit = self.0.limit.borrow().clone();
+        if let Some(limit) = limit {
+            drop(limit.acquire().await);
+        }
+    }
+
     /// How many children are not over.
     ///
     /// ```
@@ -486,8 +560,17 @@ pin_project! {
         #[pin]
         body: Conduct<F>,
         on_error: Option<H>,
+        admission: Option<Admission>,
         shared: Rc<Shared<E>>,
     }
+}
+
+type OwnPermit = Permit<Local, Rc<Semaphore>>;
+
+/// Where the number of children is limited, a child waits for a permit and keeps it.
+enum Admission {
+    Waiting(Pin<Box<dyn Future<Output = Option<OwnPermit>>>>),
+    Holding { _permit: Option<OwnPermit> },
 }
 
 impl<F, H, T, E> Future for GroupChild<F, H, E>
@@ -501,6 +584,17 @@ where
         let this = self.project();
         let shared = &*this.shared;
         let is_cancelled = || shared.roll.is_cancelled.get();
+        if let Some(Admission::Waiting(waiting)) = this.admission {
+            match waiting.as_mut().poll(cx) {
+                Poll::Ready(permit) => {
+                    *this.admission = Some(Admission::Holding { _permit: permit });
+                }
+                Poll::Pending if is_cancelled() => {
+                    return Poll::Ready(Err(ChildError::Cancelled));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
         match ready!(this.body.poll_unless(&Same, cx, is_cancelled)) {
             Ended::Returned(Ok(value)) => return Poll::Ready(Ok(value)),
             Ended::Stopped => return Poll::Ready(Err(ChildError::Cancelled)),

@@ -479,7 +479,6 @@ impl<'scope, 'env> Deref for Scope<'scope, 'env> {
 ///
 /// # Cancellation
 /// **Strict.** `&mut handle` may be awaited, dropped and awaited again.
-#[must_use = "the child goes on without its handle; say `let _ = …` if that is meant"]
 pub struct ChildHandle<'scope, T> {
     outcome: Rc<Outcome<T>>,
     _scope: PhantomData<&'scope ()>,
