@@ -126,25 +126,32 @@ async fn finish<R, E>(
     let mut output = None;
     let mut running = true;
     poll_fn(|cx| {
-        loop {
-            if running && let Poll::Ready(ended) = body.as_mut().poll(cx) {
-                running = false;
-                match ended {
-                    Ended::Returned(Ok(value)) => output = Some(value),
-                    Ended::Returned(Err(error)) => state.fail(Failure::Error(error), children),
-                    Ended::Panicked(panic) => state.fail(Failure::Panic(panic), children),
-                    Ended::Stopped => {}
-                }
-            }
-            let failed = state.failed.get();
-            match account.charge(|| children.poll_next(cx)) {
-                Poll::Ready(Some(_)) => {}
-                Poll::Ready(None) if !running => return Poll::Ready(()),
-                // A child may have failed: then the body ends too.
-                _ if running && state.failed.get() != failed => {}
-                _ => return Poll::Pending,
+        if running && let Poll::Ready(ended) = body.as_mut().poll(cx) {
+            running = false;
+            match ended {
+                Ended::Returned(Ok(value)) => output = Some(value),
+                Ended::Returned(Err(error)) => state.fail(Failure::Error(error), children),
+                Ended::Panicked(panic) => state.fail(Failure::Panic(panic), children),
+                Ended::Stopped => {}
             }
         }
+        let failed = state.failed.get();
+        // As many as there are, so that those whom children spawn for ever keep nobody waiting.
+        let mut are_waiting = children.is_empty();
+        for _ in 0..children.len() {
+            are_waiting = account.charge(|| children.poll_next(cx)).is_pending();
+            if are_waiting {
+                break;
+            }
+        }
+        if !running && children.is_empty() {
+            return Poll::Ready(());
+        }
+        let must_stop = running && state.failed.get() != failed;
+        if must_stop || !are_waiting && !children.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     })
     .await;
     conduct::drain(account, Orphans::All).await;
