@@ -21,7 +21,7 @@ use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
 use crate::node::Kind;
 use crate::report::ShutdownReport;
-use crate::task::{JoinHandle, TaskInfo};
+use crate::task::{JoinHandle, TaskInfo, yield_now};
 use crate::time::{Instant, sleep};
 
 /// Runs `future` to its end on this thread, then ends everything that it has left running, and
@@ -257,7 +257,11 @@ impl std::fmt::Debug for Runtime {
 async fn accompany<F: Future>(executor: &Executor, future: F) -> thread::Result<F::Output> {
     let account = Account::open(executor, Kind::Main);
     let ended = conduct::until(&account, future, |_| Poll::Pending).await;
-    executor.recall_below(account.id());
+    if executor.remind_below(account.id()) {
+        // Those who were reminded have their turn first.
+        yield_now().await;
+        executor.recall_below(account.id());
+    }
     at_most(executor.grace(), |cx| account.poll_drained(Orphans::All, cx)).await;
     match ended {
         Ended::Returned(output) => Ok(output),
