@@ -76,14 +76,14 @@ async fn conduct<F: Future>(
         if std::mem::replace(&mut begun, true) && stop_before() {
             return Poll::Ready(Ended::Stopped);
         }
-        match catch_unwind(AssertUnwindSafe(|| payer.charge(|| body.poll(cx)))) {
+        match payer.charge(|| catch_unwind(AssertUnwindSafe(|| body.poll(cx)))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ended::Returned(output)),
             Ok(Poll::Pending) => stop_after(cx).map(|()| Ended::Stopped),
             Err(panic) => Poll::Ready(Ended::Panicked(panic)),
         }
     })
     .await;
-    match catch_unwind(AssertUnwindSafe(|| payer.charge(|| body.set(None)))) {
+    match payer.charge(|| catch_unwind(AssertUnwindSafe(|| body.set(None)))) {
         Ok(()) => ended,
         Err(_) if matches!(ended, Ended::Panicked(_)) => ended,
         Err(panic) => Ended::Panicked(panic),

@@ -12,6 +12,7 @@ use wakering_ring_driver::Entered;
 
 use crate::executor::Executor;
 use crate::home::Home;
+use crate::node::Nodes;
 use crate::task::Task;
 
 thread_local! {
@@ -92,6 +93,15 @@ pub(crate) fn adopt(task: &Arc<dyn Task>) {
     if let Some(executor) = current().filter(|executor| executor.is_home_of(&**task)) {
         executor.adopt(task);
     }
+}
+
+/// Whether the runtime that keeps `nodes` is current.
+pub(crate) fn is_among(nodes: &Rc<Nodes>) -> bool {
+    CURRENT
+        .try_with(|current| {
+            current.borrow().as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
+        })
+        .unwrap_or(false)
 }
 
 /// Whether the runtime of `home` is current.
