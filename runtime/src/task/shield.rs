@@ -4,8 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture, pending};
 use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::thread;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use wakering_ring_driver::Recall;
@@ -137,22 +136,22 @@ impl<F: Future + 'static> Future for Shield<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Shield { body, account, .. } = &mut *self;
-        let begun = body.as_mut().expect("a shielded future is not polled after it was ready");
         let account = account.get_or_insert_with(|| {
             Account::open(&context::expect("shield a future"), Kind::Shield)
         });
-        let output = ready!(account.charge(|| begun.as_mut().poll(cx)));
-        *body = None;
-        Poll::Ready(output)
+        // Taken out meanwhile: one that panics must not be polled again.
+        let mut begun = body.take().expect("a shielded future is not polled after it was ready");
+        let polled = account.charge(|| begun.as_mut().poll(cx));
+        if polled.is_pending() {
+            *body = Some(begun);
+        }
+        polled
     }
 }
 
 impl<F: Future + 'static> Drop for Shield<F> {
     fn drop(&mut self) {
-        // One that panicked while it was polled must not be polled again.
-        if let (Some(body), Some(account)) = (self.body.take(), self.account.take())
-            && !thread::panicking()
-        {
+        if let (Some(body), Some(account)) = (self.body.take(), self.account.take()) {
             go_on(Some(account), body, self.stop.take(), self.location);
         }
     }
