@@ -1,10 +1,13 @@
 //! What cancelling is, in one place: a body is polled on somebody's account, dropped when it has
 //! ended or shall end, and what it left behind in the kernel is waited for.
+//!
+//! Bodies are pinned by whoever calls: a future that is handed from one `async fn` to the next is
+//! kept in each of them, so that what is nested would grow by that factor each time.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use wakering_ring_driver::Orphans;
@@ -44,7 +47,7 @@ impl Payer for Same {
 /// which is there wins.
 pub(crate) async fn until<F: Future>(
     payer: &impl Payer,
-    body: F,
+    body: Pin<&mut Option<F>>,
     stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Ended<F::Output> {
     conduct(payer, body, || false, stop).await
@@ -54,7 +57,7 @@ pub(crate) async fn until<F: Future>(
 /// its first turn.
 pub(crate) async fn unless<F: Future>(
     payer: &impl Payer,
-    body: F,
+    body: Pin<&mut Option<F>>,
     is_cancelled: impl Fn() -> bool,
 ) -> Ended<F::Output> {
     let stop = |_: &mut Context<'_>| if is_cancelled() { Poll::Ready(()) } else { Poll::Pending };
@@ -63,11 +66,10 @@ pub(crate) async fn unless<F: Future>(
 
 async fn conduct<F: Future>(
     payer: &impl Payer,
-    body: F,
+    mut body: Pin<&mut Option<F>>,
     stop_before: impl Fn() -> bool,
     mut stop_after: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Ended<F::Output> {
-    let mut body = pin!(Some(body));
     let mut begun = false;
     let ended = poll_fn(|cx| {
         let Some(body) = body.as_mut().as_pin_mut() else {

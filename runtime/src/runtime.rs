@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
@@ -256,7 +256,8 @@ impl std::fmt::Debug for Runtime {
 /// lasts. Its panic is an output like any other.
 async fn accompany<F: Future>(executor: &Executor, future: F) -> thread::Result<F::Output> {
     let account = Account::open(executor, Kind::Main);
-    let ended = conduct::until(&account, future, |_| Poll::Pending).await;
+    let body = pin!(Some(future));
+    let ended = conduct::until(&account, body, |_| Poll::Pending).await;
     if executor.remind_below(account.id()) {
         // Those who were reminded have their turn first.
         yield_now().await;

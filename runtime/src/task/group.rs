@@ -79,14 +79,14 @@ where
     }));
     // Dropped with this future, before the account closes.
     let _open = Open(&group.0.roll);
-    finish(&account, &group, body(&group)).await
+    finish(&account, &group, pin!(Some(body(&group)))).await
 }
 
 /// Polls the body to its end, and waits for the children.
 async fn finish<R, E: 'static>(
     account: &Account,
     group: &TaskGroup<E>,
-    body: impl Future<Output = Result<R, E>>,
+    body: Pin<&mut Option<impl Future<Output = Result<R, E>>>>,
 ) -> Result<R, ScopeError<E>> {
     let shared = &*group.0;
     let mut body = pin!(conduct::unless(account, body, || shared.stopped.get()));
@@ -238,7 +238,8 @@ impl<E: 'static> TaskGroup<E> {
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
         let child = async move {
-            let ended = conduct::unless(&Same, future, || shared.roll.is_cancelled.get()).await;
+            let body = pin!(Some(future));
+            let ended = conduct::unless(&Same, body, || shared.roll.is_cancelled.get()).await;
             match ended {
                 Ended::Returned(Ok(value)) => return Ok(value),
                 Ended::Stopped => return Err(ChildError::Cancelled),

@@ -65,7 +65,7 @@ where
     let children = Rc::new(Members::new());
     let _ = scope.0.children.set(Rc::downgrade(&children));
     let account = Account::open(&scope.0.state.executor, Kind::Scope);
-    let body = async { Ok::<_, Infallible>(body(&scope).await) };
+    let body = pin!(Some(async { Ok::<_, Infallible>(body(&scope).await) }));
     match finish(&account, &children, &scope.0.state, body).await {
         Ok(output) => output,
         Err(error) => match error.first {},
@@ -112,7 +112,7 @@ where
     let children = Rc::new(Members::new());
     let _ = scope.children.set(Rc::downgrade(&children));
     let account = Account::open(&scope.state.executor, Kind::Scope);
-    finish(&account, &children, &scope.state, body(&scope)).await
+    finish(&account, &children, &scope.state, pin!(Some(body(&scope)))).await
 }
 
 /// Polls body and children to their ends.
@@ -120,7 +120,7 @@ async fn finish<R, E>(
     account: &Account,
     children: &Members<Child<'_>>,
     state: &State<E>,
-    body: impl Future<Output = Result<R, E>>,
+    body: Pin<&mut Option<impl Future<Output = Result<R, E>>>>,
 ) -> Result<R, ScopeError<E>> {
     let mut body = pin!(conduct::unless(account, body, || state.failed.get()));
     let mut output = None;
@@ -266,10 +266,21 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
     where
         E: 'scope,
     {
+        self.spawn_with(future, |output| output)
+    }
+
+    fn spawn_with<T: 'scope, F: Future + 'scope>(
+        &'scope self,
+        future: F,
+        check: impl FnOnce(F::Output) -> Result<T, E> + 'scope,
+    ) -> ChildHandle<'scope, T>
+    where
+        E: 'scope,
+    {
         let outcome = Rc::new(Outcome::new());
         match self.children.get().and_then(Weak::upgrade) {
             Some(children) => {
-                let child = Box::pin(self.conduct(future, outcome.clone()));
+                let child = Box::pin(self.conduct(future, check, outcome.clone()));
                 outcome.bell.set(Some(children.insert(child).waker()));
             }
             // The scope is being dropped, and a child's drop has called.
@@ -278,19 +289,22 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
         ChildHandle { outcome, _scope: PhantomData }
     }
 
-    async fn conduct<T>(
+    async fn conduct<T, F: Future + 'scope>(
         &'scope self,
-        future: impl Future<Output = Result<T, E>> + 'scope,
+        future: F,
+        check: impl FnOnce(F::Output) -> Result<T, E>,
         outcome: Rc<Outcome<T>>,
     ) {
         let account = Account::open(&self.state.executor, Kind::Scope);
         let is_cancelled = || self.state.cancelled.get() || outcome.is_cancelled();
-        let ended = conduct::unless(&account, future, is_cancelled).await;
+        let ended = conduct::unless(&account, pin!(Some(future)), is_cancelled).await;
         conduct::drain(&account, Orphans::All).await;
         let failure = match ended {
-            Ended::Returned(Ok(value)) => return outcome.settle(Ok(value)),
+            Ended::Returned(output) => match check(output) {
+                Ok(value) => return outcome.settle(Ok(value)),
+                Err(error) => Failure::Error(error),
+            },
             Ended::Stopped => return outcome.settle(Err(ChildError::Cancelled)),
-            Ended::Returned(Err(error)) => Failure::Error(error),
             Ended::Panicked(panic) => Failure::Panic(panic),
         };
         if let Some(children) = self.children.get().and_then(Weak::upgrade) {
@@ -401,7 +415,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         &'scope self,
         future: impl Future<Output = T> + 'scope,
     ) -> ChildHandle<'scope, T> {
-        self.0.spawn(async { Ok(future.await) })
+        self.0.spawn_with(future, Ok)
     }
 }
 

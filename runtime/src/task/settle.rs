@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
+use std::pin::pin;
 use std::task::Poll;
 
 use super::handle::Cause;
@@ -40,7 +41,8 @@ where
 {
     let here = Location::caller();
     let outcomes = gather(futures.into_iter().enumerate().map(async |(index, future)| {
-        let member = conduct::until(&conduct::Same, future.into_future(), |_| Poll::Pending);
+        let body = pin!(Some(future.into_future()));
+        let member = conduct::until(&conduct::Same, body, |_| Poll::Pending);
         Ok::<_, Infallible>(match member.await {
             Ended::Returned(output) => Ok(output),
             Ended::Panicked(panic) => {

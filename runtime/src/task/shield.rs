@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture, pending};
 use std::panic::{Location, resume_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -175,6 +175,7 @@ pub(super) fn go_on(
     let account = account.unwrap_or_else(|| Account::open(&executor, Kind::Shield));
     let rest = async move {
         let mut stop = stop.unwrap_or_else(|| Box::pin(pending()));
+        let body = pin!(Some(body));
         let ended = conduct::until(&account, body, |cx| stop.as_mut().poll(cx)).await;
         if let Ended::Panicked(panic) = ended {
             resume_unwind(panic);

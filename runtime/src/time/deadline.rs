@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::resume_unwind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -152,19 +152,20 @@ impl Deadline {
     /// # Cancellation
     /// That of `future`.
     pub async fn limit<F: IntoFuture>(&self, future: F) -> Result<F::Output, Elapsed> {
-        self.apply(future.into_future(), true).await
+        let body = pin!(Some(future.into_future()));
+        self.apply(body, true).await
     }
 
     /// A deadline that nobody moves does without the waker of whoever waits for it.
     pub(super) async fn apply<F: Future>(
         &self,
-        future: F,
+        body: Pin<&mut Option<F>>,
         may_move: bool,
     ) -> Result<F::Output, Elapsed> {
         let account = Account::open(&context::expect("set a deadline"), Kind::Timeout);
         account.set_deadline(self.at.get());
         let mut sleep = Sleep::new(self.at.get());
-        let ended = conduct::until(&account, future, |cx| {
+        let ended = conduct::until(&account, body, |cx| {
             if may_move {
                 self.waiter.set(Some(cx.waker().clone()));
             }

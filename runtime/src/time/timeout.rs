@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use wakering_ring_driver::Instant;
@@ -43,7 +44,7 @@ pub fn timeout<F: IntoFuture>(
     future: F,
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let (deadline, future) = (Deadline::after(duration), future.into_future());
-    async move { deadline.apply(future, false).await }
+    async move { deadline.apply(pin!(Some(future)), false).await }
 }
 
 /// Awaits `future`, but drops it at `deadline`; otherwise like [`timeout`].
@@ -72,7 +73,7 @@ pub fn timeout_at<F: IntoFuture>(
     future: F,
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let (deadline, future) = (Deadline::at(deadline), future.into_future());
-    async move { deadline.apply(future, false).await }
+    async move { deadline.apply(pin!(Some(future)), false).await }
 }
 
 /// Awaits `future`, but drops it when `duration` is over: a [`timeout`] for whoever does not care
@@ -97,8 +98,8 @@ pub fn move_on_after<F: IntoFuture>(
     duration: Duration,
     future: F,
 ) -> impl Future<Output = Option<F::Output>> {
-    let limited = timeout(duration, future);
-    async { limited.await.ok() }
+    let (deadline, future) = (Deadline::after(duration), future.into_future());
+    async move { deadline.apply(pin!(Some(future)), false).await.ok() }
 }
 
 /// The time was over before the future was ready.
