@@ -236,3 +236,6 @@ impl<F> Drop for Members<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
