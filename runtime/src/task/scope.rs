@@ -51,6 +51,34 @@ use crate::node::Kind;
 /// });
 /// ```
 ///
+/// What would make that unsound does not compile: a child that borrows from the body, which may end
+/// before it,
+///
+/// ```compile_fail,E0716
+/// use wakering_runtime::{run, task};
+///
+/// run(task::scope(async |scope| {
+///     let local = &String::from("gone when the body returns");
+///     let _ = scope.spawn(async move { local.len() });
+/// }));
+/// ```
+///
+/// a reference to the scope that leaves it,
+///
+/// ```compile_fail
+/// use wakering_runtime::{run, task};
+///
+/// let mut escaped = None;
+/// run(task::scope(async |scope| escaped = Some(scope)));
+/// ```
+///
+/// and another thread.
+///
+/// ```compile_fail,E0277
+/// fn travels<T: Send>() {}
+/// travels::<wakering_runtime::task::Scope<'static, 'static>>();
+/// ```
+///
 /// # Panics
 /// If the body or a child does. And on a thread that is not running a runtime.
 ///
