@@ -11,6 +11,8 @@
 
 /// Files and directories.
 mod files;
+/// Children, and what limits them.
+mod scopes;
 /// Sockets.
 mod sockets;
 /// Streams, tasks and timers.
