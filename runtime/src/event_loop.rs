@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use wakering_ring_driver::{Deliver, Instant, Wait};
 
-use crate::context;
 use crate::executor::Executor;
 use crate::home::Home;
+use crate::{context, debug};
 
 /// Polls `main`, and all tasks beside it, until `main` is ready. The executor is current.
 pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
@@ -27,7 +27,8 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     let mut slice = Slice::begin(executor);
     loop {
         if woken.take() {
-            if let Poll::Ready(output) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let mut cx = Context::from_waker(&waker);
+            if let Poll::Ready(output) = poll_main(executor, || main.as_mut().poll(&mut cx)) {
                 return output;
             }
             slice.count(executor);
@@ -57,10 +58,20 @@ fn rest(executor: &Executor, _is_idle: impl Fn() -> bool) -> Wait {
     Wait::Until(executor.timers().next())
 }
 
+fn poll_main<R>(executor: &Executor, poll: impl FnOnce() -> R) -> R {
+    match executor.watch() {
+        None => poll(),
+        Some(watch) => watch.time_main(executor.on_report(), poll),
+    }
+}
+
 /// Takes in what has happened, after sleeping as long as nothing has and `wait` allows.
 fn look(executor: &Executor, wait: Wait) -> Slice {
     if wait != Wait::Now || executor.driver().needs_turn() {
         executor.driver().turn(wait);
+        if executor.watch().is_some() {
+            debug::report_closed_in_use(executor);
+        }
     }
     let slice = Slice::begin(executor);
     executor.timers().fire(slice.begun);

@@ -38,12 +38,14 @@ mod debt;
 mod drain;
 mod flight;
 mod lanes;
+mod listing;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
 use self::core::isolate;
 pub use debt::Debt;
 pub use drain::Drained;
+pub use listing::Flight;
 
 /// How long a turn may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,9 +172,11 @@ impl Driver {
         &self.0.remote
     }
 
-    /// The time by this driver's clock.
+    /// The time by this driver's clock. The last reading is what operations are dated with.
     pub fn now(&self) -> Instant {
-        Instant::now()
+        let now = Instant::now();
+        self.0.core.borrow_mut().date(now);
+        now
     }
 
     /// The name of the backend: `"uring"`, or `"poll"` where no ring can be had or

@@ -117,7 +117,8 @@ impl Left {
     fn discard<T>(self, outcome: thread::Result<T>) {
         let dropped = outcome.and_then(|value| catch_unwind(AssertUnwindSafe(|| drop(value))));
         if let (Err(panic), Some(home)) = (dropped, &self.home) {
-            let closure = TaskInfo::new(Some("closure of unblock".into()), self.location);
+            let closure =
+                TaskInfo::new(Some("closure of unblock".to_owned().into()), self.location);
             home.report(&JoinError::new(closure, Cause::panicked(panic)));
         }
     }
@@ -148,6 +149,7 @@ impl<T> Unblock<T> {
 
     fn left(&mut self) -> Left {
         let (home, bill) = self.begun.take().map_or((None, None), |b| (b.home, b.bill));
+        let bill = bill.filter(|_| !self.is_abandoned);
         Left { home, location: self.location, _bill: bill }
     }
 }
@@ -189,12 +191,10 @@ impl<T> Drop for Unblock<T> {
             return;
         }
         self.desk.flag.set();
-        if let Some(begun) = &mut self.begun {
-            if self.is_abandoned {
-                begun.bill = None;
-            } else if let Some(bill) = &begun.bill {
-                bill.abandon(Recall::Futile);
-            }
+        if let Some(Begun { bill: Some(bill), .. }) = &self.begun
+            && !self.is_abandoned
+        {
+            bill.abandon(Recall::Futile);
         }
         let left = self.left();
         let mut entries = self.desk.lock();

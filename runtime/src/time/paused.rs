@@ -107,7 +107,7 @@ pub(crate) fn jump(executor: &Executor, is_idle: impl Fn() -> bool) -> bool {
     if !is_idle() {
         return true;
     }
-    if !executor.debts().borrow().is_empty() || executor.driver().counters().in_flight > 0 {
+    if executor.has_debts() || executor.driver().counters().in_flight > 0 {
         return false;
     }
     let Some(next) = executor.timers().next() else { return false };
