@@ -262,20 +262,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shielded_was_not_forgotten() {
-        let mut accounts = Accounts::new();
-        let parent = accounts.open(AccountId::ROOT);
-        let child = accounts.open(parent);
-        let grandchild = accounts.open(child);
-        assert!(accounts.is_open_below(grandchild, parent));
-        assert!(!accounts.is_open_below(parent, parent) && !accounts.is_open_below(parent, child));
-        accounts.shield(child);
-        assert!(!accounts.is_open_below(child, parent));
-        assert!(!accounts.is_open_below(grandchild, parent));
-        assert!(accounts.is_open_below(grandchild, child));
-    }
-
-    #[test]
     fn orphans_count_for_everybody_above() {
         let (mut accounts, mut told) = (Accounts::new(), Vec::new());
         let parent = accounts.open(AccountId::ROOT, false);

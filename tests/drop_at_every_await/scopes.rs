@@ -34,14 +34,14 @@ fn scopes() {
     in_child("scopes::scopes", || {
         row("runtime::scope", async || {
             scope(async |scope| {
-                let _ = scope.spawn(work());
+                scope.spawn(work());
                 yield_now().await;
             })
             .await
         });
         row("runtime::try_scope", async || {
             try_scope(async |scope| {
-                let _ = scope.spawn(checked());
+                scope.spawn(checked());
                 yield_now().await;
                 Err::<(), _>(())
             })
@@ -91,7 +91,8 @@ fn groups() {
                     ready.set(());
                     checked().await
                 };
-                Ok(group.start(child).await.unwrap().0)
+                let ((), _child) = group.start(child).await.unwrap();
+                Ok(())
             })
             .await
             .unwrap()
