@@ -34,14 +34,14 @@ fn scopes() {
     in_child("scopes::scopes", || {
         row("runtime::scope", async || {
             scope(async |scope| {
-                let _ = scope.spawn(work());
+                scope.spawn(work());
                 yield_now().await;
             })
             .await
         });
         row("runtime::try_scope", async || {
             try_scope(async |scope| {
-                let _ = scope.spawn(checked());
+                scope.spawn(checked());
                 yield_now().await;
                 Err::<(), _>(())
             })

@@ -59,7 +59,7 @@ use crate::node::Kind;
 ///
 /// run(task::scope(async |scope| {
 ///     let local = &String::from("gone when the body returns");
-///     let _ = scope.spawn(async move { local.len() });
+///     scope.spawn(async move { local.len() });
 /// }));
 /// ```
 ///
@@ -477,7 +477,6 @@ impl<'scope, 'env> Deref for Scope<'scope, 'env> {
 ///
 /// # Cancellation
 /// **Strict.** `&mut handle` may be awaited, dropped and awaited again.
-#[must_use = "the child goes on without its handle; say `let _ = …` if that is meant"]
 pub struct ChildHandle<'scope, T> {
     outcome: Rc<Outcome<T>>,
     _scope: PhantomData<&'scope ()>,

@@ -353,7 +353,10 @@ fn case_j16_a_panic_resumes_after_the_siblings_were_drained() {
         let ended = group(async |group| {
             for _ in 0..3 {
                 let kernel = kernel.clone();
-                group.spawn(async move { Ok::<_, ()>(receive(&kernel).await) });
+                group.spawn(async move {
+                    receive(&kernel).await;
+                    Ok::<_, ()>(())
+                });
             }
             group.spawn(async {
                 yield_now().await;
@@ -774,7 +777,8 @@ fn a_group_in_a_shield_is_shielded_from_the_end_of_the_runtime() {
                 let late = group.spawn(async { Ok(after(5 * MS, 2).await) });
                 Ok([early.await, late.await])
             });
-            inner.borrow_mut().extend(sum.await.unwrap());
+            let values = sum.await.unwrap();
+            inner.borrow_mut().extend(values);
         })));
         yield_now().await;
         yield_now().await;
@@ -789,7 +793,14 @@ fn a_group_in_a_shield_is_shielded_from_the_end_of_the_runtime() {
 fn each_child_that_ends_is_told_once() {
     within_bounds(group(async |group: &TaskGroup<()>| {
         let ids: Vec<_> = [3, 1, 2]
-            .map(|ms| group.spawn(async move { Ok(after(ms * MS, ()).await) }).id())
+            .map(|ms| {
+                group
+                    .spawn(async move {
+                        sleep(ms * MS).await;
+                        Ok(())
+                    })
+                    .id()
+            })
             .into();
         let mut told = Vec::new();
         loop {

@@ -33,7 +33,7 @@ fn case_j01_a_scope_ends_with_its_last_child() {
         let output = scope(async |scope| {
             for ms in [20, 10] {
                 let done = &done;
-                let _ = scope.spawn(async move {
+                scope.spawn(async move {
                     sleep(ms * MS).await;
                     done.borrow_mut().push(ms);
                 });
@@ -86,11 +86,11 @@ fn case_j03_a_child_that_fails_ends_siblings_and_body() {
         let beyond = Cell::new(false);
         let error = try_scope(async |scope| {
             let _body = body;
-            let _ = scope.spawn(async move {
+            scope.spawn(async move {
                 let _sibling = sibling;
                 pending::<Result<(), &str>>().await
             });
-            let _ = scope.spawn(async { Err::<(), _>(after(MS, "failed").await) });
+            scope.spawn(async { Err::<(), _>(after(MS, "failed").await) });
             pending::<()>().await;
             beyond.set(true);
             Ok(())
@@ -110,7 +110,7 @@ fn case_j05_the_first_error_comes_with_the_others() {
     within_bounds(async {
         let error = try_scope(async |scope| {
             for index in 0..3 {
-                let _ = scope.spawn(async move { Err::<(), _>(index) });
+                scope.spawn(async move { Err::<(), _>(index) });
             }
             pending().await
         })
@@ -129,12 +129,12 @@ fn case_j06_what_goes_wrong_while_a_child_is_cancelled_comes_out() {
     runtime.block_on(against(&kernel, async {
         let mut ended = pin!(
             AssertUnwindSafe(try_scope(async |scope| {
-                let _ = scope.spawn(async {
+                scope.spawn(async {
                     let _bad = PanicsOnDrop("while it was dropped");
                     pending::<Result<(), &str>>().await
                 });
                 let (kernel, guard) = (&kernel, guard);
-                let _ = scope.spawn(async move {
+                scope.spawn(async move {
                     let _guard = guard;
                     receive(kernel).await;
                     Ok(())
@@ -162,12 +162,12 @@ fn case_j07_inner_and_outer_scope_report_their_own_errors() {
     within_bounds(async {
         let outer = try_scope(async |outer| {
             let inner = try_scope(async |inner| {
-                let _ = inner.spawn(async { Err::<(), _>("inner") });
+                inner.spawn(async { Err::<(), _>("inner") });
                 pending::<Result<(), _>>().await
             })
             .await;
             assert_eq!(inner.unwrap_err().first, "inner");
-            let _ = outer.spawn(async { Err::<(), _>("outer") });
+            outer.spawn(async { Err::<(), _>("outer") });
             pending::<Result<(), _>>().await
         })
         .await;
@@ -183,9 +183,9 @@ fn case_j08_grandchildren_are_waited_for() {
         let done = Cell::new(false);
         scope(async |scope| {
             let done = &done;
-            let _ = scope.spawn(async move {
+            scope.spawn(async move {
                 sleep(2 * MS).await;
-                let _ = scope.spawn(async move {
+                scope.spawn(async move {
                     sleep(2 * MS).await;
                     done.set(true);
                 });
@@ -206,7 +206,7 @@ fn case_j10_what_is_spawned_by_a_drop_does_not_leak() {
     within_bounds(async {
         let turns = &turns;
         let error = try_scope(async |scope| {
-            let _ = scope.spawn(async move {
+            scope.spawn(async move {
                 let spawn = move || {
                     let late = scope.spawn(async move {
                         let _guard = guard;
@@ -243,7 +243,7 @@ fn what_is_spawned_while_a_scope_is_torn_down_never_begins() {
     within_bounds(async {
         let mut dropped = Box::pin(scope(async |scope| {
             let begun = &begun;
-            let _ = scope.spawn(async move {
+            scope.spawn(async move {
                 let _spawns = OnDrop(Some(move || {
                     let late = scope.spawn(async move {
                         let _guard = guard;
@@ -297,7 +297,7 @@ fn case_j14_cancelling_a_scope_is_no_error() {
 
         let output = try_scope(async |scope: &TryScope<'_, '_, ()>| {
             scope.cancel();
-            let _ = scope.spawn(pending::<Result<(), _>>());
+            scope.spawn(pending::<Result<(), _>>());
             Ok(43)
         });
         assert_eq!(output.await, Ok(43));
@@ -314,11 +314,11 @@ fn case_j16_a_panic_resumes_after_the_siblings_were_drained() {
         let mut ended = pin!(
             AssertUnwindSafe(scope(async |scope| {
                 let (kernel, fd) = (&kernel, &fd);
-                let _ = scope.spawn(async move { drop(op::recv(fd, buf).await) });
+                scope.spawn(async move { drop(op::recv(fd, buf).await) });
                 for _ in 0..3 {
-                    let _ = scope.spawn(receive(kernel));
+                    scope.spawn(receive(kernel));
                 }
-                let _ = scope.spawn(async {
+                scope.spawn(async {
                     yield_now().await;
                     panic!("out")
                 });
@@ -353,7 +353,7 @@ fn case_j17_whoever_drops_a_scope_waits_for_what_it_left() {
         let mut task = spawn(async move {
             let scope = scope(async |scope| {
                 let inner = &inner;
-                let _ = scope.spawn(async move {
+                scope.spawn(async move {
                     let _guard = guard;
                     receive(inner).await
                 });
@@ -396,7 +396,7 @@ fn case_j18_a_forgotten_scope_ends_with_its_task() {
             let mut forgotten = Box::pin(scope(async move |scope| {
                 for _ in 0..2 {
                     let (inner, counted) = (inner.clone(), counted.clone());
-                    let _ = scope.spawn(async move {
+                    scope.spawn(async move {
                         let mut receiving = pin!(receive(&inner));
                         poll_fn(|cx| {
                             counted.update(|polls| polls + 1);
@@ -433,7 +433,7 @@ fn what_a_forgotten_child_has_dropped_is_not_taken_back_again() {
     runtime.block_on(against(&kernel, async {
         let mut task = spawn(async move {
             let mut forgotten = Box::pin(scope(async |scope| {
-                let _ = scope.spawn(async {
+                scope.spawn(async {
                     let _ = timeout(MS, op::recv(&own, vec![0; 8])).await;
                 });
                 pending::<()>().await
@@ -466,7 +466,7 @@ fn what_was_taken_back_may_be_dropped_later() {
         let inner = given.clone();
         let mut task = spawn(async move {
             let mut scope = Box::pin(scope(async move |scope| {
-                let _ = scope.spawn(async move { drop(op::recv(&own, vec![0; 8]).await) });
+                scope.spawn(async move { drop(op::recv(&own, vec![0; 8]).await) });
                 pending::<()>().await
             }));
             assert!(poll!(scope.as_mut()).is_pending());
@@ -500,7 +500,12 @@ fn what_a_body_leaves_is_waited_for() {
             let ended = async {
                 match is_group {
                     false => scope(async |_| leave().await).await,
-                    true => group(async |_| Ok::<_, ()>(leave().await)).await.unwrap(),
+                    true => group(async |_| {
+                        leave().await;
+                        Ok::<_, ()>(())
+                    })
+                    .await
+                    .unwrap(),
                 }
             };
             let mut ended = pin!(ended);
@@ -585,12 +590,12 @@ fn case_x08_the_outer_of_two_cancelled_scopes_reports() {
     within_bounds(async {
         let beyond = Cell::new(false);
         let error = try_scope(async |outer| {
-            let _ = outer.spawn(async {
+            outer.spawn(async {
                 yield_now().await;
                 Err::<(), _>("outer")
             });
             scope(async |inner| {
-                let _ = inner.spawn(async {
+                inner.spawn(async {
                     let _cancels = OnDrop(Some(|| inner.cancel()));
                     pending::<()>().await
                 });
@@ -612,7 +617,7 @@ fn case_x08_the_outer_of_two_cancelled_scopes_reports() {
 fn case_x09_a_body_that_does_not_wait_again_is_not_cut_short() {
     within_bounds(async {
         let output = try_scope(async |scope| {
-            let _ = scope.spawn(async { Err::<(), _>("never told: it returns before it fails") });
+            scope.spawn(async { Err::<(), _>("never told: it returns before it fails") });
             scope.cancel();
             Ok::<_, &str>(42)
         });
@@ -665,7 +670,7 @@ fn case_x10_a_cleanup_ends_before_its_scope() {
                 sleep(5 * MS).await;
                 inner.set(true);
             });
-            let _ = scope.spawn(child);
+            scope.spawn(child);
             yield_now().await;
             Err::<(), _>("over")
         })
@@ -688,10 +693,10 @@ fn a_timeout_ends_all_scopes_inside() {
             5 * MS,
             scope(async |outer| {
                 let kernel = &kernel;
-                let _ = outer.spawn(async move {
+                outer.spawn(async move {
                     let _guard = outer_guard;
                     scope(async |inner| {
-                        let _ = inner.spawn(async move {
+                        inner.spawn(async move {
                             let _guard = inner_guard;
                             receive(kernel).await
                         });
@@ -723,7 +728,7 @@ fn children_that_are_always_ready_starve_nobody() {
         left: &'scope Cell<bool>,
     ) {
         if left.get() {
-            let _ = scope.spawn(async move { again(scope, left) });
+            scope.spawn(async move { again(scope, left) });
         }
     }
     within_bounds(async {
@@ -740,7 +745,7 @@ fn children_that_are_always_ready_starve_nobody() {
                     again(scope, going);
                 } else {
                     for _ in 0..3 {
-                        let _ = scope.spawn(async move {
+                        scope.spawn(async move {
                             while going.get() {
                                 yield_now().await;
                             }
@@ -763,12 +768,12 @@ fn drops_that_panic_while_a_scope_is_torn_down_are_one_panic() {
     within_bounds(async {
         let mut dropped = Box::pin(scope(async |scope| {
             for _ in 0..2 {
-                let _ = scope.spawn(async {
+                scope.spawn(async {
                     let _bad = PanicsOnDrop("dropped");
                     pending::<()>().await
                 });
             }
-            let _ = scope.spawn(async move {
+            scope.spawn(async move {
                 let _guard = guard;
                 pending::<()>().await
             });
@@ -814,7 +819,7 @@ fn a_shared_future_outlives_the_task_that_polled_it() {
 fn a_scope_is_polled_by_its_own_runtime_only() {
     let first = Builder::new().build().unwrap();
     let mut homesick = Box::pin(scope(async |scope| {
-        let _ = scope.spawn(pending::<()>());
+        scope.spawn(pending::<()>());
         pending::<()>().await
     }));
     first.block_on(async { assert!(poll!(homesick.as_mut()).is_pending()) });
@@ -835,7 +840,7 @@ fn a_child_is_polled_when_it_was_woken_only() {
         scope(async |scope| {
             let (going, waker, polls) = (&going, &waker, &polls);
             for index in 0..10_000 {
-                let _ = scope.spawn(poll_fn(move |cx: &mut Context<'_>| {
+                scope.spawn(poll_fn(move |cx: &mut Context<'_>| {
                     polls.fetch_add(1, Ordering::Relaxed);
                     if index == 5000 {
                         *waker.borrow_mut() = Some(cx.waker().clone());

@@ -131,7 +131,7 @@ fn what_shielded_work_has_in_the_kernel_is_not_taken_back() {
                     "nested" => drop(timeout(MS, shield(timeout(MS, work))).await),
                     _ => {
                         let failed = try_scope(async |scope| {
-                            let _ = scope.spawn(async move {
+                            scope.spawn(async move {
                                 work.await;
                                 Ok(())
                             });
