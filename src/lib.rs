@@ -32,12 +32,18 @@
 //!
 //! # What to look at first
 //!
-//! - [`run`], [`spawn`], [`Runtime`]: start here. [`task`]: names, cancelling, yielding.
+//! - [`run`], [`spawn`], [`Runtime`], `#[wakering::main]`: start here. [`task`]: names, cancelling, yielding.
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
+//! - [`sync`]: locks, permits, flags, channels.
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
+//! - [`join!`], [`try_join!`], [`select!`]: several futures at once. [`stream`]: values that come one
+//!   after the other.
+//! - [`process`]: child processes, their pipes and their end.
+//! - [`signal`]: Ctrl-C, the request to end, and all others.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
+//! - [`debug`]: what tasks wait for, and what is odd about them; [`Runtime::metrics`]: numbers.
 //! - `http` (feature `http`): hyper's server on these streams.
 //!
 //! # Cancellation
@@ -52,8 +58,17 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("wakering runs on Linux only");
 
+/// What the attributes make of a function calls these.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod entry;
+
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use wakering_runtime::signal;
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, run, spawn, task, time,
+    Backend, Builder, Handle, Metrics, Runtime, ShutdownReport, blocking, debug, io, join, run,
+    select, spawn, stream, sync, task, task_local, time, try_join,
 };
 
 #[cfg(feature = "fs")]
@@ -66,6 +81,35 @@ pub use wakering_http as http;
 #[cfg_attr(docsrs, doc(cfg(feature = "net")))]
 pub use wakering_net as net;
 pub use wakering_ring_driver as driver;
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub use wakering_runtime::process;
+
+/// ```
+/// #[wakering::main]
+/// async fn main() -> std::io::Result<()> {
+///     let task = wakering::spawn(async { 42 });
+///     assert_eq!(task.await?, 42);
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use wakering_macros::main;
+/// ```
+/// use std::time::Duration;
+/// use wakering::task::JoinError;
+///
+/// #[wakering::test]
+/// async fn a_task_gives_its_output() -> Result<(), JoinError> {
+///     let task = wakering::spawn(async { 42 });
+///     assert_eq!(task.await?, 42);
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use wakering_macros::test;
 
 /// The examples of the documents run as tests.
 #[cfg(doctest)]

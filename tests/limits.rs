@@ -46,7 +46,7 @@ fn works_on(expected: &str, builder: Builder) {
     let runtime = builder.build().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(backend(&runtime), expected);
     runtime.block_on(hello()).expect("hello");
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
 }
 
 /// A user whom nobody else is, so that no other process's rings count against the same limit.

@@ -9,7 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::sync::Arc;
+
+use wakering_runtime::blocking::is_cancelled;
 
 use crate::failure::between;
 use crate::off_loop::off_loop;
@@ -47,13 +48,10 @@ const PIECE: u64 = 8 * 1024 * 1024;
 pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
     let (from, to) = (from.as_ref(), to.as_ref());
     let (source, target) = (from.to_owned(), to.to_owned());
-    // Dropped with this future, which is all that it tells.
-    let interest = Arc::new(());
-    let interested = Arc::downgrade(&interest);
     let copied = off_loop(move || {
         let (mut source, mut target) = open(&source, &target)?;
         let mut total = 0;
-        while interested.strong_count() > 0 {
+        while !is_cancelled() {
             let n = io::copy(&mut (&mut source).take(PIECE), &mut target)?;
             total += n;
             if n < PIECE {
@@ -63,7 +61,6 @@ pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u6
         Ok(total)
     })
     .await;
-    drop(interest);
     copied.map_err(between("copy", from, to))
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAd
         sealed::Target::Addresses(addresses) => (String::new(), Ok(addresses)),
         sealed::Target::Name(name) => {
             let asked = name.clone();
-            (name, blocking::unblock(move || look_up(&asked)).await)
+            (name, blocking::unblock(move || look_up(&asked)).abandon_on_cancel().await)
         }
     };
     match found {

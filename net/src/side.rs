@@ -136,12 +136,15 @@ impl Sink for WriteSide {
 }
 
 impl AsyncWrite for WriteSide {
-    async fn write<B: IoBuf>(&mut self, buf: B) -> BufResult<usize, B> {
-        op::send(&self.fd, buf).await
+    fn write<B: IoBuf>(&mut self, buf: B) -> impl Future<Output = BufResult<usize, B>> {
+        op::send(&self.fd, buf)
     }
 
-    async fn write_vectored<B: IoBuf>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
-        op::send_vectored(&self.fd, bufs).await
+    fn write_vectored<B: IoBuf>(
+        &mut self,
+        bufs: Vec<B>,
+    ) -> impl Future<Output = BufResult<usize, Vec<B>>> {
+        op::send_vectored(&self.fd, bufs)
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -170,18 +173,18 @@ macro_rules! delegate_stream {
         }
 
         impl$(<$generic>)? wakering_runtime::io::AsyncRead for $stream {
-            async fn read<B: wakering_runtime::io::IoBufMut>(
+            fn read<B: wakering_runtime::io::IoBufMut>(
                 &mut self,
                 buf: B,
-            ) -> wakering_runtime::io::BufResult<usize, B> {
-                self.$side.read(buf).await
+            ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, B>> {
+                self.$side.read(buf)
             }
 
-            async fn read_vectored<B: wakering_runtime::io::IoBufMut>(
+            fn read_vectored<B: wakering_runtime::io::IoBufMut>(
                 &mut self,
                 bufs: Vec<B>,
-            ) -> wakering_runtime::io::BufResult<usize, Vec<B>> {
-                self.$side.read_vectored(bufs).await
+            ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, Vec<B>>> {
+                self.$side.read_vectored(bufs)
             }
         }
     };
@@ -214,26 +217,26 @@ macro_rules! delegate_stream {
         }
 
         impl$(<$generic>)? wakering_runtime::io::AsyncWrite for $stream {
-            async fn write<B: wakering_runtime::io::IoBuf>(
+            fn write<B: wakering_runtime::io::IoBuf>(
                 &mut self,
                 buf: B,
-            ) -> wakering_runtime::io::BufResult<usize, B> {
-                self.$side.write(buf).await
+            ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, B>> {
+                self.$side.write(buf)
             }
 
-            async fn write_vectored<B: wakering_runtime::io::IoBuf>(
+            fn write_vectored<B: wakering_runtime::io::IoBuf>(
                 &mut self,
                 bufs: Vec<B>,
-            ) -> wakering_runtime::io::BufResult<usize, Vec<B>> {
-                self.$side.write_vectored(bufs).await
+            ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, Vec<B>>> {
+                self.$side.write_vectored(bufs)
             }
 
-            async fn flush(&mut self) -> std::io::Result<()> {
-                self.$side.flush().await
+            fn flush(&mut self) -> impl Future<Output = std::io::Result<()>> {
+                self.$side.flush()
             }
 
-            async fn shutdown(&mut self) -> std::io::Result<()> {
-                self.$side.shutdown().await
+            fn shutdown(&mut self) -> impl Future<Output = std::io::Result<()>> {
+                self.$side.shutdown()
             }
         }
     };

@@ -32,11 +32,14 @@ pub(crate) enum Class {
     None,
 }
 
+impl Class {
+    pub(crate) const READABLE: Class = Class::Readiness(libc::POLLIN as u32);
+    pub(crate) const WRITABLE: Class = Class::Readiness(libc::POLLOUT as u32);
+}
+
 impl Request {
     /// What has to be waited for, and where, before this may be called.
     pub(crate) fn class(&self) -> Class {
-        const READABLE: Class = Class::Readiness(libc::POLLIN as u32);
-        const WRITABLE: Class = Class::Readiness(libc::POLLOUT as u32);
         match *self {
             Request::Read { offset: None, .. }
             | Request::ReadVectored { offset: None, .. }
@@ -45,16 +48,16 @@ impl Request {
             | Request::Recv { .. }
             | Request::RecvPooled { .. }
             | Request::RecvMulti { .. }
-            | Request::RecvMsg { .. } => READABLE,
+            | Request::RecvMsg { .. } => Class::READABLE,
             // A Unix socket has room for us all the time, and does not say when its peer has.
             Request::SendMsg { message, .. } if names_unix(message) => Class::Untold,
             Request::Write { offset: None, .. }
             | Request::WriteVectored { offset: None, .. }
             | Request::Send { .. }
-            | Request::SendMsg { .. } => WRITABLE,
+            | Request::SendMsg { .. } => Class::WRITABLE,
             // Nor when it has room to queue us.
             Request::Connect { address, .. } if is_unix(address) => Class::Untold,
-            Request::Connect { .. } => WRITABLE,
+            Request::Connect { .. } => Class::WRITABLE,
             Request::Poll { events, .. } => Class::Readiness(events),
             Request::Read { .. }
             | Request::Write { .. }
@@ -139,7 +142,17 @@ pub(crate) enum Mode {
 /// Makes the system call of a request of class [`Readiness`](Class::Readiness) or
 /// [`Untold`](Class::Untold) without ever waiting: `-EAGAIN` asks to call again later. Other
 /// requests are called as they are.
+#[inline(always)]
 pub(crate) fn call_without_blocking(request: &Request, mode: Mode) -> i32 {
+    match *request {
+        Request::Recv { .. } | Request::Send { .. } => call_with(request, libc::MSG_DONTWAIT),
+        _ => call_carefully(request, mode),
+    }
+}
+
+/// The same for those that take no flag against waiting.
+#[inline(never)]
+fn call_carefully(request: &Request, mode: Mode) -> i32 {
     match *request {
         Request::Poll { fd, events } => match poll(fd.0, events, 0) {
             0 => -libc::EAGAIN,
@@ -256,6 +269,16 @@ pub(crate) fn is_regular_file(fd: RawFd) -> bool {
     result == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
 }
 
+/// Whether the descriptor is that of a TCP socket.
+#[cold]
+pub(crate) fn is_tcp(fd: Number) -> bool {
+    let (mut protocol, mut len) = (0i32, size_of::<i32>() as u32);
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_PROTOCOL);
+    let (value, len) = ((&raw mut protocol).cast(), &raw mut len);
+    let ask = Request::GetSockOpt { fd, level, name, value, len };
+    call(&ask) == 0 && protocol == libc::IPPROTO_TCP
+}
+
 /// `None` if the descriptor is ready, `-EAGAIN` or what else the answer is if it is not.
 fn ready(fd: RawFd, event: i16) -> Option<i32> {
     match poll(fd, event as u32, 0) {
@@ -307,12 +330,32 @@ fn switch_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<bool> {
     Ok(wanted != flags)
 }
 
-/// All calls that need no special care, with `more` flags for those that take `MSG_*`.
+/// All calls that need no special care, with `more` flags for those that take `MSG_*`. What streams
+/// do all the time is called from where it is asked for.
+#[inline(always)]
 fn call_with(request: &Request, more: i32) -> i32 {
+    match *request {
+        Request::Recv { fd, buf, len, flags } => {
+            let flags = flags | more;
+            // SAFETY: as in `call_once`.
+            retry(|| unsafe { libc::recv(fd.0, buf.cast(), len as usize, flags) })
+        }
+        Request::Send { fd, buf, len, flags } => {
+            let flags = flags | more | libc::MSG_NOSIGNAL;
+            // SAFETY: as in `call_once`.
+            retry(|| unsafe { libc::send(fd.0, buf.cast(), len as usize, flags) })
+        }
+        _ => retry(|| call_once(request, more)),
+    }
+}
+
+/// One of the other calls, which a signal may interrupt.
+#[inline(never)]
+fn call_once(request: &Request, more: i32) -> isize {
     // SAFETY: here and in the calls below. Every pointer in a request is valid, with the length that
     // stands beside it, for as long as the call takes: it points into an operation in flight (see
     // `Operation`), or into memory that whoever calls with a request of their own keeps alive.
-    retry(|| unsafe {
+    unsafe {
         match *request {
             Request::Nop => 0,
             Request::Read { fd, buf, len, offset: None } => {
@@ -391,14 +434,7 @@ fn call_with(request: &Request, more: i32) -> i32 {
                 let (address, len) = (ptr::null_mut(), ptr::null_mut());
                 libc::accept4(fd.0, address, len, libc::SOCK_CLOEXEC) as isize
             }
-            Request::Recv { fd, buf, len, flags } => {
-                libc::recv(fd.0, buf.cast(), len as usize, flags | more)
-            }
             Request::RecvMsg { fd, message, flags } => libc::recvmsg(fd.0, message, flags | more),
-            Request::Send { fd, buf, len, flags } => {
-                let flags = flags | more | libc::MSG_NOSIGNAL;
-                libc::send(fd.0, buf.cast(), len as usize, flags)
-            }
             Request::SendMsg { fd, message, flags } => {
                 libc::sendmsg(fd.0, message, flags | more | libc::MSG_NOSIGNAL)
             }
@@ -421,16 +457,17 @@ fn call_with(request: &Request, more: i32) -> i32 {
             Request::Timeout { .. } | Request::Cancel { .. } | Request::MsgRing { .. } => {
                 fail(libc::EOPNOTSUPP)
             }
-            Request::Close { .. } | Request::Poll { .. } => {
-                unreachable!("`call` makes it itself: {request:?}")
-            }
+            Request::Close { .. }
+            | Request::Poll { .. }
+            | Request::Recv { .. }
+            | Request::Send { .. } => unreachable!("it is called elsewhere: {request:?}"),
         }
-    })
+    }
 }
 
 /// Waits up to `timeout` ms (-1: for ever) for any of `events`; the events that are there, 0 when
 /// the time is over.
-fn poll(fd: RawFd, events: u32, timeout: i32) -> i32 {
+pub(crate) fn poll(fd: RawFd, events: u32, timeout: i32) -> i32 {
     let mut entry = libc::pollfd { fd, events: events as i16, revents: 0 };
     // SAFETY: one entry, which lives throughout the call.
     let result = retry(|| unsafe { libc::poll(&raw mut entry, 1, timeout) } as isize);

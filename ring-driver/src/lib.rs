@@ -77,10 +77,14 @@ pub mod option;
 pub mod pool;
 /// std's synchronisation, or loom's.
 mod primitive;
+/// Children: a descriptor for each, and what std cannot tell them.
+pub mod process;
 /// What other threads may do: leave a message and wake the loop.
 mod remote;
 /// 4. The question in a form that every backend understands.
 mod request;
+/// Signals of the system, as completions of those who listen.
+pub mod signal;
 /// Helpers for tests here and in the crates above.
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -93,10 +97,10 @@ pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
 };
 pub use capabilities::{Capabilities, Mask, MaskError};
-pub use config::{Backend, Config};
+pub use config::{Backend, Config, is_debugging};
 pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
-pub use driver::{Debt, Drained, Driver, Entered, Wait};
+pub use driver::{Debt, Drained, Driver, Entered, Flight, Wait};
 pub use error::{Failure, RuntimeError, SetupCause, SetupError};
 pub use fd::{Fd, Leftovers, Sharing};
 pub use op::Op;

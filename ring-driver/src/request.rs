@@ -257,6 +257,7 @@ pub enum Request {
 
 impl Request {
     /// The descriptor that it is about; [`Number::NONE`] where it names none, or two.
+    #[inline]
     pub(crate) fn fd(&self) -> Number {
         match *self {
             Request::Read { fd, .. }

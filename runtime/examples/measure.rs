@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::hint;
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,7 +13,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use wakering_runtime::task::yield_now;
+use wakering_ring_driver::{Driver, Fd, Sharing, op};
+use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Runtime, SetupError, spawn};
 
@@ -28,6 +30,7 @@ fn main() -> Result<(), SetupError> {
     };
 
     const MANY: u32 = 100_000;
+    const OPERATIONS: u32 = 10_000_000 / 11;
     per_op("spawn and join, 1000 tasks at a time", MANY, &mut || {
         timed(&runtime, async {
             for _ in 0..MANY / 1000 {
@@ -35,6 +38,42 @@ fn main() -> Result<(), SetupError> {
                 for task in tasks {
                     task.await.unwrap();
                 }
+            }
+        })
+    });
+    per_op("spawn and join, 10000 tasks at a time", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                let tasks: Vec<_> = (0..10_000).map(|_| spawn(async {})).collect();
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            }
+        })
+    });
+    per_op("the same tasks in a group", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                task::group(async |group| {
+                    for _ in 0..10_000 {
+                        drop(group.spawn(async { Ok::<_, ()>(()) }));
+                    }
+                    Ok(())
+                })
+                .await
+                .unwrap();
+            }
+        })
+    });
+    per_op("the same futures in a scope", MANY, &mut || {
+        timed(&runtime, async {
+            for _ in 0..MANY / 10_000 {
+                task::scope(async |scope| {
+                    for _ in 0..10_000 {
+                        drop(scope.spawn(async {}));
+                    }
+                })
+                .await;
             }
         })
     });
@@ -61,6 +100,7 @@ fn main() -> Result<(), SetupError> {
             }
         })
     });
+    per_op("nop, 64 at a time", OPERATIONS, &mut || timed(&runtime, nops(OPERATIONS)));
     per_op("a timeout that does not expire", MANY, &mut || {
         timed(&runtime, async {
             for _ in 0..MANY {
@@ -72,6 +112,9 @@ fn main() -> Result<(), SetupError> {
         let name = format!("start and drop a sleep among {running}");
         per_op(&name, MANY, &mut || runtime.block_on(start_and_drop(running, MANY)));
     }
+    per_op("cancel and drain a receive, 1000 tasks at once", 1000, &mut || {
+        runtime.block_on(cancel_receives(1000))
+    });
     per_op("a wake from another thread and back", 10_000, &mut || ping_pong(&runtime, 10_000));
 
     let mut late: Vec<_> = (0..300)
@@ -87,6 +130,23 @@ fn main() -> Result<(), SetupError> {
     let (median, p90) = (late[late.len() / 2], late[late.len() * 9 / 10]);
     println!("{:<44} {median:>8.1?}, p90 {p90:.1?}", "lateness of a lone sleep of 1 ms");
     Ok(())
+}
+
+/// Operations that cost nothing themselves, so that what is counted and charged beside them shows.
+async fn nops(count: u32) {
+    const BATCH: u32 = 64;
+    let task = spawn(async move {
+        let mut batch = Vec::with_capacity(BATCH as usize);
+        for _ in 0..count / BATCH {
+            batch.extend((0..BATCH).map(|_| op::nop()));
+            poll_fn(|cx| {
+                batch.retain_mut(|nop| Pin::new(nop).poll(cx).is_pending());
+                if batch.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    });
+    task.await.unwrap();
 }
 
 fn timed(runtime: &Runtime, work: impl Future<Output = ()>) -> Duration {
@@ -112,6 +172,29 @@ async fn start_and_drop(running: u32, count: u32) -> Duration {
         Poll::Ready(begun.elapsed())
     })
     .await
+}
+
+/// Ends `count` tasks, each of which waits for bytes.
+async fn cancel_receives(count: usize) -> Duration {
+    let driver = Driver::current().unwrap();
+    let mut peers = Vec::new();
+    let tasks: Vec<_> = (0..count)
+        .map(|_| {
+            let (near, far) = UnixStream::pair().unwrap();
+            peers.push(far);
+            let fd = Fd::adopt(&driver, near.into(), Sharing::Private).unwrap();
+            spawn(async move { op::recv(&fd, vec![0; 64]).await.map(|_| ()) })
+        })
+        .collect();
+    sleep(Duration::from_millis(5)).await;
+    let begun = Instant::now();
+    for task in &tasks {
+        assert!(task.cancel());
+    }
+    for task in tasks {
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+    begun.elapsed()
 }
 
 /// A task and a thread wake each other in turn; the thread spins, the loop sleeps.

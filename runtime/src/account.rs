@@ -5,6 +5,7 @@
 //! keep their account in the executor instead.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -56,9 +57,19 @@ impl Account {
         body()
     }
 
+    /// Like [`charge`](Account::charge), and what would be submitted is held back.
+    pub(crate) fn hold<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.driver.hold(|| self.charge(body))
+    }
+
     /// By when the body has to be over, for those who ask.
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
         self.nodes.set_deadline(self.id, deadline);
+    }
+
+    /// Waits until [`poll_drained`](Account::poll_drained) is ready.
+    pub(crate) async fn drain(&self, orphans: Orphans) {
+        poll_fn(|cx| self.poll_drained(orphans, cx)).await;
     }
 
     /// Ready when no operation of this account is in flight whose future is gone, as far as

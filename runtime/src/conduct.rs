@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use wakering_ring_driver::Orphans;
+use pin_project_lite::pin_project;
 
 use crate::account::Account;
 
@@ -43,56 +43,78 @@ impl Payer for Same {
     }
 }
 
-/// Polls `body` until it is ready, or `stop` is. That is asked after each poll, so that a value
-/// which is there wins.
-pub(crate) async fn until<F: Future>(
-    payer: &impl Payer,
-    body: Pin<&mut Option<F>>,
-    stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Ended<F::Output> {
-    conduct(payer, body, || false, stop).await
-}
-
-/// Polls `body` until it is ready, or cancelled: then it is not polled again, except that it has
-/// its first turn.
-pub(crate) async fn unless<F: Future>(
-    payer: &impl Payer,
-    body: Pin<&mut Option<F>>,
-    is_cancelled: impl Fn() -> bool,
-) -> Ended<F::Output> {
-    let stop = |_: &mut Context<'_>| if is_cancelled() { Poll::Ready(()) } else { Poll::Pending };
-    conduct(payer, body, &is_cancelled, stop).await
-}
-
-async fn conduct<F: Future>(
-    payer: &impl Payer,
-    mut body: Pin<&mut Option<F>>,
-    stop_before: impl Fn() -> bool,
-    mut stop_after: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Ended<F::Output> {
-    let mut begun = false;
-    let ended = poll_fn(|cx| {
-        let Some(body) = body.as_mut().as_pin_mut() else {
-            unreachable!("the body is dropped after it has ended only")
-        };
-        if std::mem::replace(&mut begun, true) && stop_before() {
-            return Poll::Ready(Ended::Stopped);
-        }
-        match payer.charge(|| catch_unwind(AssertUnwindSafe(|| body.poll(cx)))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Ended::Returned(output)),
-            Ok(Poll::Pending) => stop_after(cx).map(|()| Ended::Stopped),
-            Err(panic) => Poll::Ready(Ended::Panicked(panic)),
-        }
-    })
-    .await;
-    match payer.charge(|| catch_unwind(AssertUnwindSafe(|| body.set(None)))) {
-        Ok(()) => ended,
-        Err(_) if matches!(ended, Ended::Panicked(_)) => ended,
-        Err(panic) => Ended::Panicked(panic),
+pin_project! {
+    /// A body that somebody may end. It lies in here once: futures that hold it are no larger than
+    /// it is, however deep they are nested.
+    pub(crate) struct Conduct<F> {
+        #[pin]
+        body: Option<F>,
+        begun: bool,
     }
 }
 
-/// Waits until what was left behind under `account` has ended, as far as `orphans` counts it.
-pub(crate) async fn drain(account: &Account, orphans: Orphans) {
-    poll_fn(|cx| account.poll_drained(orphans, cx)).await;
+impl<F: Future> Conduct<F> {
+    pub(crate) fn new(body: F) -> Conduct<F> {
+        Conduct { body: Some(body), begun: false }
+    }
+
+    /// Polls the body, unless it is to stop, and drops it in the poll that tells how it ended.
+    ///
+    /// `stop_before` is asked before each turn of the body but the first; `stop_after` after each,
+    /// so that a value which is there wins.
+    pub(crate) fn poll(
+        self: Pin<&mut Self>,
+        payer: &impl Payer,
+        cx: &mut Context<'_>,
+        stop_before: impl FnOnce() -> bool,
+        stop_after: impl FnOnce(&mut Context<'_>) -> Poll<()>,
+    ) -> Poll<Ended<F::Output>> {
+        let mut this = self.project();
+        let stopped = std::mem::replace(this.begun, true) && stop_before();
+        payer.charge(|| {
+            let step = || {
+                let body = this.body.as_mut().as_pin_mut();
+                let polled = match body.expect("a body is polled until it has ended only") {
+                    _ if stopped => Poll::Ready(Ended::Stopped),
+                    body => match body.poll(cx) {
+                        Poll::Ready(output) => Poll::Ready(Ended::Returned(output)),
+                        Poll::Pending => stop_after(cx).map(|()| Ended::Stopped),
+                    },
+                };
+                if polled.is_ready() {
+                    this.body.set(None);
+                }
+                polled
+            };
+            catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+                // What has panicked in its poll is dropped too; once is enough to tell.
+                let _ = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
+                Poll::Ready(Ended::Panicked(panic))
+            })
+        })
+    }
+
+    /// Like [`poll`](Conduct::poll), for a body that is not polled again once it is cancelled,
+    /// except that it has its first turn.
+    pub(crate) fn poll_unless(
+        self: Pin<&mut Self>,
+        payer: &impl Payer,
+        cx: &mut Context<'_>,
+        is_cancelled: impl Fn() -> bool,
+    ) -> Poll<Ended<F::Output>> {
+        self.poll(payer, cx, &is_cancelled, |_| match is_cancelled() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+    }
+}
+
+/// Polls `body` until it is ready, or `stop` is. It is pinned by whoever calls: an async function
+/// that is given a future keeps it twice.
+pub(crate) async fn until<F: Future>(
+    payer: &impl Payer,
+    mut body: Pin<&mut Conduct<F>>,
+    mut stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Ended<F::Output> {
+    poll_fn(|cx| body.as_mut().poll(payer, cx, || false, &mut stop)).await
 }

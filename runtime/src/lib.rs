@@ -34,9 +34,12 @@
 //! is **Strict**, that is the same as never having called it, or **Weak**, and then what is lost.
 
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Who pays for what a future has in the kernel.
 mod account;
+/// What goes on elsewhere on somebody's account.
+mod bill;
 /// Code that blocks, kept off the loop's thread.
 pub mod blocking;
 /// Its settings.
@@ -46,6 +49,8 @@ mod conduct;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;
+/// What debug mode tells, and the picture of all that runs.
+pub mod debug;
 /// 1. A completion arrives: the loop turns the driver, which wakes whoever waits.
 mod event_loop;
 /// 3. The task joins the run queue, and its turn comes.
@@ -60,14 +65,30 @@ pub mod io;
 mod metrics;
 /// The tree of what runs.
 mod node;
+/// Tests of what threads share.
+#[cfg(test)]
+mod model;
+/// `join!`, `try_join!`, `select!`.
+#[doc(hidden)]
+pub mod macros;
 /// std's shared state, or loom's.
 mod primitive;
+/// Child processes.
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub mod process;
 /// What its end came to.
 mod report;
 /// Puts the parts together, and takes them apart cleanly.
 mod runtime;
+/// Signals of the system.
+pub mod signal;
 /// A table for what few rows of another one have.
 mod sparse;
+/// What tasks share and wait for.
+pub mod sync;
+/// Values that come one after the other.
+pub mod stream;
 /// 4. The task is polled, and one day over.
 pub mod task;
 /// Helpers for tests here and in the crates above.

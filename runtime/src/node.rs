@@ -56,6 +56,11 @@ impl Nodes {
         }
     }
 
+    /// The deadline that `account` itself has set.
+    pub(crate) fn own_deadline(&self, account: AccountId) -> Option<Instant> {
+        self.deadlines.borrow().get(account.index()).copied()
+    }
+
     /// Whether `account` is shielded from those above it.
     pub(crate) fn is_shielded(&self, driver: &Driver, mut account: AccountId) -> bool {
         while account != AccountId::ROOT {

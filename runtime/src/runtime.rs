@@ -1,19 +1,20 @@
 //! A runtime as its owner sees it: made, used for as many futures as one likes, and ended cleanly.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::{Driver, Orphans, SetupError};
+use wakering_ring_driver::{Driver, Orphans, SetupError, Wait};
 
 use crate::account::Account;
 use crate::builder::Builder;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
+use crate::debug::{self, OnReport, Report, TaskTree, Watch};
 use crate::event_loop;
 use crate::executor::Executor;
 use crate::handle::Handle;
@@ -21,6 +22,7 @@ use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
 use crate::node::Kind;
 use crate::report::ShutdownReport;
+use crate::signal::{Cancelled, Signals, poll_cancelled};
 use crate::task::{JoinHandle, TaskInfo, yield_now};
 use crate::time::{Instant, sleep};
 
@@ -53,14 +55,40 @@ use crate::time::{Instant, sleep};
 /// whatever runs there goes on.
 #[track_caller]
 pub fn run<F: Future>(future: F) -> F::Output {
-    context::assert_may_block("run");
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => refuse(&error),
-    };
-    let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
-    drop(runtime);
-    output.unwrap_or_else(|panic| resume_unwind(panic))
+    match Builder::new().run(future) {
+        Ok(output) => output,
+        Err(_) => unreachable!("no signal cancels it"),
+    }
+}
+
+impl Builder {
+    /// Runs `future` to its end on this thread as [`run`] does, with these settings, or until one of
+    /// the signals of [`cancel_on`](Builder::cancel_on) comes.
+    ///
+    /// ```
+    /// use wakering_runtime::{Builder, signal};
+    ///
+    /// let output = Builder::new().cancel_on(signal::shutdown()).run(async { 42 });
+    /// assert_eq!(output, Ok(42));
+    /// ```
+    ///
+    /// # Errors
+    /// [`Cancelled`] tells which signal came. By then everything that was running has been cancelled
+    /// and awaited.
+    ///
+    /// # Panics
+    /// As [`run`] does.
+    #[track_caller]
+    pub fn run<F: Future>(self, future: F) -> Result<F::Output, Cancelled> {
+        context::assert_may_block("run");
+        let runtime = match self.build() {
+            Ok(runtime) => runtime,
+            Err(error) => refuse(&error),
+        };
+        let output = catch_unwind(AssertUnwindSafe(|| runtime.try_block_on(future)));
+        drop(runtime);
+        output.unwrap_or_else(|panic| resume_unwind(panic))
+    }
 }
 
 /// Tells it in one line: whoever reads that can mend the machine or the setting, and has no use for
@@ -75,8 +103,8 @@ fn refuse(error: &SetupError) -> ! {
 ///
 /// It is made on the thread where it is used and stays there. Tasks run while
 /// [`block_on`](Runtime::block_on) does; those that are left over wait for the next `block_on`.
-/// Dropping the runtime ends it as [`shutdown`](Runtime::shutdown) does, and reports on standard
-/// error what would not end.
+/// Dropping the runtime ends it as [`close`](Runtime::close) does, and
+/// [reports](Builder::on_report) what would not end.
 ///
 /// ```
 /// use wakering_runtime::{Runtime, task::yield_now};
@@ -93,7 +121,12 @@ fn refuse(error: &SetupError) -> ! {
 /// ```
 pub struct Runtime {
     executor: Rc<Executor>,
+    /// What cancels the future that it blocks on, until that has happened.
+    cancel_on: RefCell<Option<Signals>>,
     is_shut_down: bool,
+    /// Ends when the runtime has ended.
+    #[cfg(feature = "testing")]
+    clock: Option<wakering_ring_driver::testing::StoppedClock>,
 }
 
 /// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
@@ -118,9 +151,34 @@ impl Runtime {
         Builder::new().build()
     }
 
-    pub(crate) fn assemble(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Runtime {
-        let executor = Rc::new(Executor::new(driver, grace, on_unhandled));
-        Runtime { executor, is_shut_down: false }
+    pub(crate) fn assemble(
+        driver: Driver,
+        grace: Duration,
+        on_unhandled: OnUnhandled,
+        on_report: OnReport,
+        watch: Option<Watch>,
+    ) -> Runtime {
+        Runtime {
+            executor: Rc::new(Executor::new(driver, grace, on_unhandled, on_report, watch)),
+            cancel_on: RefCell::default(),
+            is_shut_down: false,
+            #[cfg(feature = "testing")]
+            clock: None,
+        }
+    }
+
+    pub(crate) fn cancelled_on(self, signals: Option<Signals>) -> Runtime {
+        self.cancel_on.replace(signals);
+        self
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_clock(
+        mut self,
+        clock: Option<wakering_ring_driver::testing::StoppedClock>,
+    ) -> Runtime {
+        self.clock = clock;
+        self
     }
 
     /// Runs `future` to its end on this thread, and tasks beside it.
@@ -140,15 +198,58 @@ impl Runtime {
     ///
     /// # Panics
     /// If `future` does. And on a thread that is running tasks, at once; whatever runs there goes
-    /// on.
+    /// on. And if a signal of [`Builder::cancel_on`](crate::Builder::cancel_on) comes: then it
+    /// unwinds with [`Cancelled`], without the panic hook. [`try_block_on`](Runtime::try_block_on)
+    /// returns it instead.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         context::assert_may_block("Runtime::block_on");
-        let output = {
-            let _context = context::enter(&self.executor);
-            event_loop::run(&self.executor, accompany(&self.executor, future))
+        self.drive(future).unwrap_or_else(|cancelled| resume_unwind(Box::new(cancelled)))
+    }
+
+    /// Runs `future` to its end as [`block_on`](Runtime::block_on) does, or until one of the signals
+    /// of [`Builder::cancel_on`](crate::Builder::cancel_on) comes.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use wakering_runtime::{Builder, signal};
+    /// # use wakering_ring_driver::testing::send;
+    ///
+    /// let runtime = Builder::new().cancel_on(signal::shutdown()).build()?;
+    /// assert_eq!(runtime.try_block_on(async { 42 }), Ok(42));
+    /// # send(signal::SignalKind::interrupt(), std::process::id());
+    /// let cancelled = runtime.try_block_on(pending::<()>()).unwrap_err();
+    /// assert_eq!(cancelled.signal(), signal::SignalKind::interrupt());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Cancelled`] tells which signal came. By then `future` has been dropped, and the kernel is
+    /// done with what it left behind. An output that is ready has won.
+    ///
+    /// # Panics
+    /// If `future` does. And on a thread that is running tasks, at once.
+    #[track_caller]
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Cancelled> {
+        context::assert_may_block("Runtime::try_block_on");
+        self.drive(future)
+    }
+
+    fn drive<F: Future>(&self, future: F) -> Result<F::Output, Cancelled> {
+        let mut cancelled = None;
+        let stop = |cx: &mut Context<'_>| {
+            poll_cancelled(&self.cancel_on, cx).map(|by| cancelled = Some(by))
         };
-        output.unwrap_or_else(|panic| resume_unwind(panic))
+        let ended = {
+            let _context = context::enter(&self.executor);
+            event_loop::run(&self.executor, accompany(&self.executor, future, stop))
+        };
+        match (ended, cancelled) {
+            (Ended::Returned(output), _) => Ok(output),
+            (Ended::Panicked(panic), _) => resume_unwind(panic),
+            (Ended::Stopped, Some(cancelled)) => Err(cancelled),
+            (Ended::Stopped, None) => unreachable!("a signal stops it, and nothing else"),
+        }
     }
 
     /// Makes `future` a task, to be run by the next [`block_on`](Runtime::block_on).
@@ -198,6 +299,38 @@ impl Runtime {
         Metrics::of(&self.executor)
     }
 
+    /// The tasks that are not over.
+    ///
+    /// ```
+    /// use wakering_runtime::{Runtime, task::yield_now};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(yield_now());
+    /// let tasks = runtime.tasks();
+    /// assert_eq!((tasks.len(), tasks[0].id()), (1, task.id()));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.executor.infos()
+    }
+
+    /// All that runs, with what it waits for: [`Handle::dump`], for between two `block_on`.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use wakering_runtime::{Runtime, task::yield_now};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// runtime.spawn(pending::<()>());
+    /// assert!(runtime.dump().to_string().ends_with(": its turn"));
+    /// runtime.block_on(yield_now());
+    /// assert!(runtime.dump().to_string().ends_with(": a wake"));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn dump(&self) -> TaskTree {
+        debug::tree(&self.executor)
+    }
+
     /// Ends the runtime: cancels all tasks, awaits them, drains what the kernel still has, and
     /// tells what came of it.
     ///
@@ -210,17 +343,20 @@ impl Runtime {
     ///
     /// let runtime = Runtime::new()?;
     /// let task = runtime.spawn(pending::<()>());
-    /// let report = runtime.shutdown();
+    /// let report = runtime.close();
     /// assert!(report.is_clean());
     /// assert!(task.is_finished());
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
-    pub fn shutdown(mut self) -> ShutdownReport {
+    pub fn close(mut self) -> ShutdownReport {
         self.end()
     }
 
     fn end(&mut self) -> ShutdownReport {
         self.is_shut_down = true;
+        // From here on signals do what they did before: who wants to end a runtime that is ending
+        // means the process.
+        self.cancel_on.take();
         let executor = &self.executor;
         // Not refused on a thread that runs tasks of another runtime: those wait, but nothing is
         // leaked.
@@ -228,9 +364,16 @@ impl Runtime {
         let begun = Instant::now();
         executor.cancel_all();
         event_loop::run(executor, at_most(executor.grace(), |cx| executor.poll_empty(cx)));
+        // The last tasks may have callbacks.
+        if executor.driver().needs_turn() {
+            executor.driver().turn(Wait::Now);
+        }
         let abandoned = executor.abandon_all();
         let left = executor.grace().saturating_sub(begun.elapsed());
         let drained = executor.driver().shutdown(left.clamp(LAST_WAIT, FOR_EVER));
+        if executor.watch().is_some() {
+            debug::report_still_open(executor);
+        }
         ShutdownReport { abandoned, leaked_operations: drained.leaked }
     }
 }
@@ -240,7 +383,7 @@ impl Drop for Runtime {
         if !self.is_shut_down {
             let report = self.end();
             if !report.is_clean() {
-                eprintln!("wakering: {report}");
+                debug::tell(self.executor.on_report(), &Report::Unclean(report));
             }
         }
     }
@@ -252,23 +395,23 @@ impl std::fmt::Debug for Runtime {
     }
 }
 
-/// Polls `future` to its end, drops it, and waits for what it has left behind, as long as the grace
-/// lasts. Its panic is an output like any other.
-async fn accompany<F: Future>(executor: &Executor, future: F) -> thread::Result<F::Output> {
+/// Polls `future` to its end or until `stop` is ready, drops it, and waits for what it has left
+/// behind, as long as the grace lasts.
+async fn accompany<F: Future>(
+    executor: &Executor,
+    future: F,
+    stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Ended<F::Output> {
     let account = Account::open(executor, Kind::Main);
-    let body = pin!(Some(future));
-    let ended = conduct::until(&account, body, |_| Poll::Pending).await;
+    let body = pin!(Conduct::new(future));
+    let ended = conduct::until(&account, body, stop).await;
     if executor.remind_below(account.id()) {
         // Those who were reminded have their turn first.
         yield_now().await;
         executor.recall_below(account.id());
     }
     at_most(executor.grace(), |cx| account.poll_drained(Orphans::All, cx)).await;
-    match ended {
-        Ended::Returned(output) => Ok(output),
-        Ended::Panicked(panic) => Err(panic),
-        Ended::Stopped => unreachable!("nothing stops it"),
-    }
+    ended
 }
 
 /// Waits until something is ready, but not longer than `grace`.

@@ -11,6 +11,12 @@
 
 /// Files and directories.
 mod files;
+/// What runs other futures within itself.
+mod inner;
+/// Child processes and pipes.
+mod processes;
+/// Signals.
+mod signals;
 /// Children, and what limits them.
 mod scopes;
 /// Sockets.
@@ -19,6 +25,8 @@ mod sockets;
 mod streams;
 /// Several futures in one task.
 mod together;
+/// Locks, permits, flags, channels.
+mod sync;
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -78,14 +86,22 @@ fn for_every_k<C: AsyncFn(usize) -> bool>(name: &str, case: C) {
 /// A row of the table, in a process where nobody else opens anything: `make` makes a world and
 /// awaits the future `name` in it.
 fn row<T>(name: &str, make: impl AsyncFn() -> T) {
+    row_in_steps(name, Duration::from_micros(200), make);
+}
+
+/// The same for what takes longer: before each poll but the first, `step` goes by.
+fn row_in_steps<T>(name: &str, step: Duration, make: impl AsyncFn() -> T) {
     let before = RefCell::default();
     for_every_k(name, async |k| {
         if k == 0 {
             // What is made once and kept is made before counting.
             make().await;
+            // What it has left behind may keep descriptors open until it has ended.
+            let in_flight = || Driver::current().unwrap().counters().in_flight;
+            soon(&format!("{name}: what is in flight afterwards"), in_flight, 0).await;
             before.replace(open_descriptors());
         }
-        let output = drop_after(k, make(), || thread::sleep(Duration::from_micros(200))).await;
+        let output = drop_after(k, make(), || thread::sleep(step)).await;
         let completed = output.is_some();
         drop(output);
         let expected = before.borrow().clone();

@@ -91,7 +91,8 @@ fn groups() {
                     ready.set(());
                     checked().await
                 };
-                Ok(group.start(child).await.unwrap().0)
+                let ((), _child) = group.start(child).await.unwrap();
+                Ok(())
             })
             .await
             .unwrap()

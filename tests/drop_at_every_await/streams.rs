@@ -94,6 +94,9 @@ fn tasks_and_timers() {
         });
         row("runtime::YieldNow", async || yield_now().await);
         row("runtime::JoinHandle", async || spawn(sleep(MS)).abort_on_drop().await.unwrap());
-        row("runtime::unblock", async || blocking::unblock(|| std::thread::sleep(MS)).await);
+        row("runtime::Unblock", async || blocking::unblock(|| std::thread::sleep(MS)).await);
+        row("runtime::Pool::unblock", async || {
+            blocking::Pool::new(1).unblock(|| std::thread::sleep(MS)).await
+        });
     });
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use wakering::driver::testing::in_child;
+use wakering::spawn;
 use wakering::task::{
-    FutureSet, When, completed, gather, race, race_staggered, settle, wait, yield_now,
+    CancelToken, FutureSet, When, completed, gather, race, race_staggered, settle, wait, yield_now,
 };
 use wakering::time::sleep;
 
@@ -36,6 +37,19 @@ fn together() {
             let mut set = completed([2, 1, 0].map(member));
             wait(&mut set, When::All, None).await
         });
+        row("runtime::RunUntilCancelled", async || {
+            CancelToken::new().run_until_cancelled(member(2)).await.unwrap()
+        });
+        row("runtime::Cancelled", async || {
+            let token = CancelToken::new();
+            let cancelled = token.cancelled();
+            spawn(async move {
+                sleep(MS).await;
+                token.cancel();
+            });
+            cancelled.await;
+        });
+        row("runtime::AbortOnDrop", async || spawn(sleep(MS)).abort_on_drop().await.unwrap());
         row("runtime::FutureSet::next", async || {
             let mut set: FutureSet<_> = [2].map(member).into_iter().collect();
             set.next().await

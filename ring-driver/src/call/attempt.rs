@@ -6,39 +6,49 @@
 
 #![allow(unsafe_code)]
 
+use std::borrow::Borrow;
+
 use super::{Mode, call_without_blocking};
 use crate::request::Request;
 
-/// How far a request has come.
-pub(crate) struct Attempt {
-    request: Request,
+/// How far a request has come. It is borrowed as long as it need not wait.
+pub(crate) struct Attempt<R = Request> {
+    request: R,
     mode: Mode,
     /// Bytes sent so far.
     done: u32,
 }
 
-impl Attempt {
+impl Attempt<&Request> {
+    /// The same, to go on later.
+    pub(crate) fn keep(&self) -> Attempt {
+        Attempt { request: *self.request, mode: self.mode, done: self.done }
+    }
+}
+
+impl<R: Borrow<Request>> Attempt<R> {
     /// A request about a descriptor in that mode.
-    pub(crate) fn new(request: Request, mode: Mode) -> Attempt {
+    pub(crate) fn new(request: R, mode: Mode) -> Attempt<R> {
         Attempt { request, mode, done: 0 }
     }
 
     /// What is being attempted.
     pub(crate) fn request(&self) -> &Request {
-        &self.request
+        self.request.borrow()
     }
 
     /// Goes on without waiting. `None` asks to go on once the descriptor shows the events of the
     /// request's class.
+    #[inline(always)]
     pub(crate) fn proceed(&mut self) -> Option<i32> {
         loop {
             let result = match self.done {
-                0 => call_without_blocking(&self.request, self.mode),
-                done => send_rest(&self.request, done, self.mode),
+                0 => call_without_blocking(self.request(), self.mode),
+                done => send_rest(self.request(), done, self.mode),
             };
             match result {
                 again if again == -libc::EAGAIN => return None,
-                sent @ 1.. if self.done as usize + (sent as usize) < wanted(&self.request) => {
+                sent @ 1.. if self.done as usize + (sent as usize) < wanted(self.request()) => {
                     self.done += sent as u32;
                 }
                 last => return Some(self.ended_by(last)),
@@ -58,17 +68,25 @@ impl Attempt {
 }
 
 /// How many bytes must have been sent before the request is complete; none if any number will do.
+#[inline]
 fn wanted(request: &Request) -> usize {
     match *request {
         Request::Send { len, flags, .. } if flags & libc::MSG_WAITALL != 0 => len as usize,
         Request::SendMsg { message, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
-            // SAFETY: whoever made the request vouches for the header.
-            segments(unsafe { &*message }).iter().map(|segment| segment.iov_len).sum()
+            length(message)
         }
         _ => 0,
     }
 }
 
+/// The length of all segments of a message.
+#[inline(never)]
+fn length(message: *const libc::msghdr) -> usize {
+    // SAFETY: whoever made the request vouches for the header.
+    segments(unsafe { &*message }).iter().map(|segment| segment.iov_len).sum()
+}
+
+#[cold]
 fn send_rest(request: &Request, done: u32, mode: Mode) -> i32 {
     match *request {
         Request::Send { fd, buf, len, flags } => {

@@ -50,7 +50,8 @@ impl<'a> Caller<'a> {
         }
     }
 
-    fn own(&mut self) -> Option<Waker> {
+    /// It, if the core need not ask for it again.
+    pub(super) fn own(&mut self) -> Option<Waker> {
         self.wanted |= self.clone.is_none();
         self.clone.take()
     }

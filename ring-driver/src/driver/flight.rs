@@ -34,6 +34,7 @@ impl Core {
             return Begun::Refused(operation, RuntimeError::Closed.into());
         }
         match (O::LANE, fd) {
+            (Lane::Free, _) if self.holding => Begun::Held(operation),
             (Lane::Free, fd) => {
                 let (kept, request) = Kept::new(operation, number, &mut self.cells);
                 let key = match self.launch(&request) {
@@ -81,10 +82,7 @@ impl Core {
         home: Home,
         caller: &mut Caller<'_>,
     ) -> Begun<O> {
-        self.slots.insert(key, kept, home, State::Waiting);
-        if let Some(slot) = self.slots.get(key) {
-            caller.stay_in(&mut slot.waker);
-        }
+        self.slots.insert(key, kept, home, State::Waiting, caller.own());
         Begun::InFlight(key)
     }
 
@@ -120,6 +118,7 @@ impl Core {
     }
 
     /// Takes a slot with its outcome; a read side is free again.
+    #[inline]
     fn fetch(&mut self, key: Key) -> Slot {
         let slot = self.slots.remove(key);
         if let Home::Side { descriptor, lane: Lane::Read } = slot.home {
@@ -245,9 +244,9 @@ impl Core {
 pub(super) fn keeps_something(lane: Lane, outcome: Outcome) -> bool {
     match lane {
         // Whoever sent has not seen the error, and the kernel tells it once.
-        Lane::Write => outcome.result < 0,
+        Lane::Write => outcome.result() < 0,
         // A cancelled receive brought nothing, unless the kernel had picked a buffer for it, which
         // has to go home.
-        _ => outcome.result != -libc::ECANCELED || outcome.buffer_id().is_some(),
+        _ => outcome.result() != -libc::ECANCELED || outcome.buffer_id().is_some(),
     }
 }

@@ -56,6 +56,9 @@ impl Core {
                 Some(State::Robbed) | None => side.in_flight = None,
             }
         }
+        if self.holding {
+            return Begun::Held(operation);
+        }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         match self.launch(&request) {
@@ -89,11 +92,14 @@ impl Core {
             caller.stay_among(&mut side.waiters);
             return Begun::Queued(operation);
         }
+        if self.holding {
+            return Begun::Held(operation);
+        }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
         match self.launch(&request) {
             Ok(key) => {
-                self.descriptors[descriptor].write.in_flight = Some(key);
+                self.occupy_write(descriptor, key);
                 self.take_off(key, kept, home, caller)
             }
             Err(outcome) => Begun::Served(self.unpack(kept), outcome),
@@ -104,6 +110,18 @@ impl Core {
     fn occupy_read(&mut self, descriptor: usize, key: Key) {
         let payer = self.paying;
         let side = &mut self.descriptors[descriptor].read;
+        side.in_flight = Some(key);
+        side.payer = payer;
+        if payer != AccountId::ROOT {
+            self.accounts.submitted(payer);
+        }
+    }
+
+    /// `key` is the side's send from now on, paid by whoever is polled. It is never an orphan: the
+    /// side finishes it.
+    fn occupy_write(&mut self, descriptor: usize, key: Key) {
+        let payer = self.paying;
+        let side = &mut self.descriptors[descriptor].write;
         side.in_flight = Some(key);
         side.payer = payer;
         if payer != AccountId::ROOT {
@@ -187,6 +205,11 @@ impl Core {
         done
     }
 
+    /// Whether nothing may start now.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding
+    }
+
     /// Whether the driver has been told to end: nothing new starts.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
@@ -207,7 +230,8 @@ impl Core {
             Ok(key) => key,
             Err(outcome) => return self.leave_to_side(kept, outcome, descriptor, O::LANE),
         };
-        self.slots.insert(key, kept, Home::Side { descriptor, lane: O::LANE }, State::Abandoned);
+        let home = Home::Side { descriptor, lane: O::LANE };
+        self.slots.insert(key, kept, home, State::Abandoned, None);
         let state = &mut self.descriptors[descriptor as usize];
         let side = match O::LANE {
             Lane::Write => &mut state.write,

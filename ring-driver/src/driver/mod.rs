@@ -30,7 +30,7 @@ use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
 use crate::remote::{Message, Remote};
 use crate::request::Request;
-use crate::time::Instant;
+use crate::time::{Instant, asleep};
 
 mod caller;
 mod core;
@@ -38,12 +38,14 @@ mod debt;
 mod drain;
 mod flight;
 mod lanes;
+mod listing;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
 use self::core::isolate;
 pub use debt::Debt;
 pub use drain::Drained;
+pub use listing::Flight;
 
 /// How long a turn may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +136,24 @@ impl Driver {
         }
     }
 
+    /// Refuses to go on where this is not the driver that the thread has entered.
+    #[inline]
+    pub(crate) fn check_current(&self) -> io::Result<()> {
+        let is_current = CURRENT.try_with(|current| {
+            current.borrow().as_ref().is_some_and(|current| current.is_same(self))
+        });
+        match is_current {
+            Ok(true) if !self.0.process.is_gone() => Ok(()),
+            _ => Err(Driver::wrong()),
+        }
+    }
+
+    /// Why a driver that is not current cannot be used.
+    #[cold]
+    fn wrong() -> io::Error {
+        Driver::current().err().unwrap_or_else(|| RuntimeError::WrongRuntime.into())
+    }
+
     /// Makes this the thread's current driver until the guard is dropped.
     pub fn enter(&self) -> Entered {
         // A thread that ends has nowhere left to remember this, and may still have to shut down.
@@ -152,9 +172,11 @@ impl Driver {
         &self.0.remote
     }
 
-    /// The time by this driver's clock.
+    /// The time by this driver's clock. The last reading is what operations are dated with.
     pub fn now(&self) -> Instant {
-        Instant::now()
+        let now = Instant::now();
+        self.0.core.borrow_mut().date(now);
+        now
     }
 
     /// The name of the backend: `"uring"`, or `"poll"` where no ring can be had or
@@ -192,9 +214,12 @@ impl Driver {
                 Wait::Until(_) if core.has_news() || !self.0.remote.prepare_to_sleep() => None,
                 Wait::Until(deadline) => Some(core.time_left(deadline)),
             };
-            core.backend.enter(timeout);
-            if timeout.is_some() {
-                self.0.remote.awake();
+            match timeout {
+                None => core.backend.enter(None),
+                Some(_) => {
+                    asleep(|| core.backend.enter(timeout));
+                    self.0.remote.awake();
+                }
             }
             core.reap();
         });
@@ -239,7 +264,7 @@ impl Driver {
 
     /// Charges what is submitted from now on to `account`; returns who paid before.
     pub fn charge_to(&self, account: AccountId) -> AccountId {
-        self.with(|core| std::mem::replace(&mut core.paying, account))
+        std::mem::replace(&mut self.0.core.borrow_mut().paying, account)
     }
 
     /// Who pays for what is submitted now.
@@ -284,6 +309,20 @@ impl Driver {
     /// Whether `account` belongs to an open account below `ancestor`.
     pub fn is_open_below(&self, account: AccountId, ancestor: AccountId) -> bool {
         self.with(|core| core.accounts.is_open_below(account, ancestor))
+    }
+
+    /// Runs `step`, in which operations get what is there for them already, and nothing is handed to
+    /// the kernel: they stay as if they had not been polled. For whoever polls a future that is to
+    /// be dropped unless it is ready.
+    pub fn hold<R>(&self, step: impl FnOnce() -> R) -> R {
+        struct Held<'driver>(&'driver Driver, bool);
+        impl Drop for Held<'_> {
+            fn drop(&mut self) {
+                self.0.with(|core| core.holding = self.1);
+            }
+        }
+        let _held = Held(self, self.with(|core| std::mem::replace(&mut core.holding, true)));
+        step()
     }
 
     /// Ready when none of these `orphans`, which futures under `account` left behind, is in flight
@@ -404,6 +443,8 @@ pub(crate) enum Begun<O> {
     InFlight(Key),
     /// Its side is occupied; it is counted there and its waker will be woken.
     Queued(O),
+    /// Nothing may start now.
+    Held(O),
     /// It is over: by what was left for it, or because the backend has answered at once.
     Served(O, Outcome),
     Refused(O, io::Error),

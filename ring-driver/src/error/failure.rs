@@ -118,8 +118,22 @@ fn remedy(operation: &str, errno: i32) -> Option<&'static str> {
         libc::EACCES if !matches!(operation, "connect" | "send" | "sendmsg") => {
             "the user lacks the permission: `namei -l PATH` shows where on the way"
         }
-        libc::EAGAIN if operation == "clone" => {
+        libc::EAGAIN if matches!(operation, "clone" | "spawn") => {
             "raise the limit of threads: `ulimit -u`, systemd `TasksMax=`, docker `--pids-limit`"
+        }
+        libc::ENOENT if operation == "spawn" => {
+            "program, its interpreter or its directory is missing: `command -v PROGRAM` shows \
+             where one is"
+        }
+        libc::ENOEXEC if operation == "spawn" => {
+            "it is no program of this machine: `file PROGRAM` shows for what; scripts begin with `#!`"
+        }
+        libc::ENOSYS | libc::EPERM if operation == "pidfd_open" => {
+            "Linux 5.3 has this call, and a container's filter must let it pass"
+        }
+        libc::ESRCH | libc::ECHILD if matches!(operation, "pidfd_open" | "wait") => {
+            "somebody else has reaped the child: ignore SIGCHLD nowhere, and wait for no children \
+             but your own"
         }
         libc::EISDIR => "it is a directory: read it with `read_dir`",
         libc::EFBIG => "raise the limit of file sizes: `ulimit -f unlimited`",
@@ -168,6 +182,8 @@ mod tests {
     #[test]
     fn a_remedy_depends_on_the_operation_where_that_matters() {
         assert_ne!(remedy("bind", libc::EACCES), remedy("openat", libc::EACCES));
+        assert_ne!(remedy("spawn", libc::ENOENT), remedy("openat", libc::ENOENT));
+        assert_ne!(remedy("wait", libc::ECHILD), None);
         assert_eq!(remedy("recv", libc::ECONNRESET), None);
     }
 }

@@ -84,6 +84,30 @@ impl SetupError {
         SetupError::diagnosed("eventfd", "the driver's notifier".to_owned(), error)
     }
 
+    /// The signals that shall cancel cannot be listened to.
+    ///
+    /// ```
+    /// use wakering_ring_driver::signal::{Listener, SignalKind};
+    /// use wakering_ring_driver::{SetupCause, SetupError};
+    ///
+    /// let refused = Listener::new(SignalKind::from_raw(9)).unwrap_err();
+    /// assert_eq!(SetupError::signals(refused).cause(), SetupCause::Setting);
+    /// ```
+    pub fn signals(error: io::Error) -> SetupError {
+        let object = "the signals that cancel".to_owned();
+        if error.raw_os_error().is_some() {
+            return SetupError::diagnosed("listen to", object, error);
+        }
+        SetupError(Box::new(Diagnosis {
+            operation: "listen to",
+            object,
+            cause: SetupCause::Setting,
+            shown_by: error.to_string(),
+            remedy: "name others where the runtime is built".to_owned(),
+            source: None,
+        }))
+    }
+
     /// A setting with a value that means nothing: `why` says what would.
     pub(crate) fn setting(name: &'static str, value: &str, why: impl fmt::Display) -> SetupError {
         SetupError(Box::new(Diagnosis {

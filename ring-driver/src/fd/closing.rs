@@ -115,6 +115,7 @@ impl Core {
     }
 
     fn start_closing(&mut self, index: usize, phase: Phase) -> Option<i32> {
+        self.note_closing(index);
         let state = &mut self.descriptors[index];
         state.phase = phase;
         let error = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
@@ -159,9 +160,16 @@ impl Core {
     }
 
     /// Something on the descriptor has ended: perhaps that was the last.
+    #[inline]
     pub(crate) fn on_quieter(&mut self, descriptor: u32) {
+        if self.descriptors[descriptor as usize].phase != Phase::Open {
+            self.close_if_quiet(descriptor);
+        }
+    }
+
+    fn close_if_quiet(&mut self, descriptor: u32) {
         let state = &mut self.descriptors[descriptor as usize];
-        if state.phase == Phase::Open || !state.is_quiet() {
+        if !state.is_quiet() {
             return;
         }
         self.after.wakers.extend(state.quiet_waiter.take());

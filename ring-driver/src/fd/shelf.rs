@@ -31,6 +31,8 @@ pub struct Shelf {
     pub(crate) readable: bool,
     /// A prefetch found no pooled buffer and must wait for readiness instead.
     pub(crate) starved: bool,
+    /// A write-behind send found that the descriptor is no socket.
+    pub(crate) no_socket: bool,
     /// What a write-behind send did not get rid of yet.
     pub(crate) unsent: Option<(Vec<u8>, usize)>,
     /// An empty buffer to queue the next bytes in.

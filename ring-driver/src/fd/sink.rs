@@ -2,6 +2,9 @@
 //!
 //! What is queued during one turn leaves in one send at its end. The send belongs to the side and
 //! finishes even if nobody asks again; its error is told to the next who queues or flushes.
+//!
+//! Sockets are sent to, which raises no signal; pipes and terminals can only be written to. Which of
+//! them a descriptor is, the kernel says by its answer to the first send.
 
 #![allow(unsafe_code)]
 
@@ -76,11 +79,8 @@ impl Fd {
     }
 
     fn sink_driver(&self) -> io::Result<&Driver> {
-        if Driver::current()?.is_same(self.driver()) {
-            Ok(self.driver())
-        } else {
-            Err(RuntimeError::WrongRuntime.into())
-        }
+        self.driver().check_current()?;
+        Ok(self.driver())
     }
 }
 
@@ -125,7 +125,8 @@ impl Core {
                 (std::mem::replace(&mut state.queue, empty), 0)
             }
         };
-        self.begin_detached(SendQueued { bytes, sent }, descriptor);
+        let write = shelf.no_socket;
+        self.begin_detached(SendQueued { bytes, sent, write }, descriptor);
     }
 }
 
@@ -133,6 +134,8 @@ impl Core {
 struct SendQueued {
     bytes: Vec<u8>,
     sent: usize,
+    /// By write(2), since it is no socket.
+    write: bool,
 }
 
 // SAFETY: the request points into the vector's heap memory, which is ours and neither grows nor
@@ -145,8 +148,11 @@ unsafe impl Operation for SendQueued {
 
     fn request(&mut self, fd: Number) -> Request {
         let rest = &self.bytes[self.sent..];
-        let len = rest.len().min(i32::MAX as usize) as u32;
-        Request::Send { fd, buf: rest.as_ptr(), len, flags: libc::MSG_WAITALL | libc::MSG_NOSIGNAL }
+        let (buf, len) = (rest.as_ptr(), rest.len().min(i32::MAX as usize) as u32);
+        if self.write {
+            return Request::Write { fd, buf, len, offset: None };
+        }
+        Request::Send { fd, buf, len, flags: libc::MSG_WAITALL | libc::MSG_NOSIGNAL }
     }
 
     fn complete(self, _outcome: Outcome, _driver: &Driver) {}
@@ -165,6 +171,10 @@ unsafe impl Operation for SendQueued {
                 if bytes.capacity() <= HIGH_WATER {
                     shelf.spare = bytes;
                 }
+            }
+            Err(_) if outcome.errno() == Some(libc::ENOTSOCK) => {
+                shelf.no_socket = true;
+                shelf.unsent = Some((bytes, self.sent));
             }
             Err(_) => shelf.error = outcome.errno(),
         }

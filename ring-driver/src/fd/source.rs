@@ -25,9 +25,7 @@ impl Fd {
     ///
     /// What an abandoned receive left comes first. Not fetching the bytes loses nothing.
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
-        if !Driver::current()?.is_same(self.driver()) {
-            return Poll::Ready(Err(RuntimeError::WrongRuntime.into()));
-        }
+        self.driver().check_current()?;
         let pool = self.driver().buf_pool()?;
         loop {
             let filled = self.driver().with_caller(cx.waker(), |core, caller| {
@@ -105,6 +103,7 @@ impl crate::driver::Core {
         }
         match in_flight {
             Some(_) => self.adopt(descriptor as usize),
+            None if self.is_holding() => return Fill::Pending,
             None if starved || !pool.has_ring() || pool.available() == 0 => {
                 self.begin_detached(AwaitReadable(()), descriptor);
             }
@@ -146,9 +145,9 @@ unsafe impl Operation for Prefetch {
     fn fail(self, _error: io::Error) {}
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        let len = outcome.result.max(0) as usize;
+        let len = outcome.result().max(0) as usize;
         let bytes = outcome.buffer_id().map(|id| self.pool.take(id, len));
-        match (outcome.result, bytes) {
+        match (outcome.result(), bytes) {
             (1.., Some(bytes)) => shelf.chunks.push_back(bytes),
             (0, _) => shelf.end = true,
             (errno, _) if errno == -libc::ENOBUFS => shelf.starved = true,

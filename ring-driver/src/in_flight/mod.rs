@@ -23,18 +23,27 @@ pub(crate) use state::{OnCompletion, OnDrop, State};
 
 /// Names one flight of one slot. Stale once the slot has been freed, and then refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) index: u32,
-    generation: u32,
-}
+pub(crate) struct Key(UserData);
 
 impl Key {
-    pub(crate) fn user_data(self) -> UserData {
-        UserData(u64::from(self.index) | u64::from(self.generation) << 32)
+    fn new(index: usize, generation: u32) -> Key {
+        Key(UserData(u64::from(index as u32) | u64::from(generation) << 32))
     }
 
-    fn from_user_data(user_data: UserData) -> Key {
-        Key { index: user_data.slot(), generation: (user_data.0 >> 32) as u32 }
+    pub(crate) fn from_user_data(user_data: UserData) -> Key {
+        Key(user_data)
+    }
+
+    pub(crate) fn user_data(self) -> UserData {
+        self.0
+    }
+
+    fn index(self) -> usize {
+        self.0.slot() as usize
+    }
+
+    fn generation(self) -> u32 {
+        (self.0.0 >> 32) as u32
     }
 }
 
@@ -67,7 +76,11 @@ pub(crate) struct Slot {
     pub(crate) outcome: Outcome,
     pub(crate) home: Home,
     generation: u32,
+    /// When it began; see [`Slots::date`].
+    pub(crate) begun: u32,
     pub(crate) state: State,
+    /// Whether the backend was asked to end it early.
+    pub(crate) recalled: bool,
 }
 
 const _: () = assert!(size_of::<Slot>() <= 64);
@@ -77,51 +90,61 @@ pub(crate) struct Slots {
     /// Each flight has a number of its own, so that a late completion never meets a stranger in the
     /// same slot.
     next_generation: u32,
+    /// What flights that begin now are dated with: milliseconds since the driver was made, in
+    /// circles of seven weeks.
+    pub(crate) date: u32,
 }
 
 impl Slots {
     pub(crate) fn new() -> Slots {
-        Slots { slots: Slab::with_capacity(64), next_generation: 0 }
+        Slots { slots: Slab::with_capacity(64), next_generation: 0, date: 0 }
     }
 
     /// The name of the next flight.
     pub(crate) fn next(&self) -> Key {
-        Key { index: self.slots.vacant_key() as u32, generation: self.next_generation }
+        Key::new(self.slots.vacant_key(), self.next_generation)
     }
 
     /// Begins the flight that `key` is the next name for.
-    pub(crate) fn insert(&mut self, key: Key, kept: Kept, home: Home, state: State) {
+    #[inline]
+    pub(crate) fn insert(
+        &mut self,
+        key: Key,
+        kept: Kept,
+        home: Home,
+        state: State,
+        waker: Option<Waker>,
+    ) {
         debug_assert_eq!(key, self.next());
         // Generations stay below the patterns that backends reserve for themselves.
-        self.next_generation = (key.generation + 1) & 0x00ff_ffff;
+        self.next_generation = (key.generation() + 1) & 0x00ff_ffff;
         let outcome = Outcome::plain(0);
-        let generation = key.generation;
-        self.slots.insert(Slot { waker: None, kept, outcome, home, generation, state });
+        let generation = key.generation();
+        let begun = self.date;
+        let recalled = false;
+        self.slots.insert(Slot { waker, kept, outcome, home, generation, begun, state, recalled });
     }
 
     pub(crate) fn get(&mut self, key: Key) -> Option<&mut Slot> {
-        self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
-    }
-
-    pub(crate) fn find(&self, user_data: UserData) -> Option<Key> {
-        let key = Key::from_user_data(user_data);
-        self.slots
-            .get(key.index as usize)
-            .is_some_and(|slot| slot.generation == key.generation)
-            .then_some(key)
+        self.slots.get_mut(key.index()).filter(|slot| slot.generation == key.generation())
     }
 
     pub(crate) fn remove(&mut self, key: Key) -> Slot {
         debug_assert!(self.get(key).is_some(), "a slot is freed once");
-        self.slots.remove(key.index as usize)
+        self.slots.remove(key.index())
     }
 
     /// Every flight whose final completion has not come.
     pub(crate) fn flying(&self) -> impl Iterator<Item = Key> + '_ {
+        self.flights().map(|(key, _)| key)
+    }
+
+    /// The same, with their slots.
+    pub(crate) fn flights(&self) -> impl Iterator<Item = (Key, &Slot)> + '_ {
         self.slots
             .iter()
             .filter(|(_, slot)| slot.state.is_flying())
-            .map(|(index, slot)| Key { index: index as u32, generation: slot.generation })
+            .map(|(index, slot)| (Key::new(index, slot.generation), slot))
     }
 
     /// Leaks all that is still in flight: what the kernel may yet write to is never freed. What has

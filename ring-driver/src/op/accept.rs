@@ -66,7 +66,7 @@ unsafe impl Operation for Accept {
     }
 
     fn complete(self, outcome: Outcome, driver: &Driver) -> Self::Output {
-        let connection = Fd::from_number(driver, Number(outcome.result));
+        let connection = Fd::from_number(driver, Number(outcome.result()));
         // A connection whose other side has gone meanwhile has no address any more, but is still
         // one.
         let ask = || option::peer_address(&connection).unwrap_or(SocketAddress::empty());
@@ -86,7 +86,7 @@ unsafe impl Operation for Accept {
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         match outcome.errno() {
-            None => shelf.accepted.push_back((Number(outcome.result), self.address)),
+            None => shelf.accepted.push_back((Number(outcome.result()), self.address)),
             Some(_) => keep(outcome, shelf),
         }
     }
@@ -142,7 +142,7 @@ unsafe impl Operation for AcceptMulti {
     }
 
     fn complete(self, outcome: Outcome, driver: &Driver) -> io::Result<Fd> {
-        Ok(Fd::from_number(driver, Number(outcome.result)))
+        Ok(Fd::from_number(driver, Number(outcome.result())))
     }
 
     fn fail(self, error: io::Error) -> io::Result<Fd> {
@@ -151,7 +151,7 @@ unsafe impl Operation for AcceptMulti {
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         match outcome.errno() {
-            None => shelf.accepted.push_back((Number(outcome.result), None)),
+            None => shelf.accepted.push_back((Number(outcome.result()), None)),
             Some(_) => keep(outcome, shelf),
         }
     }

@@ -6,10 +6,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{Operation, Prompt};
+use super::{Lane, Operation, Prompt};
 use crate::completion::Outcome;
 use crate::driver::{Begun, Driver, Polled};
-use crate::error::RuntimeError;
 use crate::fd::Fd;
 use crate::in_flight::{Key, finish};
 use crate::request::Number;
@@ -85,31 +84,39 @@ impl<O: Operation> Op<O> {
     pub fn cancel(self) -> Cancel<O> {
         Cancel { op: self, asked: false }
     }
+}
 
-    fn driver(&mut self) -> io::Result<Driver> {
-        let current = Driver::current()?;
-        let own = match &self.target {
-            Target::Here => {
-                self.target = Target::Driver(current.clone());
-                return Ok(current);
-            }
-            Target::Driver(driver) => driver,
-            Target::Fd(fd) => fd.driver(),
-        };
-        if own.is_same(&current) { Ok(current) } else { Err(RuntimeError::WrongRuntime.into()) }
+impl Target {
+    /// Fixes the driver, which must be the current one.
+    #[inline(always)]
+    fn fix(&mut self) -> io::Result<()> {
+        match self {
+            Target::Here => *self = Target::Driver(Driver::current()?),
+            Target::Driver(_) | Target::Fd(_) => self.driver().check_current()?,
+        }
+        Ok(())
     }
 
-    /// Nobody waits here any more, if somebody did.
-    fn leave_queue(&self, queued: bool) {
-        if let Some(fd) = self.fd().filter(|_| queued) {
-            fd.driver().leave_queue(fd, O::LANE);
+    /// The driver that holds the slot.
+    fn driver(&self) -> &Driver {
+        match self {
+            Target::Driver(driver) => driver,
+            Target::Fd(fd) => fd.driver(),
+            Target::Here => unreachable!("the first poll has fixed the driver"),
         }
     }
 
     fn fd(&self) -> Option<&Fd> {
-        match &self.target {
+        match self {
             Target::Fd(fd) => Some(fd),
             _ => None,
+        }
+    }
+
+    /// Nobody waits in the queue of `lane` any more.
+    fn leave_queue(&self, lane: Lane) {
+        if let Some(fd) = self.fd() {
+            fd.driver().leave_queue(fd, lane);
         }
     }
 }
@@ -117,57 +124,47 @@ impl<O: Operation> Op<O> {
 impl<O: Operation> Future for Op<O> {
     type Output = O::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+        let Op { target, stage } = self.get_mut();
         loop {
-            match std::mem::replace(&mut self.stage, Stage::Finished) {
-                stage @ (Stage::Ready(_) | Stage::Queued(_)) => {
-                    let (operation, queued) = match stage {
-                        Stage::Ready(operation) => (operation, false),
-                        Stage::Queued(operation) => (operation, true),
-                        _ => unreachable!("matched just above"),
-                    };
-                    let driver = match self.driver() {
-                        Ok(driver) => driver,
-                        Err(error) => {
-                            self.leave_queue(queued);
-                            return Poll::Ready(operation.fail(error));
-                        }
-                    };
-                    if let Some(error) = operation.refuse() {
-                        return Poll::Ready(operation.fail(error));
+            let (operation, queued) = match std::mem::replace(stage, Stage::Finished) {
+                Stage::Ready(operation) => (operation, false),
+                Stage::Queued(operation) => (operation, true),
+                Stage::InFlight(key) => match target.driver().poll_slot::<O>(key, cx.waker()) {
+                    Polled::Pending => {
+                        *stage = Stage::InFlight(key);
+                        return Poll::Pending;
                     }
-                    match driver.begin(operation, self.fd(), queued, cx.waker()) {
-                        Begun::InFlight(key) => {
-                            self.stage = Stage::InFlight(key);
-                            return Poll::Pending;
-                        }
-                        Begun::Queued(operation) => {
-                            self.stage = Stage::Queued(operation);
-                            return Poll::Pending;
-                        }
-                        Begun::Served(operation, outcome) => {
-                            return Poll::Ready(finish(operation, outcome, &driver));
-                        }
-                        Begun::Refused(operation, error) => {
-                            return Poll::Ready(operation.fail(error));
-                        }
+                    Polled::Done(operation, outcome) => {
+                        return Poll::Ready(finish(operation, outcome, target.driver()));
                     }
-                }
-                Stage::InFlight(key) => {
-                    let driver = self.in_flight_driver();
-                    match driver.poll_slot::<O>(key, cx.waker()) {
-                        Polled::Pending => {
-                            self.stage = Stage::InFlight(key);
-                            return Poll::Pending;
-                        }
-                        Polled::Done(operation, outcome) => {
-                            return Poll::Ready(finish(operation, outcome, &driver));
-                        }
-                        Polled::Robbed(operation) => self.stage = Stage::Ready(operation),
+                    Polled::Robbed(operation) => {
+                        *stage = Stage::Ready(operation);
+                        continue;
                     }
-                }
+                },
                 Stage::Finished => panic!("an operation was polled after it had completed"),
+            };
+            if let Err(error) = target.fix() {
+                if queued {
+                    target.leave_queue(O::LANE);
+                }
+                return Poll::Ready(operation.fail(error));
             }
+            if let Some(error) = operation.refuse() {
+                return Poll::Ready(operation.fail(error));
+            }
+            let driver = target.driver();
+            match driver.begin(operation, target.fd(), queued, cx.waker()) {
+                Begun::InFlight(key) => *stage = Stage::InFlight(key),
+                Begun::Queued(operation) => *stage = Stage::Queued(operation),
+                Begun::Held(operation) => *stage = Stage::Ready(operation),
+                Begun::Served(operation, outcome) => {
+                    return Poll::Ready(finish(operation, outcome, driver));
+                }
+                Begun::Refused(operation, error) => return Poll::Ready(operation.fail(error)),
+            }
+            return Poll::Pending;
         }
     }
 }
@@ -182,26 +179,14 @@ impl<O: Prompt> Op<O> {
         else {
             panic!("an operation is either polled or carried out at once")
         };
-        let called = self.driver().and_then(|driver| {
-            let number = self.fd().map_or(Ok(Number::NONE), Fd::number)?;
+        let called = self.target.fix().and_then(|()| {
+            let number = self.target.fd().map_or(Ok(Number::NONE), Fd::number)?;
             // The operation stays where it is until the call has returned.
-            let result = driver.call_now(&operation.request(number))?;
-            Ok((driver, result))
+            self.target.driver().call_now(&operation.request(number))
         });
         match called {
-            Ok((driver, result)) => operation.complete(Outcome::plain(result as i32), &driver),
+            Ok(result) => operation.complete(Outcome::plain(result as i32), self.target.driver()),
             Err(error) => operation.fail(error),
-        }
-    }
-}
-
-impl<O: Operation> Op<O> {
-    /// The driver that holds the slot.
-    fn in_flight_driver(&self) -> Driver {
-        match &self.target {
-            Target::Driver(driver) => driver.clone(),
-            Target::Fd(fd) => fd.driver().clone(),
-            Target::Here => unreachable!("the first poll has fixed the driver"),
         }
     }
 }
@@ -209,8 +194,8 @@ impl<O: Operation> Op<O> {
 impl<O: Operation> Drop for Op<O> {
     fn drop(&mut self) {
         match &self.stage {
-            Stage::InFlight(key) => self.in_flight_driver().abandon(*key),
-            Stage::Queued(_) => self.leave_queue(true),
+            Stage::InFlight(key) => self.target.driver().abandon(*key),
+            Stage::Queued(_) => self.target.leave_queue(O::LANE),
             Stage::Ready(_) | Stage::Finished => {}
         }
     }
@@ -237,27 +222,28 @@ impl<O: Operation> Future for Cancel<O> {
                 return Poll::Ready(operation.fail(io::Error::from_raw_os_error(libc::ECANCELED)));
             }
             Stage::Queued(operation) => {
-                self.op.leave_queue(true);
+                self.op.target.leave_queue(O::LANE);
                 return Poll::Ready(operation.fail(io::Error::from_raw_os_error(libc::ECANCELED)));
             }
             Stage::InFlight(key) => {
                 self.op.stage = Stage::InFlight(key);
                 if !self.asked {
                     self.asked = true;
-                    self.op.in_flight_driver().cancel(key);
+                    self.op.target.driver().cancel(key);
                 }
             }
             Stage::Finished => {}
         }
-        let driver = self.op.in_flight_driver();
         let Stage::InFlight(key) = self.op.stage else {
             panic!("an operation was polled after it had completed")
         };
+        let driver = self.op.target.driver();
         match driver.poll_slot::<O>(key, cx.waker()) {
             Polled::Pending => Poll::Pending,
             Polled::Done(operation, outcome) => {
+                let output = finish(operation, outcome, driver);
                 self.op.stage = Stage::Finished;
-                Poll::Ready(finish(operation, outcome, &driver))
+                Poll::Ready(output)
             }
             Polled::Robbed(operation) => {
                 self.op.stage = Stage::Finished;

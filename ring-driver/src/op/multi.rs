@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 
 use super::Operation;
 use crate::driver::{Begun, Driver, Polled};
-use crate::error::RuntimeError;
 use crate::fd::{Fd, Shelf};
 use crate::in_flight::{Key, finish};
 
@@ -63,14 +62,6 @@ impl<O: MultiOperation> Multi<O> {
         Multi { fd: fd.clone(), stage: Stage::Ready(operation) }
     }
 
-    fn driver(&self) -> io::Result<Driver> {
-        let current = Driver::current()?;
-        match current.is_same(self.fd.driver()) {
-            true => Ok(current),
-            false => Err(RuntimeError::WrongRuntime.into()),
-        }
-    }
-
     /// The next item, or `None` when the series has ended.
     ///
     /// # Cancellation
@@ -85,15 +76,13 @@ impl<O: MultiOperation> Multi<O> {
             if matches!(self.stage, Stage::Ended) {
                 return Poll::Ready(None);
             }
-            let driver = match self.driver() {
-                Ok(driver) => driver,
-                Err(error) => {
-                    self.leave();
-                    return Poll::Ready(Some(Err(error)));
-                }
-            };
+            let driver = self.fd.driver();
+            if let Err(error) = driver.check_current() {
+                self.leave();
+                return Poll::Ready(Some(Err(error)));
+            }
             if let Some(taken) = driver.take_item::<O>(&self.fd) {
-                return Poll::Ready(Some(Ok(O::item(taken, &driver))));
+                return Poll::Ready(Some(Ok(O::item(taken, driver))));
             }
             let (operation, queued) = match std::mem::replace(&mut self.stage, Stage::Ended) {
                 Stage::Ready(operation) => (operation, false),
@@ -111,7 +100,7 @@ impl<O: MultiOperation> Multi<O> {
                         (operation, false)
                     }
                     Polled::Done(operation, outcome) => {
-                        return Poll::Ready(Some(finish(operation, outcome, &driver)));
+                        return Poll::Ready(Some(finish(operation, outcome, driver)));
                     }
                     Polled::Robbed(operation) => (operation, false),
                 },
@@ -123,8 +112,12 @@ impl<O: MultiOperation> Multi<O> {
                     self.stage = Stage::Queued(operation);
                     return Poll::Pending;
                 }
+                Begun::Held(operation) => {
+                    self.stage = Stage::Ready(operation);
+                    return Poll::Pending;
+                }
                 Begun::Served(operation, outcome) => {
-                    return Poll::Ready(Some(finish(operation, outcome, &driver)));
+                    return Poll::Ready(Some(finish(operation, outcome, driver)));
                 }
                 Begun::Refused(operation, error) => {
                     return Poll::Ready(Some(operation.fail(error)));

@@ -109,7 +109,7 @@ unsafe impl<T: AsFd + 'static> Operation for Poll<T> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> io::Result<Interest> {
-        Ok(Interest::from_events(outcome.result as u32))
+        Ok(Interest::from_events(outcome.result() as u32))
     }
 
     fn fail(self, error: io::Error) -> io::Result<Interest> {

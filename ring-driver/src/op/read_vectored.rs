@@ -65,7 +65,7 @@ unsafe impl<B: IoBufMut> Operation for ReadVectoredAt<B> {
     }
 
     fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        let count = outcome.result as usize;
+        let count = outcome.result() as usize;
         // SAFETY: the kernel has filled the segments in order.
         unsafe { set_lens(&mut self.bufs, count) };
         Ok((count, self.bufs))
@@ -133,7 +133,7 @@ unsafe impl<B: IoBufMut> Operation for ReadVectored<B> {
     }
 
     fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        let count = outcome.result as usize;
+        let count = outcome.result() as usize;
         // SAFETY: the kernel, or `serve`, has filled the segments in order.
         unsafe { set_lens(&mut self.bufs, count) };
         Ok((count, self.bufs))
@@ -164,7 +164,7 @@ unsafe impl<B: IoBufMut> Operation for ReadVectored<B> {
         if outcome.errno().is_some() {
             return transfer::keep(outcome, shelf);
         }
-        let mut count = outcome.result as usize;
+        let mut count = outcome.result() as usize;
         // SAFETY: the kernel has filled the segments in order.
         unsafe { set_lens(&mut self.bufs, count) };
         for buf in &self.bufs {

@@ -63,7 +63,7 @@ unsafe impl Operation for ReadlinkAt {
     }
 
     fn complete(mut self, outcome: Outcome, _driver: &Driver) -> io::Result<PathBuf> {
-        let count = outcome.result as usize;
+        let count = outcome.result() as usize;
         if count > LEN_MAX {
             return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
         }

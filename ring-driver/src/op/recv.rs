@@ -16,9 +16,13 @@ use crate::request::{Number, Request};
 #[derive(Debug)]
 pub struct Recv<B> {
     buf: B,
-    /// Whether the bytes stay where they are.
-    peek: bool,
+    /// `MSG_PEEK` if the bytes stay where they are, else nothing. As wide as the words of a buffer,
+    /// so that it is moved with them.
+    flags: i64,
 }
+
+const TAKE: i64 = 0;
+const PEEK: i64 = libc::MSG_PEEK as i64;
 
 /// Receives into `buf`, overwriting it from 0 up to its capacity; 0 bytes are the end of the
 /// stream.
@@ -49,7 +53,7 @@ pub struct Recv<B> {
 /// # Kernel
 /// `IORING_OP_RECV`, 5.6; elsewhere recv(2) once the socket is ready.
 pub fn recv<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Recv<B>> {
-    Op::on(fd, Recv { buf, peek: false })
+    Op::on(fd, Recv { buf, flags: TAKE })
 }
 
 /// Waits until something can be received and copies it to `buf` without taking it; the next receive
@@ -79,7 +83,7 @@ pub fn recv<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Recv<B>> {
 /// # Kernel
 /// As [`recv`], with `MSG_PEEK`.
 pub fn peek<B: IoBufMut>(fd: &Fd, buf: B) -> Op<Recv<B>> {
-    Op::on(fd, Recv { buf, peek: true })
+    Op::on(fd, Recv { buf, flags: PEEK })
 }
 
 // SAFETY: the pointer leads into the buffer, which is owned and stays at its address.
@@ -91,8 +95,7 @@ unsafe impl<B: IoBufMut> Operation for Recv<B> {
 
     fn request(&mut self, fd: Number) -> Request {
         let (buf, len) = (self.buf.as_mut_ptr(), length(self.buf.capacity()));
-        let flags = if self.peek { libc::MSG_PEEK } else { 0 };
-        Request::Recv { fd, buf, len, flags }
+        Request::Recv { fd, buf, len, flags: self.flags as i32 }
     }
 
     fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
@@ -111,14 +114,14 @@ unsafe impl<B: IoBufMut> Operation for Recv<B> {
     }
 
     fn serve(&mut self, shelf: &mut Shelf) -> Option<Outcome> {
-        transfer::serve(&mut self.buf, shelf, self.peek)
+        transfer::serve(&mut self.buf, shelf, self.flags == PEEK)
     }
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         // What was only looked at the kernel still has.
-        match self.peek {
-            true => transfer::keep(outcome, shelf),
-            false => transfer::put_back(&mut self.buf, outcome, shelf),
+        match self.flags {
+            PEEK => transfer::keep(outcome, shelf),
+            _ => transfer::put_back(&mut self.buf, outcome, shelf),
         }
     }
 }

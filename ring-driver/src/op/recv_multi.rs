@@ -112,7 +112,7 @@ unsafe impl MultiOperation for RecvMulti {
 /// The bytes that a completion brought. Any completion may name a buffer, which then has to go
 /// home.
 fn received(pool: &BufPool, outcome: Outcome) -> io::Result<PooledBuf> {
-    let len = outcome.result.max(0) as usize;
+    let len = outcome.result().max(0) as usize;
     let bytes = outcome.buffer_id().map(|id| pool.take(id, len));
     outcome.value()?;
     Ok(bytes.unwrap_or_else(|| PooledBuf::from(Vec::new())))

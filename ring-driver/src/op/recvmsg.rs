@@ -67,7 +67,7 @@ impl RecvMsg {
         // Whoever is robbed of the message receives again, with as much room as before.
         let spare = DatagramBuffer::with_capacity(self.buffer.capacity());
         let mut buffer = std::mem::replace(&mut self.buffer, spare);
-        let count = (outcome.result as usize).min(buffer.data.capacity());
+        let count = (outcome.result() as usize).min(buffer.data.capacity());
         // SAFETY: the kernel has written that many bytes, no more than the segment had room for.
         unsafe { buffer.data.set_len(count) };
         let control_len: usize = self.header.msg_controllen as _;

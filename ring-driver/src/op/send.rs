@@ -61,7 +61,7 @@ unsafe impl<B: IoBuf> Operation for Send<B> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        Ok((outcome.result as usize, self.0))
+        Ok((outcome.result() as usize, self.0))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {

@@ -90,7 +90,7 @@ unsafe impl<B: IoBuf> Operation for SendMsg<B> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        Ok((outcome.result as usize, self.buf))
+        Ok((outcome.result() as usize, self.buf))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {
@@ -162,7 +162,7 @@ unsafe impl<B: IoBuf> Operation for SendVectored<B> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        Ok((outcome.result as usize, self.bufs))
+        Ok((outcome.result() as usize, self.bufs))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {

@@ -101,7 +101,7 @@ unsafe impl Operation for Socket {
     }
 
     fn complete(self, outcome: Outcome, driver: &Driver) -> io::Result<Fd> {
-        Ok(Fd::from_number(driver, Number(outcome.result)))
+        Ok(Fd::from_number(driver, Number(outcome.result())))
     }
 
     fn fail(self, error: io::Error) -> io::Result<Fd> {

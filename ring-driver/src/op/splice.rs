@@ -95,7 +95,7 @@ unsafe impl Operation for Splice {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> io::Result<usize> {
-        Ok(outcome.result as usize)
+        Ok(outcome.result() as usize)
     }
 
     fn fail(self, error: io::Error) -> io::Result<usize> {

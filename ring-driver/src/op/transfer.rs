@@ -30,7 +30,7 @@ pub(super) fn no_room(capacity: usize) -> Option<io::Error> {
 /// # Safety
 /// `outcome` is that of a request that was lent `buf` from its start, for at most its capacity.
 pub(super) unsafe fn filled<B: IoBufMut>(buf: &mut B, outcome: Outcome) -> usize {
-    let count = usize::try_from(outcome.result).unwrap_or(0);
+    let count = usize::try_from(outcome.result()).unwrap_or(0);
     // SAFETY: the kernel has written `count` bytes, which are no more than it was lent.
     unsafe { buf.set_len(count) };
     count

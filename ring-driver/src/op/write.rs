@@ -70,7 +70,7 @@ unsafe impl<B: IoBuf> Operation for WriteAt<B> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        Ok((outcome.result as usize, self.buf))
+        Ok((outcome.result() as usize, self.buf))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {
@@ -123,7 +123,7 @@ unsafe impl<B: IoBuf> Operation for Write<B> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        Ok((outcome.result as usize, self.0))
+        Ok((outcome.result() as usize, self.0))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {

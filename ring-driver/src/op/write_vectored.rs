@@ -76,7 +76,7 @@ unsafe impl<B: IoBuf> Operation for WriteVectoredAt<B> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        Ok((outcome.result as usize, self.bufs))
+        Ok((outcome.result() as usize, self.bufs))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {
@@ -133,7 +133,7 @@ unsafe impl<B: IoBuf> Operation for WriteVectored<B> {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        Ok((outcome.result as usize, self.bufs))
+        Ok((outcome.result() as usize, self.bufs))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {

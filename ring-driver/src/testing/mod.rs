@@ -13,13 +13,19 @@ use std::time::Duration;
 mod block_on;
 mod checking;
 mod child;
+pub(crate) mod clock;
 mod sandbox;
+mod signals;
+mod terminal;
 
 pub use crate::backend::memory::{Memory, Submitted};
 pub use block_on::block_on;
 pub use checking::{CheckingBuf, Witness};
 pub use child::{in_child, in_child_with};
+pub use clock::StoppedClock;
 pub use sandbox::{Limit, cpu_time, drop_privileges, forbid_io_uring, limit};
+pub use signals::{ignore, is_caught, send, send_to_thread, this_thread};
+pub use terminal::terminal;
 
 /// An upper bound in time, made longer by `WAKERING_TEST_PATIENCE` where machines are slow: 1 where
 /// it is not set, 4 in CI, 20 under emulation. Lower bounds must not go through it.

@@ -10,7 +10,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use wakering_ring_driver::pool::{Class, Pool};
-use wakering_ring_driver::testing::{in_child, patience};
+use wakering_ring_driver::signal::{Listener, SignalKind};
+use wakering_ring_driver::testing::{in_child, patience, send, send_to_thread, this_thread};
 use wakering_ring_driver::{Backend, Config, Driver, Fd, RuntimeError, Wait, op};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once};
@@ -102,4 +103,25 @@ fn touches_nothing(driver: impl Fn() -> Driver) {
     assert_eq!(block_on(&parents, receive).unwrap().1, b"ours");
     drop(fd);
     assert_eq!(parents.shutdown(Duration::from_secs(5)).leaked, 0);
+}
+
+/// Given a process that listens to a signal, when a forked child gets it, then its parent is not
+/// told; when the child listens itself, then it is told, and not its copy of the parent's listener.
+#[test]
+fn a_child_s_signals_are_none_of_its_parent_s() {
+    in_child("fork::a_child_s_signals_are_none_of_its_parent_s", || {
+        let kind = SignalKind::user_defined1();
+        let mut parents = Listener::new(kind).unwrap();
+        let status = forked(|| {
+            send(kind, std::process::id());
+            assert!(!parents.take());
+            let mut own = Listener::new(kind).unwrap();
+            send(kind, std::process::id());
+            assert!(own.take() && !parents.take());
+        });
+        assert_eq!(status, 0);
+        assert!(!parents.take());
+        send_to_thread(kind, this_thread());
+        assert!(parents.take());
+    });
 }

@@ -69,6 +69,10 @@ mod copy;
 mod split;
 /// A stream in memory.
 mod duplex;
+/// A stream through the kernel, within the process or to another.
+mod pipe;
+/// What the process was started with.
+mod stdio;
 /// A reader that has ended.
 mod empty;
 /// A writer that keeps nothing.
@@ -88,12 +92,14 @@ pub use copy::copy;
 pub use discard::{Discard, sink};
 pub use duplex::{DuplexStream, duplex};
 pub use empty::{Empty, empty};
+pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use read::AsyncRead;
 pub use records::{Lines, Records};
 pub use repeat::{Repeat, repeat};
 pub use sink::{Sink, write_to};
 pub use source::{Source, read_from};
 pub use split::{ReadHalf, ReuniteError, WriteHalf, split};
+pub use stdio::{stderr, stdin, stdout};
 pub use take::Take;
 pub use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut, Slice};
 pub use write::AsyncWrite;

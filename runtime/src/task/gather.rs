@@ -10,7 +10,7 @@ use wakering_ring_driver::Orphans;
 
 use super::members::Members;
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 
@@ -60,14 +60,14 @@ where
     F: Future<Output = (usize, Result<T, E>)>,
 {
     let account = Account::open(&context::expect("gather futures"), Kind::Members);
-    let body = pin!(Some(in_order(members)));
+    let body = pin!(Conduct::new(in_order(members)));
     let result = match conduct::until(&account, body, |_| Poll::Pending).await {
         Ended::Returned(result) => result,
         Ended::Panicked(panic) => resume_unwind(panic),
         Ended::Stopped => unreachable!("nothing stops it"),
     };
     if result.is_err() {
-        conduct::drain(&account, Orphans::Cancellable).await;
+        account.drain(Orphans::Cancellable).await;
     }
     result
 }

@@ -11,15 +11,18 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
+use pin_project_lite::pin_project;
 use slab::Slab;
 use wakering_ring_driver::{AccountId, Instant, Orphans};
 
 use super::{Bond, ChildError, Id, JoinHandle, ScopeError, TaskInfo};
 use crate::account::Account;
-use crate::conduct::{self, Ended, Same};
+use crate::conduct::{Conduct, Ended, Same};
 use crate::context;
 use crate::executor::Executor;
 use crate::node::Kind;
+use crate::sync::generic::{Local, Permit};
+use crate::sync::local::Semaphore;
 use crate::time::Sleep;
 
 /// Runs `body` and the children that it spawns, each child a task, and returns when all of them are
@@ -75,27 +78,30 @@ where
         panic: Cell::new(None),
         deadline: Cell::new(None),
         is_supervisor: Cell::new(false),
+        limit: RefCell::default(),
         stopped: Cell::new(false),
     }));
     // Dropped with this future, before the account closes.
     let _open = Open(&group.0.roll);
-    finish(&account, &group, pin!(Some(body(&group)))).await
+    let mut body = pin!(Conduct::new(body(&group)));
+    finish(&account, &group, body.as_mut()).await
 }
 
 /// Polls the body to its end, and waits for the children.
 async fn finish<R, E: 'static>(
     account: &Account,
     group: &TaskGroup<E>,
-    body: Pin<&mut Option<impl Future<Output = Result<R, E>>>>,
+    mut body: Pin<&mut Conduct<impl Future<Output = Result<R, E>>>>,
 ) -> Result<R, ScopeError<E>> {
     let shared = &*group.0;
-    let mut body = pin!(conduct::unless(account, body, || shared.stopped.get()));
+    let is_stopped = || shared.stopped.get();
     let mut output = None;
     let mut is_running = true;
     let mut timer = Sleep::new(None);
     poll_fn(|cx| {
         shared.roll.owner.set(Some(cx.waker().clone()));
-        if is_running && let Poll::Ready(ended) = body.as_mut().poll(cx) {
+        if is_running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_stopped)
+        {
             is_running = false;
             match ended {
                 Ended::Returned(Ok(value)) => output = Some(value),
@@ -115,7 +121,7 @@ async fn finish<R, E: 'static>(
     })
     .await;
     shared.roll.is_over.set(true);
-    conduct::drain(account, Orphans::All).await;
+    account.drain(Orphans::All).await;
     if let Some(panic) = shared.panic.take() {
         resume_unwind(panic);
     }
@@ -153,6 +159,8 @@ struct Shared<E> {
     panic: Cell<Option<Box<dyn Any + Send>>>,
     deadline: Cell<Option<Instant>>,
     is_supervisor: Cell<bool>,
+    /// As many permits as children may have begun, if that is limited.
+    limit: RefCell<Option<Rc<Semaphore>>>,
     /// Whether the body is to end.
     stopped: Cell<bool>,
 }
@@ -237,17 +245,12 @@ impl<E: 'static> TaskGroup<E> {
         let seat = Roll::seat(roll, info.clone());
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
-        let child = async move {
-            let body = pin!(Some(future));
-            let ended = conduct::unless(&Same, body, || shared.roll.is_cancelled.get()).await;
-            match ended {
-                Ended::Returned(Ok(value)) => return Ok(value),
-                Ended::Stopped => return Err(ChildError::Cancelled),
-                Ended::Returned(Err(error)) => on_error(&shared, error),
-                Ended::Panicked(panic) => shared.panicked(panic),
-            }
-            Err(ChildError::Failed)
-        };
+        let admission = self.0.limit.borrow().as_ref().map(|limit| {
+            let limit = limit.clone();
+            Admission::Waiting(Box::pin(async move { Semaphore::acquire_owned(limit).await.ok() }))
+        });
+        let body = Conduct::new(future);
+        let child = GroupChild { body, on_error: Some(on_error), admission, shared };
         let (handle, slot) = roll.executor.spawn_bound(info.clone(), bond, child);
         roll.slots.borrow_mut()[key] = slot;
         TaskHandle { info, child: Some(handle) }
@@ -459,6 +462,70 @@ impl<E: 'static> TaskGroup<E> {
         self
     }
 
+    /// Lets at most `n` children run at a time. Those that are spawned beyond that wait for their
+    /// turn, first come, first served; [`room`](TaskGroup::room) lets the spawner wait instead.
+    /// Children that were spawned before do not count.
+    ///
+    /// ```
+    /// use std::{cell::Cell, io, rc::Rc};
+    /// use wakering_runtime::{run, task};
+    ///
+    /// let (running, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    /// run(task::group(async |group| {
+    ///     group.max_tasks(2);
+    ///     for _ in 0..10 {
+    ///         let (running, most) = (running.clone(), most.clone());
+    ///         group.spawn(async move {
+    ///             running.set(running.get() + 1);
+    ///             most.set(most.get().max(running.get()));
+    ///             task::yield_now().await;
+    ///             running.set(running.get() - 1);
+    ///             Ok::<_, io::Error>(())
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// assert_eq!(most.get(), 2);
+    /// ```
+    ///
+    /// # Panics
+    /// If `n` is 0: nobody would ever run.
+    #[track_caller]
+    pub fn max_tasks(&self, n: usize) -> &Self {
+        assert!(n > 0, "a group in which no task may run would never end; allow at least one");
+        *self.0.limit.borrow_mut() = Some(Rc::new(Semaphore::new(n)));
+        self
+    }
+
+    /// Waits until a child that is spawned now would run at once, which is at once where there is
+    /// no [limit](TaskGroup::max_tasks).
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_runtime::{run, task};
+    ///
+    /// run(task::group(async |group| {
+    ///     group.max_tasks(2);
+    ///     for _ in 0..10 {
+    ///         group.room().await;
+    ///         assert!(group.len() < 3);
+    ///         group.spawn(async { Ok::<_, io::Error>(task::yield_now().await) });
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    ///
+    /// # Cancellation
+    /// **Strict.**
+    pub async fn room(&self) {
+        let limit = self.0.limit.borrow().clone();
+        if let Some(limit) = limit {
+            drop(limit.acquire().await);
+        }
+    }
+
     /// How many children are not over.
     ///
     /// ```
@@ -486,6 +553,61 @@ impl<E: 'static> TaskGroup<E> {
     /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+pin_project! {
+    /// A child as a task.
+    struct GroupChild<F, H, E> {
+        #[pin]
+        body: Conduct<F>,
+        on_error: Option<H>,
+        admission: Option<Admission>,
+        shared: Rc<Shared<E>>,
+    }
+}
+
+type OwnPermit = Permit<Local, Rc<Semaphore>>;
+
+/// Where the number of children is limited, a child waits for a permit and keeps it.
+enum Admission {
+    Waiting(Pin<Box<dyn Future<Output = Option<OwnPermit>>>>),
+    Holding { _permit: Option<OwnPermit> },
+}
+
+impl<F, H, T, E> Future for GroupChild<F, H, E>
+where
+    F: Future<Output = Result<T, E>>,
+    H: FnOnce(&Shared<E>, E),
+{
+    type Output = Result<T, ChildError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let shared = &*this.shared;
+        let is_cancelled = || shared.roll.is_cancelled.get();
+        if let Some(Admission::Waiting(waiting)) = this.admission {
+            match waiting.as_mut().poll(cx) {
+                Poll::Ready(permit) => {
+                    *this.admission = Some(Admission::Holding { _permit: permit });
+                }
+                Poll::Pending if is_cancelled() => {
+                    return Poll::Ready(Err(ChildError::Cancelled));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        match ready!(this.body.poll_unless(&Same, cx, is_cancelled)) {
+            Ended::Returned(Ok(value)) => return Poll::Ready(Ok(value)),
+            Ended::Stopped => return Poll::Ready(Err(ChildError::Cancelled)),
+            Ended::Panicked(panic) => shared.panicked(panic),
+            Ended::Returned(Err(error)) => {
+                if let Some(on_error) = this.on_error.take() {
+                    on_error(shared, error);
+                }
+            }
+        }
+        Poll::Ready(Err(ChildError::Failed))
     }
 }
 

@@ -92,8 +92,8 @@ impl<T> JoinHandle<T> {
     ///
     /// Callbacks are called in the order in which they came. They are told which task it was; what
     /// the task gave is the handle's. One that panics ends alone, reported as
-    /// [`Builder::on_unhandled`](crate::Builder::on_unhandled) says. If the runtime ends before the
-    /// loop gets round to them, they are dropped.
+    /// [`Builder::on_unhandled`](crate::Builder::on_unhandled) says. Those that come after the end
+    /// of the runtime are dropped.
     ///
     /// ```
     /// use std::sync::mpsc;

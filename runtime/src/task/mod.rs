@@ -8,6 +8,8 @@
 
 /// One that ends with its handle.
 mod abort_on_drop;
+/// One that nobody awaits.
+mod background;
 /// Making one.
 mod builder;
 /// What is known of it whatever its future is.
@@ -16,6 +18,8 @@ mod header;
 pub(crate) mod cell;
 /// What is called at its end.
 mod callbacks;
+/// Being told to stop.
+mod cancel_token;
 /// Cleaning up, also after a cancellation.
 mod cleanup;
 /// What it knows of itself.
@@ -36,6 +40,8 @@ mod members;
 mod scope;
 /// What goes on although it was cancelled.
 mod shield;
+/// Values that belong to a task.
+mod local;
 /// Everything about a task that one atomic word tells.
 mod state;
 /// The first of many futures.
@@ -53,14 +59,17 @@ mod yield_now;
 mod races;
 
 pub use abort_on_drop::AbortOnDrop;
+pub use background::background;
 pub use builder::{Builder, spawn, spawn_eager};
-pub use cleanup::{Exit, with_cleanup};
+pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
+pub use cleanup::{Exit, WithCleanup, with_cleanup};
 pub use current::{TaskInfo, current};
 pub use future_set::{FutureSet, completed};
 pub use gather::gather;
 pub use group::{Ready, StartError, TaskGroup, TaskHandle, group};
 pub use handle::{JoinError, JoinHandle};
 pub use id::Id;
+pub use local::{AccessError, LocalKey};
 pub use race::race;
 pub use race_staggered::{Attempt, race_staggered};
 pub use scope::{ChildError, ChildHandle, Scope, ScopeError, TryScope, scope, try_scope};
@@ -71,7 +80,10 @@ pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
 pub(crate) use group::{Roll, Seat};
+pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
+#[cfg(feature = "process")]
+pub(crate) use shield::go_on;
 pub(crate) use state::{Cancel, Wake};
 
 /// What ties a task to somebody other than the runtime, until it is over.

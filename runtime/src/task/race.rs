@@ -9,7 +9,7 @@ use wakering_ring_driver::Orphans;
 
 use super::members::Members;
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 
@@ -53,13 +53,13 @@ where
 
 /// Awaits a body that drops losers when it is ready, and waits for what those leave in the kernel.
 pub(super) async fn decided<F: Future>(body: F) -> F::Output {
-    let body = pin!(Some(body));
+    let body = pin!(Conduct::new(body));
     let account = Account::open(&context::expect("race futures"), Kind::Members);
     let output = match conduct::until(&account, body, |_| Poll::Pending).await {
         Ended::Returned(output) => output,
         Ended::Panicked(panic) => resume_unwind(panic),
         Ended::Stopped => unreachable!("nothing stops it"),
     };
-    conduct::drain(&account, Orphans::Cancellable).await;
+    account.drain(Orphans::Cancellable).await;
     output
 }

@@ -1,25 +1,19 @@
 //! The races of a task: wakes, cancellation, joining and the end.
 //!
-//! Home is played by the test, which holds the key and looks at its inbox when it pleases. With
-//! `RUSTFLAGS="--cfg loom" cargo test -p wakering-runtime --lib --release races` they are run in
-//! all orders, otherwise some times with whatever comes about; the latter is also for Miri, which
-//! knows more about memory than loom.
+//! Home is played by the test, which holds the key and looks at its inbox when it pleases.
 
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use wakering_ring_driver::Deliver;
 
 use super::cell::{self, Joiner, Parcel, Progress, Task};
 use super::{JoinError, TaskInfo};
 use crate::home::{HomeKey, Inbox};
-
-#[cfg(loom)]
-use loom::{sync::Mutex, sync::atomic, thread};
-#[cfg(not(loom))]
-use std::{sync::Mutex, sync::atomic, thread};
+use crate::model::{Woken, atomic, finish, model, thread};
+use crate::primitive::Mutex;
 
 use atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -66,15 +60,6 @@ impl Home {
     }
 }
 
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 /// An output that counts how often it is dropped.
 struct Counted(Arc<AtomicUsize>);
 
@@ -84,34 +69,9 @@ impl Drop for Counted {
     }
 }
 
-#[cfg(loom)]
-fn model(body: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(4);
-    builder.check(body);
-}
-
-#[cfg(not(loom))]
-fn model(body: impl Fn() + Send + Sync + 'static) {
-    for _ in 0..if cfg!(miri) { 20 } else { 200 } {
-        body();
-    }
-}
-
 /// Polls until there is an output, giving the others their turn in between.
 fn join<T>(joiner: &mut Joiner<T>) -> Result<T, JoinError> {
-    let woken = Arc::new(Woken::default());
-    let waker = Waker::from(woken.clone());
-    let mut polls = 0;
-    loop {
-        match joiner.poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => polls += 1,
-        }
-        while woken.0.load(Ordering::SeqCst) < polls {
-            thread::yield_now();
-        }
-    }
+    finish(|cx| joiner.poll(cx))
 }
 
 #[test]

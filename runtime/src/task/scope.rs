@@ -12,13 +12,14 @@ use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
+use pin_project_lite::pin_project;
 use wakering_ring_driver::Orphans;
 
 use super::members::Members;
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{Conduct, Ended};
 use crate::context;
 use crate::executor::Executor;
 use crate::node::Kind;
@@ -93,8 +94,8 @@ where
     let children = Rc::new(Members::new());
     let _ = scope.0.children.set(Rc::downgrade(&children));
     let account = Account::open(&scope.0.state.executor, Kind::Scope);
-    let body = pin!(Some(async { Ok::<_, Infallible>(body(&scope).await) }));
-    match finish(&account, &children, &scope.0.state, body).await {
+    let mut body = pin!(Conduct::new(Infallibly { body: body(&scope) }));
+    match finish(&account, &children, &scope.0.state, body.as_mut()).await {
         Ok(output) => output,
         Err(error) => match error.first {},
     }
@@ -140,7 +141,24 @@ where
     let children = Rc::new(Members::new());
     let _ = scope.children.set(Rc::downgrade(&children));
     let account = Account::open(&scope.state.executor, Kind::Scope);
-    finish(&account, &children, &scope.state, pin!(Some(body(&scope)))).await
+    let mut body = pin!(Conduct::new(body(&scope)));
+    finish(&account, &children, &scope.state, body.as_mut()).await
+}
+
+pin_project! {
+    /// A future that cannot fail, as one that could.
+    struct Infallibly<F> {
+        #[pin]
+        body: F,
+    }
+}
+
+impl<F: Future> Future for Infallibly<F> {
+    type Output = Result<F::Output, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().body.poll(cx).map(Ok)
+    }
 }
 
 /// Polls body and children to their ends.
@@ -148,13 +166,14 @@ async fn finish<R, E>(
     account: &Account,
     children: &Members<Child<'_>>,
     state: &State<E>,
-    body: Pin<&mut Option<impl Future<Output = Result<R, E>>>>,
+    mut body: Pin<&mut Conduct<impl Future<Output = Result<R, E>>>>,
 ) -> Result<R, ScopeError<E>> {
-    let mut body = pin!(conduct::unless(account, body, || state.failed.get()));
+    let is_cancelled = || state.failed.get();
     let mut output = None;
     let mut running = true;
     poll_fn(|cx| {
-        if running && let Poll::Ready(ended) = body.as_mut().poll(cx) {
+        if running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_cancelled)
+        {
             running = false;
             match ended {
                 Ended::Returned(Ok(value)) => output = Some(value),
@@ -182,7 +201,7 @@ async fn finish<R, E>(
         Poll::Pending
     })
     .await;
-    conduct::drain(account, Orphans::All).await;
+    account.drain(Orphans::All).await;
     if let Some(panic) = state.panic.take() {
         resume_unwind(panic);
     }
@@ -294,21 +313,16 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
     where
         E: 'scope,
     {
-        self.spawn_with(future, |output| output)
-    }
-
-    fn spawn_with<T: 'scope, F: Future + 'scope>(
-        &'scope self,
-        future: F,
-        check: impl FnOnce(F::Output) -> Result<T, E> + 'scope,
-    ) -> ChildHandle<'scope, T>
-    where
-        E: 'scope,
-    {
         let outcome = Rc::new(Outcome::new());
         match self.children.get().and_then(Weak::upgrade) {
             Some(children) => {
-                let child = Box::pin(self.conduct(future, check, outcome.clone()));
+                let child = Box::pin(ScopeChild {
+                    body: Conduct::new(future),
+                    account: None,
+                    ended: None,
+                    outcome: outcome.clone(),
+                    scope: self,
+                });
                 outcome.bell.set(Some(children.insert(child).waker()));
             }
             // The scope is being dropped, and a child's drop has called.
@@ -317,28 +331,12 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
         ChildHandle { outcome, _scope: PhantomData }
     }
 
-    async fn conduct<T, F: Future + 'scope>(
-        &'scope self,
-        future: F,
-        check: impl FnOnce(F::Output) -> Result<T, E>,
-        outcome: Rc<Outcome<T>>,
-    ) {
-        let account = Account::open(&self.state.executor, Kind::Scope);
-        let is_cancelled = || self.state.cancelled.get() || outcome.is_cancelled();
-        let ended = conduct::unless(&account, pin!(Some(future)), is_cancelled).await;
-        conduct::drain(&account, Orphans::All).await;
-        let failure = match ended {
-            Ended::Returned(output) => match check(output) {
-                Ok(value) => return outcome.settle(Ok(value)),
-                Err(error) => Failure::Error(error),
-            },
-            Ended::Stopped => return outcome.settle(Err(ChildError::Cancelled)),
-            Ended::Panicked(panic) => Failure::Panic(panic),
-        };
+    /// A child has failed.
+    fn fail(&self, failure: Failure<E>) -> ChildError {
         if let Some(children) = self.children.get().and_then(Weak::upgrade) {
             self.state.fail(failure, &children);
         }
-        outcome.settle(Err(ChildError::Failed));
+        ChildError::Failed
     }
 
     /// Cancels the children that there are and that are still to be spawned. The body goes on, and
@@ -407,6 +405,44 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
     }
 }
 
+pin_project! {
+    /// A child: polled on an account of its own, dropped, and waited for.
+    struct ScopeChild<'scope, 'env, F, T, E> {
+        #[pin]
+        body: Conduct<F>,
+        // Open once it has begun.
+        account: Option<Account>,
+        ended: Option<Ended<Result<T, E>>>,
+        outcome: Rc<Outcome<T>>,
+        scope: &'scope TryScope<'scope, 'env, E>,
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Future for ScopeChild<'_, '_, F, T, E> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let state = &this.scope.state;
+        let account =
+            this.account.get_or_insert_with(|| Account::open(&state.executor, Kind::Scope));
+        if this.ended.is_none() {
+            let is_cancelled = || state.cancelled.get() || this.outcome.cancelled.get();
+            *this.ended = Some(ready!(this.body.poll_unless(account, cx, is_cancelled)));
+        }
+        ready!(account.poll_drained(Orphans::All, cx));
+        *this.account = None;
+        let outcome = match this.ended.take() {
+            Some(Ended::Returned(Ok(value))) => Ok(value),
+            Some(Ended::Returned(Err(error))) => Err(this.scope.fail(Failure::Error(error))),
+            Some(Ended::Panicked(panic)) => Err(this.scope.fail(Failure::Panic(panic))),
+            Some(Ended::Stopped) | None => Err(ChildError::Cancelled),
+        };
+        this.outcome.settle(outcome);
+        Poll::Ready(())
+    }
+}
+
 impl<E> fmt::Debug for TryScope<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TryScope")
@@ -443,7 +479,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         &'scope self,
         future: impl Future<Output = T> + 'scope,
     ) -> ChildHandle<'scope, T> {
-        self.0.spawn_with(future, Ok)
+        self.0.spawn(Infallibly { body: future })
     }
 }
 
@@ -500,10 +536,6 @@ impl<T> Outcome<T> {
             cancelled: Cell::new(false),
             bell: Cell::new(None),
         }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.get()
     }
 
     fn settle(&self, value: Result<T, ChildError>) {

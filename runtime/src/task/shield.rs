@@ -11,7 +11,7 @@ use wakering_ring_driver::Recall;
 
 use super::{Bond, TaskInfo};
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 use crate::time::sleep;
@@ -159,7 +159,7 @@ impl<F: Future + 'static> Drop for Shield<F> {
 
 /// Makes a task of `body`, for which the account that pays now answers. Without a runtime, or when
 /// that has given up waiting, `body` is dropped.
-pub(super) fn go_on(
+pub(crate) fn go_on(
     account: Option<Account>,
     body: impl Future + 'static,
     stop: Option<Stop>,
@@ -175,7 +175,7 @@ pub(super) fn go_on(
     let account = account.unwrap_or_else(|| Account::open(&executor, Kind::Shield));
     let rest = async move {
         let mut stop = stop.unwrap_or_else(|| Box::pin(pending()));
-        let body = pin!(Some(body));
+        let body = pin!(Conduct::new(body));
         let ended = conduct::until(&account, body, |cx| stop.as_mut().poll(cx)).await;
         if let Ended::Panicked(panic) = ended {
             resume_unwind(panic);

@@ -2,19 +2,14 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::future::{Future, IntoFuture};
-use std::panic::resume_unwind;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::future::IntoFuture;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use wakering_ring_driver::{Instant, Orphans};
+use wakering_ring_driver::Instant;
 
-use super::{Elapsed, Sleep};
-use crate::account::Account;
-use crate::conduct::{self, Ended};
+use super::Timeout;
 use crate::context;
-use crate::node::Kind;
 
 /// A time by which a future has to be over; the future itself, or anybody else on this thread, may
 /// move it.
@@ -151,45 +146,20 @@ impl Deadline {
     ///
     /// # Cancellation
     /// That of `future`.
-    pub async fn limit<F: IntoFuture>(&self, future: F) -> Result<F::Output, Elapsed> {
-        let body = pin!(Some(future.into_future()));
-        self.apply(body, true).await
+    pub fn limit<F: IntoFuture>(&self, future: F) -> Timeout<F::IntoFuture, &Deadline> {
+        Timeout::new(self, future.into_future())
     }
 
-    /// A deadline that nobody moves does without the waker of whoever waits for it.
-    pub(super) async fn apply<F: Future>(
-        &self,
-        body: Pin<&mut Option<F>>,
-        may_move: bool,
-    ) -> Result<F::Output, Elapsed> {
-        let account = Account::open(&context::expect("set a deadline"), Kind::Timeout);
-        account.set_deadline(self.at.get());
-        let mut sleep = Sleep::new(self.at.get());
-        let ended = conduct::until(&account, body, |cx| {
-            if may_move {
-                self.waiter.set(Some(cx.waker().clone()));
-            }
-            self.poll_over(&account, &mut sleep, cx)
-        })
-        .await;
-        self.waiter.take();
-        match ended {
-            Ended::Returned(output) => Ok(output),
-            Ended::Panicked(panic) => resume_unwind(panic),
-            Ended::Stopped => {
-                conduct::drain(&account, Orphans::Cancellable).await;
-                Err(Elapsed(()))
-            }
-        }
+    /// Whoever polls `cx` is told when it is moved.
+    pub(super) fn watch(&self, cx: &Context<'_>) {
+        let known = self.waiter.take().filter(|known| known.will_wake(cx.waker()));
+        self.waiter.set(Some(known.unwrap_or_else(|| cx.waker().clone())));
     }
+}
 
-    fn poll_over(&self, account: &Account, sleep: &mut Sleep, cx: &mut Context<'_>) -> Poll<()> {
-        let at = self.at.get();
-        if at != sleep.deadline() {
-            sleep.set(at);
-            account.set_deadline(at);
-        }
-        Pin::new(sleep).poll(cx)
+impl AsRef<Deadline> for Deadline {
+    fn as_ref(&self) -> &Deadline {
+        self
     }
 }
 

@@ -1,17 +1,24 @@
 //! Closures on the thread pool.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::pin;
-use std::sync::{Arc, Barrier, mpsc};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::patience;
-use wakering_runtime::blocking::unblock;
+use wakering_ring_driver::testing::{in_child, patience};
+use wakering_runtime::blocking::{Pool, Unblock, check_cancelled, is_cancelled, unblock};
+use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{interval, sleep, timeout};
-use wakering_runtime::{run, spawn};
+use wakering_runtime::{Builder, Handle, run, spawn};
 
-use crate::within_bounds;
+use crate::{bounded, within_bounds};
+
+const MS: Duration = Duration::from_millis(1);
 
 /// Given a closure given to `unblock`, when it returns or panics on another thread, then the task that
 /// awaits it gets the value or the panic.
@@ -55,18 +62,261 @@ fn nothing_runs_before_the_first_poll() {
     assert!(receiver.recv().is_err(), "the closure was dropped without being called");
 }
 
+/// Given a closure that has begun, when the timeout around it is over, then that does not wait, and the
+/// task does.
 #[test]
-fn a_closure_that_nobody_waits_for_runs_to_its_end() {
-    let (sender, receiver) = mpsc::channel();
+fn a_task_waits_for_a_closure_that_nobody_waits_for() {
+    let (release, released) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
+    let ended = Arc::new(AtomicBool::new(false));
     within_bounds(async {
-        let closure = unblock(move || {
-            thread::sleep(Duration::from_millis(20));
-            sender.send(thread::current().id()).unwrap();
+        let (expired, end) = (Rc::new(Cell::new(false)), ended.clone());
+        let inner = expired.clone();
+        let mut task = spawn(async move {
+            let closure = unblock(move || {
+                begin.send(()).unwrap();
+                released.recv().unwrap();
+                end.store(true, Ordering::Relaxed);
+            });
+            assert!(timeout(MS, begun_by(closure, begun)).await.is_err());
+            inner.set(true);
         });
-        assert!(timeout(Duration::from_millis(1), closure).await.is_err());
+        for _ in 0..5 {
+            sleep(MS).await;
+            assert!(futures_util::poll!(&mut task).is_pending());
+        }
+        until(|| expired.get()).await;
+        assert!(futures_util::poll!(&mut task).is_pending(), "the closure runs");
+        release.send(()).unwrap();
+        task.await.unwrap();
+        assert!(ended.load(Ordering::Relaxed));
     });
-    let elsewhere = receiver.recv_timeout(patience(Duration::from_secs(10))).unwrap();
-    assert_ne!(elsewhere, thread::current().id());
+}
+
+/// Polls `closure` and waits until it has begun, so that a timeout that is over finds it running.
+async fn begun_by<T: Send + 'static>(closure: Unblock<T>, begun: mpsc::Receiver<()>) -> T {
+    let mut closure = pin!(closure);
+    assert!(futures_util::poll!(closure.as_mut()).is_pending());
+    begun.recv_timeout(patience(Duration::from_secs(10))).unwrap();
+    closure.await
+}
+
+/// Given a task that awaits blocking code, when it is cancelled, then the code learns of it, and the
+/// handle resolves once the code has returned and what it captured is gone.
+#[test]
+fn case_h04_blocking_code_learns_that_its_task_was_cancelled() {
+    let (begin, begun) = mpsc::channel();
+    let held = Arc::new(());
+    within_bounds(async {
+        let inner = held.clone();
+        assert!(!is_cancelled(), "outside of every closure");
+        let task = spawn(async move {
+            let closure = unblock(move || {
+                assert!(!is_cancelled());
+                begin.send(()).unwrap();
+                while check_cancelled().is_ok() {
+                    thread::sleep(MS);
+                }
+                let error: std::io::Error = check_cancelled().unwrap_err().into();
+                assert!(error.to_string().contains("nobody waits"));
+                drop(inner);
+            });
+            begun_by(closure, begun).await
+        });
+        yield_now().await;
+        assert_eq!(Arc::strong_count(&held), 2);
+        assert!(task.cancel());
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(Arc::strong_count(&held), 1, "the closure is over");
+    });
+}
+
+/// Given a scope that begins a closure and goes on, when it ends, then it waits for the closure.
+#[test]
+fn a_scope_waits_for_closures() {
+    let (begin, begun) = mpsc::channel();
+    let ended = Arc::new(AtomicBool::new(false));
+    within_bounds(async {
+        let end = ended.clone();
+        task::scope(async |_| {
+            let mut closure = unblock(move || {
+                begin.send(()).unwrap();
+                thread::sleep(5 * MS);
+                end.store(true, Ordering::Relaxed);
+            });
+            assert!(futures_util::poll!(&mut closure).is_pending());
+            begun.recv_timeout(patience(Duration::from_secs(10))).unwrap();
+            Ok::<_, ()>(())
+        })
+        .await
+        .unwrap();
+        assert!(ended.load(Ordering::Relaxed));
+    });
+}
+
+/// Given a pool whose threads are all taken, when a closure is dropped that waits for one, then it is gone
+/// at once and never runs, and its task does not wait for it.
+#[test]
+fn a_closure_that_has_not_begun_is_taken_back() {
+    in_child("blocking::a_closure_that_has_not_begun_is_taken_back", || {
+        let (release, released) = (Arc::new(Barrier::new(513)), Arc::new(AtomicUsize::new(0)));
+        let held = Arc::new(());
+        within_bounds(async {
+            let busy: Vec<_> = (0..512)
+                .map(|_| {
+                    let (release, released) = (release.clone(), released.clone());
+                    spawn(unblock(move || {
+                        released.fetch_add(1, Ordering::SeqCst);
+                        release.wait();
+                    }))
+                })
+                .collect();
+            until(|| released.load(Ordering::SeqCst) == 512).await;
+            let inner = held.clone();
+            let waiting = spawn(unblock(move || unreachable!("{inner:?}")));
+            yield_now().await;
+            assert!(waiting.cancel());
+            assert!(waiting.await.unwrap_err().is_cancelled());
+            assert_eq!(Arc::strong_count(&held), 1);
+            release.wait();
+            for task in busy {
+                task.await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_closure_that_was_to_be_abandoned() {
+    let (release, released) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
+    let (end, ended) = mpsc::channel();
+    within_bounds(async {
+        let task = spawn(async move {
+            let closure = unblock(move || {
+                begin.send(()).unwrap();
+                released.recv().unwrap();
+                end.send(is_cancelled()).unwrap();
+            });
+            begun_by(closure.abandon_on_cancel(), begun).await;
+        });
+        yield_now().await;
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(ended.try_recv().is_err(), "it still runs");
+        release.send(()).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(patience(Duration::from_secs(10))), Ok(true));
+}
+
+/// Given closures that panic when nobody waits for them any more, or whose outcome nobody took, when they
+/// have ended, then each panic is reported once, with the place of the closure.
+#[test]
+fn a_panic_that_nobody_awaits_is_reported() {
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let told = reports.clone();
+    let hook = move |error: &task::JoinError| told.lock().unwrap().push(error.to_string());
+    let runtime = Builder::new().on_unhandled(hook).build().unwrap();
+    runtime.block_on(bounded(async {
+        for is_abandoned in [false, true] {
+            let (begin, begun) = mpsc::channel();
+            let closure = unblock(move || {
+                begin.send(()).unwrap();
+                while !is_cancelled() {
+                    thread::sleep(MS);
+                }
+                panic!("unheard");
+            });
+            let closure = if is_abandoned { closure.abandon_on_cancel() } else { closure };
+            assert!(timeout(MS, begun_by(closure, begun)).await.is_err());
+            until(|| reports.lock().unwrap().len() == 1 + usize::from(is_abandoned)).await;
+        }
+        let (release, released) = mpsc::channel::<()>();
+        let mut untaken = unblock(move || {
+            released.recv().unwrap();
+            panic!("untaken")
+        });
+        assert!(futures_util::poll!(&mut untaken).is_pending());
+        release.send(()).unwrap();
+        // It usually has its outcome by then.
+        sleep(5 * MS).await;
+        drop(untaken);
+        until(|| reports.lock().unwrap().len() == 3).await;
+    }));
+    let reports = reports.lock().unwrap();
+    assert!(reports.iter().all(|report| report.contains(file!())), "{reports:?}");
+    assert!(reports[1].ends_with("panicked: unheard") && reports[2].ends_with("panicked: untaken"));
+}
+
+/// Given a limit of two, when ten closures are to run, then never more than two do, in the order in which
+/// they came, and one whose future was dropped before its turn never does.
+#[test]
+fn a_pool_of_ones_own_runs_so_many_at_a_time_in_turn() {
+    let pool = Pool::new(2);
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let order = Arc::new(Mutex::new(Vec::new()));
+    within_bounds(async {
+        let tasks: Vec<_> = (0..10)
+            .map(|n| {
+                let (running, most, order) = (running.clone(), most.clone(), order.clone());
+                spawn(pool.unblock(move || {
+                    order.lock().unwrap().push(n);
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::sleep(2 * MS);
+                    running.fetch_sub(1, Ordering::SeqCst);
+                }))
+            })
+            .collect();
+        yield_now().await;
+        assert!(tasks[8].cancel());
+        let mut cancelled = 0;
+        for task in tasks {
+            cancelled += usize::from(task.await.is_err());
+        }
+        assert_eq!(cancelled, 1);
+        assert!(catch_unwind(|| Pool::new(0)).is_err());
+        let panicked = spawn(pool.unblock(|| panic!("no")));
+        assert!(panicked.await.unwrap_err().is_panic());
+        until(|| format!("{pool:?}") == "Pool { limit: 2, running: 0 }").await;
+    });
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+    let order = order.lock().unwrap();
+    assert_eq!(order.len(), 9);
+    assert!(!order.contains(&8));
+    // Two begin beside each other; a third does not overtake them by more than one.
+    assert!(order.iter().enumerate().all(|(at, n)| at.abs_diff(*n) <= 2), "{order:?}");
+}
+
+/// Given a closure that waits for the runtime it was begun by, when that ends, then the closure gets an
+/// error, and nothing waits for ever.
+#[test]
+fn case_h07_a_closure_that_waits_for_an_ending_runtime_gets_an_error() {
+    let (begin, begun) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    within_bounds(async {
+        let handle = Handle::current();
+        spawn(async move {
+            let closure = unblock(move || {
+                begin.send(()).unwrap();
+                tell.send(
+                    handle
+                        .block_on(pending::<()>())
+                        .map_err(|error| (error.is_cancelled(), error.is_runtime_gone())),
+                )
+            });
+            begun_by(closure, begun).await
+        });
+        sleep(MS).await;
+    });
+    let told = told.recv_timeout(patience(Duration::from_secs(10))).unwrap();
+    assert!(matches!(told, Err((true, false) | (false, true))), "{told:?}");
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        sleep(MS).await;
+    }
 }
 
 #[test]

@@ -125,6 +125,20 @@ fn callbacks_may_come_from_another_thread() {
 }
 
 #[test]
+fn the_end_of_the_runtime_calls_back_for_the_tasks_that_it_cancels() {
+    let log = Log::default();
+    run(async {
+        for name in ["one", "other"] {
+            let log = log.clone();
+            let task = spawn(std::future::pending::<()>());
+            task.on_done(move |_| log.lock().unwrap().push(name));
+        }
+        yield_now().await;
+    });
+    assert_eq!(*log.lock().unwrap(), ["one", "other"]);
+}
+
+#[test]
 fn callbacks_are_dropped_when_there_is_no_loop_any_more() {
     let (handle, held) = (run(async { Handle::current() }), Arc::new(()));
     let task = handle.spawn(async {});

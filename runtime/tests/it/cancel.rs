@@ -12,9 +12,10 @@ use std::{hint, thread};
 
 use wakering_ring_driver::testing::{CheckingBuf, patience};
 use wakering_ring_driver::{Driver, op};
-use wakering_runtime::task::{JoinHandle, yield_now};
+use wakering_runtime::io::{AsyncRead, AsyncWrite, PipeReader, pipe};
+use wakering_runtime::task::{JoinHandle, shield, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};
-use wakering_runtime::{Builder, spawn};
+use wakering_runtime::{Builder, run, spawn};
 
 use crate::{Witness, within_bounds};
 
@@ -302,4 +303,43 @@ fn cancelling_from_afar_races_with_completing() {
     println!("completed {completed} (cancelled too late: {too_late}), cancelled {cancelled}");
     let rounds = completed + cancelled;
     assert!(completed * 100 >= rounds && cancelled * 100 >= rounds, "a race that never races");
+}
+
+/// Given a task whose shielded read waits in the kernel; when the task is cancelled, or the future
+/// that `run` was given ends; then the read is not taken back: it brings what comes, and whoever
+/// cancelled waits for it.
+#[test]
+fn what_is_shielded_keeps_its_operations() {
+    let read = |reader: PipeReader, heard: &Rc<RefCell<Vec<u8>>>| {
+        let (mut reader, heard) = (reader, heard.clone());
+        shield(async move {
+            let read = reader.read(vec![0; 8]).await;
+            heard.borrow_mut().extend(read.map_or_else(|_| b"taken back".to_vec(), |read| read.1));
+        })
+    };
+    let heard = Rc::default();
+    within_bounds(async {
+        let (reader, mut writer) = pipe().unwrap();
+        let task = spawn(read(reader, &heard));
+        sleep(Duration::from_millis(2)).await;
+        task.cancel();
+        sleep(Duration::from_millis(2)).await;
+        assert!(!task.is_finished());
+        writer.write_all("task ").await.unwrap();
+        assert!(task.await.unwrap_err().is_cancelled());
+    });
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    thread::scope(|threads| {
+        threads.spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            std::io::Write::write_all(&mut writer, b"run").unwrap();
+        });
+        run(async {
+            let reader = PipeReader::from_std(reader).unwrap();
+            let mut shielded = Box::pin(read(reader, &heard));
+            let waits = poll_fn(|cx| Poll::Ready(shielded.as_mut().poll(cx).is_pending())).await;
+            assert!(waits);
+        });
+    });
+    assert_eq!(String::from_utf8_lossy(&heard.borrow()), "task run");
 }

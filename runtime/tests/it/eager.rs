@@ -137,6 +137,6 @@ fn an_eager_task_spawned_while_the_runtime_ends_never_begins() {
         });
         yield_now().await;
     });
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
     assert!(!begun.get());
 }

@@ -354,7 +354,7 @@ fn case_j16_a_panic_resumes_after_the_siblings_were_drained() {
             for _ in 0..3 {
                 let kernel = kernel.clone();
                 group.spawn(async move {
-                    receive(&kernel).await;
+                    let _: () = receive(&kernel).await;
                     Ok::<_, ()>(())
                 });
             }
@@ -709,7 +709,7 @@ fn a_group_is_polled_by_its_own_runtime_only() {
     let text = message(panic);
     assert!(text.contains("another runtime"), "{text}");
     drop(homesick);
-    assert!(first.shutdown().is_clean());
+    assert!(first.close().is_clean());
 }
 
 /// Given children that are always ready, when they share a group with one that sleeps, then that one is
@@ -777,13 +777,13 @@ fn a_group_in_a_shield_is_shielded_from_the_end_of_the_runtime() {
                 let late = group.spawn(async { Ok(after(5 * MS, 2).await) });
                 Ok([early.await, late.await])
             });
-            let values = sum.await.unwrap();
-            inner.borrow_mut().extend(values);
+            let sum = sum.await.unwrap();
+            inner.borrow_mut().extend(sum);
         })));
         yield_now().await;
         yield_now().await;
     });
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
     assert_eq!(*done.borrow(), [Ok(1), Ok(2)]);
 }
 
@@ -796,7 +796,7 @@ fn each_child_that_ends_is_told_once() {
             .map(|ms| {
                 group
                     .spawn(async move {
-                        sleep(ms * MS).await;
+                        let _: () = after(ms * MS, ()).await;
                         Ok(())
                     })
                     .id()

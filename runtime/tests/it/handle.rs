@@ -128,7 +128,7 @@ fn case_h07_a_thread_that_waits_is_told_when_the_runtime_ends() {
         for _ in 0..turns {
             runtime.block_on(yield_now());
         }
-        assert!(runtime.shutdown().is_clean());
+        assert!(runtime.close().is_clean());
         let error = waiting.join().unwrap();
         assert!(error.is_cancelled() || error.is_runtime_gone());
     }

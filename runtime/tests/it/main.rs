@@ -5,6 +5,10 @@ mod alloc;
 mod blocking;
 mod callbacks;
 mod cancel;
+mod debug;
+mod dump;
+mod cancel_token;
+mod cancel_on;
 mod cleanup;
 mod deadline;
 mod eager;
@@ -12,11 +16,20 @@ mod fairness;
 mod group;
 mod handle;
 mod io;
+mod metrics;
+mod join;
 mod panic;
+mod process;
+mod paused;
 mod run;
+mod select;
+mod signal;
 mod scope;
 mod shield;
 mod spawn;
+mod sync;
+mod stream;
+mod task_local;
 mod time;
 mod together;
 
@@ -33,7 +46,8 @@ use wakering_runtime::{Builder, Runtime};
 
 /// Runs a test that is over in well under half a minute, or fails.
 fn within_bounds<F: Future>(future: F) -> F::Output {
-    wakering_runtime::run(bounded(future))
+    // Boxed, since without optimisation each layer around a large future copies it on the stack.
+    wakering_runtime::run(bounded(Box::pin(future)))
 }
 
 /// Fails if `future` takes half a minute.

@@ -69,7 +69,7 @@ fn case_r03_left_over_tasks_are_cancelled_and_awaited() {
         |future| {
             let runtime = runtime();
             runtime.block_on(future);
-            let report = runtime.shutdown();
+            let report = runtime.close();
             assert!(report.is_clean(), "{report}");
         },
     ];
@@ -123,7 +123,7 @@ fn case_r04_a_failing_cleanup_is_reported_once_and_the_value_is_kept() {
         yield_now().await;
         42
     });
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
     assert_eq!(value, 42);
     let reports = reports.lock().unwrap();
     assert_eq!(reports.len(), 1, "{reports:?}");
@@ -273,13 +273,15 @@ fn a_report_names_the_tasks_that_did_not_end_in_time() {
         }));
         yield_now().await;
     });
-    let report = runtime.shutdown();
+    let report = runtime.close();
     assert!(start.elapsed() >= grace);
     assert_eq!(witness.drops(), 1);
     assert!(task.is_some_and(|task| task.is_finished()));
     assert!(!report.is_clean());
     assert_eq!(report.abandoned.len(), 1);
-    assert_eq!(report.abandoned[0].name(), Some("stuck"));
+    let stuck = &report.abandoned[0];
+    assert_eq!(stuck.task().and_then(|task| task.name()), Some("stuck"));
+    assert!(report.to_string().contains(": read fd "), "{report}");
     assert_eq!(report.leaked_operations, 1);
     assert!(!lent.is_dropped(), "what the kernel may still write to is never freed");
 }
@@ -397,7 +399,7 @@ fn a_grace_may_be_none_or_endless() {
         let runtime = Builder::new().grace(grace).build().unwrap();
         let task = runtime.spawn(pending::<()>());
         runtime.block_on(yield_now());
-        assert!(runtime.shutdown().is_clean());
+        assert!(runtime.close().is_clean());
         assert!(task.is_finished());
     }
 }
@@ -408,6 +410,6 @@ fn futures_that_are_never_ready_do_not_keep_a_runtime_from_ending() {
     let woken: Vec<_> = (0..100).map(|_| runtime.spawn(pending::<()>())).collect();
     runtime.block_on(yield_now());
     assert_eq!(runtime.metrics().tasks, 100);
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
     assert!(woken.iter().all(|task| task.is_finished()));
 }

@@ -299,7 +299,7 @@ fn the_end_of_a_runtime_waits_for_shielded_work() {
         yield_now().await;
         yield_now().await;
     });
-    assert!(runtime.shutdown().is_clean());
+    assert!(runtime.close().is_clean());
     assert_eq!(*done.borrow(), ["cleaned up", "shielded"]);
 }
 
@@ -319,7 +319,7 @@ fn shielded_work_that_hangs_ends_with_the_grace() {
         yield_now().await;
     });
     let start = Instant::now();
-    let report = runtime.shutdown();
+    let report = runtime.close();
     assert!(start.elapsed() >= 20 * MS && start.elapsed() < patience(10_000 * MS));
     assert_eq!(witness.drops(), 1);
     assert!(report.to_string().contains("shield.rs"), "{report}");

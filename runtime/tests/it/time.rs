@@ -16,10 +16,10 @@ use wakering_ring_driver::op::{self, Domain, SocketKind};
 use wakering_ring_driver::testing::{CheckingBuf, patience, ring_or_skip};
 use wakering_ring_driver::{Backend, Driver, Fd, Sharing, Wait};
 use wakering_runtime::blocking::unblock;
-use wakering_runtime::task::yield_now;
+use wakering_runtime::task::{with_cleanup, yield_now};
 use wakering_runtime::time::{
-    Elapsed, Instant, Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until, timeout,
-    timeout_at,
+    Deadline, Elapsed, Instant, Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until,
+    timeout, timeout_at,
 };
 use wakering_runtime::{Builder, spawn};
 
@@ -234,6 +234,68 @@ fn a_value_that_is_ready_in_the_poll_that_finds_the_time_over_wins() {
     });
 }
 
+#[test]
+fn futures_of_timeouts_and_cleanups_hold_their_bodies_once() {
+    let body = || async {
+        let large = [0_u8; 4096];
+        yield_now().await;
+        large.len()
+    };
+    let single = size_of_val(&body());
+    let nested = timeout(MS, timeout(MS, with_cleanup(timeout(MS, body()), async |_| {})));
+    assert!(size_of_val(&nested) < single + 1024, "{} of {single}", size_of_val(&nested));
+}
+
+/// Given a timeout whose time is over from the start; when it is awaited; then its body is polled
+/// once, gets what is there, and the kernel sees nothing of what it would have to wait for.
+#[test]
+fn case_o03_a_timeout_without_time_hands_nothing_to_the_kernel() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let runtime = Builder::new().build_on(driver.clone());
+    let fd = memory.descriptor(&driver);
+    runtime.block_on(async {
+        let limits = [Instant::now(), Instant::now() - MS];
+        for limit in limits {
+            assert!(timeout_at(limit, op::recv(&fd, vec![0; 8])).await.is_err());
+            assert!(timeout_at(limit, op::send(&fd, b"nothing".to_vec())).await.is_err());
+            assert!(timeout_at(limit, op::nop()).await.is_err());
+        }
+        assert!(timeout(Duration::ZERO, op::recv(&fd, vec![0; 8])).await.is_err());
+        assert!(memory.next_request().is_none(), "the kernel has seen something");
+        assert_eq!(timeout(Duration::ZERO, async { 42 }).await, Ok(42));
+
+        // What a receive that was dropped has brought is there already.
+        let mut dropped = op::recv(&fd, vec![0; 8]);
+        assert!(futures_util::poll!(&mut dropped).is_pending());
+        memory.next_request().unwrap().receive(b"bytes");
+        sleep(MS).await;
+        drop(dropped);
+        let (n, _) = timeout(Duration::ZERO, op::recv(&fd, vec![0; 8])).await.unwrap().unwrap();
+        assert_eq!(n, 5);
+
+        // A body that gives itself more time starts what was held.
+        let deadline = Deadline::at(Instant::now());
+        let body = async {
+            let received = op::recv(&fd, vec![0; 8]);
+            deadline.reset(Instant::now() + patience(Duration::from_secs(5)));
+            received.await.unwrap().0
+        };
+        let sender = spawn({
+            let memory = memory.clone();
+            async move {
+                loop {
+                    if let Some(request) = memory.next_request() {
+                        break request.receive(b"late");
+                    }
+                    yield_now().await;
+                }
+            }
+        });
+        assert_eq!(deadline.limit(body).await, Ok(4));
+        sender.await.unwrap();
+    });
+}
+
 /// Given a receive under a timeout, when its bytes have come and its time is over before the loop
 /// looks, then the bytes win, also if the task is polled for another reason before that.
 #[test]
@@ -353,13 +415,17 @@ fn an_expired_timeout_leaves_system_calls_to_the_pool() {
 /// Given a closure that blocks, when the timeout around it expires, then it goes on alone.
 #[test]
 fn an_expired_timeout_leaves_closures_to_the_pool() {
+    let (begin, begun) = mpsc::channel();
     let (release, blocked) = mpsc::channel();
     let (finish, finished) = mpsc::channel();
     within_bounds(async {
-        let body = unblock(move || {
+        let mut body = unblock(move || {
+            begin.send(()).unwrap();
             blocked.recv().unwrap();
             finish.send(()).unwrap();
         });
+        assert!(futures_util::poll!(&mut body).is_pending());
+        begun.recv_timeout(patience(Duration::from_secs(10))).unwrap();
         assert!(timeout(MS, body).await.is_err());
         assert!(finished.try_recv().is_err(), "it still runs");
         release.send(()).unwrap();

@@ -11,7 +11,8 @@ use std::time::Duration;
 use wakering_ring_driver::op;
 use wakering_ring_driver::testing::{CheckingBuf, patience};
 use wakering_runtime::task::{
-    Attempt, FutureSet, When, completed, gather, race, race_staggered, settle, wait, yield_now,
+    Attempt, FutureSet, When, completed, gather, race, race_staggered, settle, shield, wait,
+    yield_now,
 };
 use wakering_runtime::time::{Elapsed, Instant, sleep, timeout, timeout_at};
 use wakering_runtime::{run, spawn};
@@ -103,6 +104,37 @@ fn case_g04_cancelling_whoever_gathers_ends_all() {
         }
         assert!(task.await.unwrap_err().is_cancelled());
     }));
+}
+
+/// Given a task that gathers a shielded future and another one, when it is cancelled, then the other one
+/// is dropped, and the task is over once the shielded one has come to its end.
+#[test]
+fn case_g05_a_shielded_future_that_is_gathered_comes_to_its_end() {
+    within_bounds(async {
+        let witness = Witness::default();
+        let guard = witness.guard();
+        let ended = Rc::new(Cell::new(false));
+        let inner = ended.clone();
+        let mut task = spawn(async move {
+            let committing = Box::pin(shield(async move {
+                sleep(5 * MS).await;
+                inner.set(true);
+                Ok::<_, ()>(())
+            }));
+            let waiting = Box::pin(async {
+                let _guard = guard;
+                pending().await
+            });
+            gather::<[Boxed<'_, _>; 2], _, _>([committing, waiting]).await
+        });
+        yield_now().await;
+        assert!(task.cancel());
+        yield_now().await;
+        assert!(futures_util::poll!(&mut task).is_pending());
+        assert_eq!((witness.drops(), ended.get()), (1, false));
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(ended.get());
+    });
 }
 
 #[test]
@@ -349,13 +381,21 @@ fn waiting_for_an_error_takes_values_along() {
 #[test]
 fn a_wait_that_is_dropped_loses_no_output() {
     within_bounds(async {
-        let mut set = completed([1, 2, 10].map(async |ms| Ok::<_, ()>(after(ms * MS, ms).await)));
+        let release = Cell::new(false);
+        let mut set = completed([1, 2, 3].map(async |n| {
+            while n == 3 && !release.get() {
+                sleep(MS).await;
+            }
+            sleep(n * MS).await;
+            Ok::<_, ()>(n)
+        }));
         assert!(timeout(5 * MS, wait(&mut set, When::All, None)).await.is_err());
         assert_eq!(set.len(), 3);
         assert_eq!(set.next().await, Some(Ok(1)));
-        assert_eq!(wait(&mut set, When::First, None).await[0], Ok(2));
+        assert_eq!(wait(&mut set, When::First, None).await, [Ok(2)]);
         assert!(timeout(MS, set.next()).await.is_err());
-        assert_eq!(set.next().await, Some(Ok(10)));
+        release.set(true);
+        assert_eq!(set.next().await, Some(Ok(3)));
         assert_eq!(set.next().await, None);
     });
 }

@@ -19,10 +19,15 @@ const RUNTIME: &str = "wakering-runtime";
 const NET: &str = "wakering-net";
 const FS: &str = "wakering-fs";
 const HTTP: &str = "wakering-http";
+const MACROS: &str = "wakering-macros";
 
 const ARROWS: &[Arrow] = &[
     Arrow { from: DRIVER, ours: &[], others: &["bytes", "io-uring", "libc", "loom", "slab"] },
-    Arrow { from: RUNTIME, ours: &[DRIVER], others: &["futures-core", "loom", "slab"] },
+    Arrow {
+        from: RUNTIME,
+        ours: &[DRIVER],
+        others: &["futures-core", "loom", "pin-project-lite", "slab"],
+    },
     Arrow { from: NET, ours: &[DRIVER, RUNTIME], others: &["futures-core"] },
     Arrow { from: FS, ours: &[DRIVER, RUNTIME], others: &["futures-core"] },
     Arrow {
@@ -30,7 +35,9 @@ const ARROWS: &[Arrow] = &[
         ours: &[DRIVER, RUNTIME, NET],
         others: &["bytes", "http", "http-body", "hyper"],
     },
-    Arrow { from: "wakering", ours: &[DRIVER, RUNTIME, NET, FS, HTTP], others: &[] },
+    // It names the facade in what it expands to, and nothing in what it is.
+    Arrow { from: MACROS, ours: &[], others: &[] },
+    Arrow { from: "wakering", ours: &[DRIVER, RUNTIME, NET, FS, HTTP, MACROS], others: &[] },
     Arrow {
         from: "bench-harness",
         ours: &["wakering"],
@@ -134,6 +141,8 @@ mod tests {
         assert_eq!(of(FS, NET, Value::Null).len(), 1);
         assert_eq!(of("bench-harness", RUNTIME, Value::Null).len(), 1);
         assert!(of(RUNTIME, RUNTIME, json!("dev")).is_empty());
+        assert!(of("wakering", MACROS, Value::Null).is_empty());
+        assert_eq!(of(MACROS, RUNTIME, Value::Null).len(), 1);
         assert_eq!(of("wakering-new", RUNTIME, Value::Null).len(), 1);
     }
 

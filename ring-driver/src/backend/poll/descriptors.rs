@@ -38,8 +38,8 @@ impl Poll {
 
     /// Brings the descriptor into the mode that the request needs, and tells it. `None` if it has
     /// to go to the pool: it would wait on the loop.
-    pub(super) fn prepare(&mut self, request: &Request) -> Option<Mode> {
-        let fd = request.fd();
+    #[inline(always)]
+    pub(super) fn prepare(&mut self, request: &Request, fd: Number) -> Option<Mode> {
         match *request {
             Request::Read { .. }
             | Request::ReadVectored { .. }
@@ -92,6 +92,7 @@ impl Poll {
 
     /// Whether a connection is there that another process may take first, so that the call, which
     /// nothing can be told for, would wait.
+    #[inline]
     pub(super) fn is_contested(&mut self, request: &Request) -> bool {
         let (Request::Accept { fd, .. } | Request::AcceptMulti { fd }) = *request else {
             return false;
@@ -112,37 +113,28 @@ impl Poll {
     /// Whether a receive that has left room has taken all that was there, so that an edge will tell
     /// of more. It may have stopped where control data (on a Unix socket) or urgent data begin; and
     /// the end of a stream has no second edge.
+    #[inline]
     pub(super) fn is_drained_by(&mut self, fd: Number) -> bool {
         let watch = self.watches.of(fd.0);
-        if !watch.is_plain {
-            return false;
-        }
-        *watch.is_tcp.get_or_insert_with(|| {
-            let (mut protocol, mut len) = (0i32, size_of::<i32>() as u32);
-            let ask = Request::GetSockOpt {
-                fd,
-                level: libc::SOL_SOCKET,
-                name: libc::SO_PROTOCOL,
-                value: (&raw mut protocol).cast(),
-                len: &raw mut len,
-            };
-            call::call(&ask) == 0 && protocol == libc::IPPROTO_TCP
-        })
+        watch.is_plain && *watch.is_tcp.get_or_insert_with(|| call::is_tcp(fd))
     }
 
     /// Has edges of `fd` told from now on.
+    #[inline]
     pub(super) fn watch(&mut self, fd: RawFd) -> Result<(), i32> {
-        if fd < 0 {
-            return Err(libc::EBADF);
+        match fd {
+            ..0 => Err(libc::EBADF),
+            _ if self.watches.of(fd).source != Source::Unwatched => Ok(()),
+            _ => self.begin_watch(fd),
         }
-        let watch = self.watches.of(fd);
-        if watch.source == Source::Unwatched {
-            match self.epoll.watch(fd) {
-                Ok(()) => watch.source = Source::Epoll,
-                Err(libc::EPERM) => watch.source = Source::Disk,
-                Err(errno) => return Err(errno),
-            }
-        }
+    }
+
+    fn begin_watch(&mut self, fd: RawFd) -> Result<(), i32> {
+        self.watches.of(fd).source = match self.epoll.watch(fd) {
+            Ok(()) => Source::Epoll,
+            Err(libc::EPERM) => Source::Disk,
+            Err(errno) => return Err(errno),
+        };
         Ok(())
     }
 }

@@ -24,8 +24,7 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn new(user_data: UserData, attempt: Attempt, class: Class) -> Flight {
-        let fd = attempt.request().fd();
+    pub(super) fn new(user_data: UserData, attempt: Attempt, fd: Number, class: Class) -> Flight {
         Flight { user_data, attempt, fd, class, due: None, waits: 0, next: NO_FLIGHT }
     }
 }
@@ -42,15 +41,22 @@ impl Flights {
     }
 
     /// Keeps `flight`; its number.
+    #[inline(always)]
     pub(super) fn insert(&mut self, flight: Flight) -> u32 {
         let slot = flight.user_data.slot();
         if slot as usize >= self.by_slot.len() {
-            self.by_slot.resize_with(slot as usize + 1, || None);
+            self.grow(slot as usize);
         }
-        let former = self.by_slot[slot as usize].replace(flight);
-        debug_assert!(former.is_none(), "one flight a slot");
+        let place = &mut self.by_slot[slot as usize];
+        debug_assert!(place.is_none(), "one flight a slot");
+        *place = Some(flight);
         self.count += 1;
         slot
+    }
+
+    #[cold]
+    fn grow(&mut self, slot: usize) {
+        self.by_slot.resize_with(slot + 1, || None);
     }
 
     pub(super) fn take(&mut self, slot: u32) -> Option<Flight> {
@@ -108,7 +114,7 @@ mod tests {
 
     fn flight(slot: u32, generation: u64) -> Flight {
         let user_data = UserData(u64::from(slot) | generation << 32);
-        Flight::new(user_data, Attempt::new(Request::Nop, Mode::Shared), Class::None)
+        Flight::new(user_data, Attempt::new(Request::Nop, Mode::Shared), Number::NONE, Class::None)
     }
 
     fn list(flights: &mut Flights, first: u32) -> Vec<u32> {

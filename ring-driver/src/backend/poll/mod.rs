@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::RawFd;
@@ -26,6 +27,7 @@ use crate::time::Instant;
 use super::offload::Offload;
 use epoll::Epoll;
 use flights::{Flight, Flights, NO_FLIGHT};
+use time::TIME_IS_OVER;
 use watch::{Direction, Owner, Watches};
 
 /// Whose descriptors are, in which mode, and whether they are watched.
@@ -34,6 +36,8 @@ mod descriptors;
 mod epoll;
 /// Requests that wait.
 mod flights;
+/// Flights that wait for a time.
+mod time;
 /// Descriptors, and what they were ready for.
 mod watch;
 
@@ -47,10 +51,14 @@ const TURNS_WITHOUT_LOOK: u32 = 4;
 /// quick gets one piece a turn.
 const ANSWERS_A_TURN: u32 = 128;
 
-/// The first and the longest pause of a request that nothing tells when to try again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(32));
-
-const TIME_IS_OVER: Outcome = Outcome::plain(-libc::ETIME);
+/// What comes after the attempt to carry out a request.
+enum Step {
+    Over(Outcome),
+    /// It has to wait.
+    Later,
+    /// It would make the loop wait.
+    OnPool,
+}
 
 pub(crate) struct Poll {
     epoll: Epoll,
@@ -98,35 +106,66 @@ impl Poll {
         Ok(self.buf_pool.insert(pool).clone())
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
+        match *request {
+            // What streams do all the time: here the compiler sees which way that goes, as far as
+            // the call.
+            Request::Recv { fd, .. } => self.start(request, user_data, fd, Class::READABLE),
+            Request::Send { fd, .. } => self.start(request, user_data, fd, Class::WRITABLE),
+            _ => self.start_any(request, user_data),
+        }
+    }
+
+    /// All the others share one copy.
+    #[inline(never)]
+    fn start_any(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
+        self.start(request, user_data, request.fd(), request.class())
+    }
+
+    #[inline(always)]
+    fn start(
+        &mut self,
+        request: &Request,
+        user_data: UserData,
+        fd: Number,
+        class: Class,
+    ) -> Option<Outcome> {
         self.counters.submitted += 1;
         self.counters.readiness_calls += 1;
-        let (before, class) = (self.completed.len(), request.class());
-        let flight = |mode| Flight::new(user_data, Attempt::new(*request, mode), class);
-        match class {
+        let outcome = match class {
             // Such a number has been lent by somebody, and names nothing.
-            Class::Readiness(_) if request.fd().0 < 0 => {
-                self.complete(user_data, Outcome::plain(-libc::EBADF));
-            }
-            _ if let Request::Timeout { spec } = *request => {
+            Class::Readiness(_) if fd.0 < 0 => Outcome::plain(-libc::EBADF),
+            Class::Readiness(_) | Class::Untold => match self.prepare(request, fd) {
+                Some(mode) => {
+                    let mut attempt = Attempt::new(request, mode);
+                    match self.advance(&mut attempt, fd, class) {
+                        Step::Over(outcome) => outcome,
+                        Step::Later => {
+                            let flight = || Flight::new(user_data, attempt.keep(), fd, class);
+                            self.wait(fd, class, flight)?
+                        }
+                        Step::OnPool => self.call_on_pool(*request, user_data)?,
+                    }
+                }
+                None => self.call_on_pool(*request, user_data)?,
+            },
+            Class::Blocking => self.call_on_pool(*request, user_data)?,
+            Class::None if let Request::Timeout { spec } = *request => {
                 // SAFETY: whoever made the request vouches for the time.
                 let libc::timespec { tv_sec, tv_nsec } = unsafe { *spec };
                 let time = Duration::new(tv_sec as u64, tv_nsec as u32);
-                self.wait_for_time(flight(Mode::Shared), time);
+                let attempt = Attempt::new(*request, Mode::Shared);
+                self.wait_for_time(Flight::new(user_data, attempt, fd, class), time)?
             }
-            Class::None => self.complete(user_data, Outcome::plain(call::call(request))),
-            Class::Blocking => self.call_on_pool(*request, user_data),
-            Class::Readiness(_) | Class::Untold => match self.prepare(request) {
-                Some(mode) => self.advance(flight(mode)),
-                None => self.call_on_pool(*request, user_data),
-            },
-        }
-        let is_over = self.completed.len() > before;
-        if !is_over || self.answers_left == 0 || Direction::of(class) == Some(Direction::In) {
+            Class::None => Outcome::plain(call::call(request)),
+        };
+        if self.answers_left == 0 || Direction::of(class) == Some(Direction::In) {
+            self.complete(user_data, outcome);
             return None;
         }
         self.answers_left -= 1;
-        self.completed.pop().map(|completion| completion.outcome)
+        Some(outcome)
     }
 
     /// What waits ends, as what it has come to by now: whoever cancels does not overtake what has
@@ -148,13 +187,14 @@ impl Poll {
             // An error of this call is no news of the listener: it may be short of descriptors for
             // a connection that is not there.
             Request::Accept { .. } | Request::AcceptMulti { .. } => {
-                let tried = self.proceed(&mut flight);
+                let tried = self.proceed(&mut flight.attempt, flight.fd);
                 tried.filter(|outcome| outcome.errno().is_none())
             }
-            _ => self.proceed(&mut flight),
+            _ => self.proceed(&mut flight.attempt, flight.fd),
         };
         let cancelled = || Outcome::plain(flight.attempt.ended_by(-libc::ECANCELED));
-        self.finish(&flight, outcome.unwrap_or_else(cancelled));
+        let outcome = self.end(flight.fd, outcome.unwrap_or_else(cancelled));
+        self.complete(flight.user_data, outcome);
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -204,60 +244,81 @@ impl Poll {
         call::call(request)
     }
 
-    /// Makes the call, unless it would be in vain, and has the flight wait if it was.
-    fn advance(&mut self, mut flight: Flight) {
-        let fd = flight.fd.0;
+    /// Makes the call, unless it would be in vain.
+    #[inline(always)]
+    fn advance<R: Borrow<Request>>(
+        &mut self,
+        attempt: &mut Attempt<R>,
+        fd: Number,
+        class: Class,
+    ) -> Step {
         // To poll is to ask, so what is remembered is no answer.
-        let is_question = matches!(flight.attempt.request(), Request::Poll { .. });
-        let direction = Direction::of(flight.class).filter(|_| !is_question);
-        if !direction.is_some_and(|direction| self.watches.of(fd).is_idle(direction)) {
-            if self.is_contested(flight.attempt.request()) {
-                return self.call_on_pool(*flight.attempt.request(), flight.user_data);
-            }
-            if let Some(outcome) = self.proceed(&mut flight) {
-                return self.finish(&flight, outcome);
-            }
-            if let Some(direction) = direction {
-                self.watches.of(fd).set_idle(direction, true);
-            }
+        let is_question = matches!(attempt.request(), Request::Poll { .. });
+        let direction = Direction::of(class).filter(|_| !is_question);
+        if direction.is_some_and(|direction| self.watches.of(fd.0).is_idle(direction)) {
+            return Step::Later;
         }
-        let pause = PAUSES.0.saturating_mul(1 << flight.waits.min(16)).min(PAUSES.1);
-        if flight.class == Class::Untold {
-            return self.wait_for_time(flight, pause);
+        if self.is_contested(attempt.request()) {
+            return Step::OnPool;
         }
-        match self.watch(fd) {
+        if let Some(outcome) = self.proceed(attempt, fd) {
+            return Step::Over(self.end(fd, outcome));
+        }
+        if let Some(direction) = direction {
+            self.watches.of(fd.0).set_idle(direction, true);
+        }
+        Step::Later
+    }
+
+    /// Has a flight wait for its descriptor to become ready: `None`, unless it cannot. It is made
+    /// where it waits.
+    #[inline(always)]
+    fn wait(
+        &mut self,
+        fd: Number,
+        class: Class,
+        flight: impl FnOnce() -> Flight,
+    ) -> Option<Outcome> {
+        if class == Class::Untold {
+            return self.wait_a_while(flight());
+        }
+        match self.watch(fd.0) {
             // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
-            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_for_time(flight, pause),
+            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_a_while(flight()),
             Ok(()) => {
-                let slot = self.flights.insert(flight);
-                self.flights.append(&mut self.watches.of(fd).first, slot);
+                let slot = self.flights.insert(flight());
+                self.flights.append(&mut self.watches.of(fd.0).first, slot);
+                None
             }
             Err(errno) => {
-                self.watches.of(fd).set_idle(Direction::In, false);
-                self.watches.of(fd).set_idle(Direction::Out, false);
-                self.finish(&flight, Outcome::plain(flight.attempt.ended_by(-errno)));
+                self.watches.of(fd.0).set_idle(Direction::In, false);
+                self.watches.of(fd.0).set_idle(Direction::Out, false);
+                Some(self.end(fd, Outcome::plain(flight().attempt.ended_by(-errno))))
             }
         }
     }
 
     /// Makes the call without waiting; `None` asks to make it again later.
-    fn proceed(&mut self, flight: &mut Flight) -> Option<Outcome> {
-        let Flight { attempt, fd, .. } = flight;
+    #[inline(always)]
+    fn proceed<R: Borrow<Request>>(
+        &mut self,
+        attempt: &mut Attempt<R>,
+        fd: Number,
+    ) -> Option<Outcome> {
         let (outcome, room) = match *attempt.request() {
-            Request::RecvPooled { fd, .. } | Request::RecvMulti { fd, .. } => {
-                self.receive_pooled(fd)?
-            }
+            Request::RecvPooled { .. } | Request::RecvMulti { .. } => self.receive_pooled(fd)?,
             Request::Recv { len, flags: 0, .. } => (Outcome::plain(attempt.proceed()?), len),
             _ => (Outcome::plain(attempt.proceed()?), 0),
         };
-        if (1..room as i32).contains(&outcome.result) {
-            let is_drained = self.is_drained_by(*fd);
+        if (1..room as i32).contains(&outcome.result()) {
+            let is_drained = self.is_drained_by(fd);
             self.watches.of(fd.0).set_idle(Direction::In, is_drained);
         }
         Some(outcome)
     }
 
     /// Receives into the next provided buffer, if there is something to receive; how large that is.
+    #[inline(never)]
     fn receive_pooled(&mut self, fd: Number) -> Option<(Outcome, u32)> {
         let selected = self.buf_pool.as_ref().and_then(|pool| Some((pool, pool.select()?)));
         let Some((pool, (id, buf, room))) = selected else {
@@ -280,59 +341,43 @@ impl Poll {
         while slot != NO_FLIGHT {
             let next = *self.flights.next(slot);
             if let Some(flight) = self.flights.take(slot) {
-                self.advance(flight);
+                self.go_on(flight);
             }
             slot = next;
         }
     }
 
-    fn wait_for_time(&mut self, mut flight: Flight, time: Duration) {
-        // Whoever asks for more than the clock counts waits for ever.
-        let due = Instant::now().checked_add(time);
-        flight.due = due.or_else(|| Instant::now().checked_add(Duration::from_secs(1 << 40)));
-        flight.waits += 1;
-        let due = flight.due;
-        let slot = self.flights.insert(flight);
-        self.deadlines.extend(due.map(|due| (due, slot)));
-    }
-
-    fn time_left(&self) -> Option<Duration> {
-        let (due, _) = self.deadlines.first()?;
-        Some(due.saturating_duration_since(Instant::now()))
-    }
-
-    /// Goes on with the flights whose time has come.
-    fn expire(&mut self) {
-        while self.time_left() == Some(Duration::ZERO) {
-            let Some((_, slot)) = self.deadlines.pop_first() else { return };
-            let Some(mut flight) = self.flights.take(slot) else { continue };
-            flight.due = None;
-            match flight.attempt.request() {
-                Request::Timeout { .. } => self.finish(&flight, TIME_IS_OVER),
-                _ => self.advance(flight),
-            }
+    /// A flight that has waited tries again.
+    fn go_on(&mut self, mut flight: Flight) {
+        let user_data = flight.user_data;
+        let over = match self.advance(&mut flight.attempt, flight.fd, flight.class) {
+            Step::Over(outcome) => Some(outcome),
+            Step::Later => self.wait(flight.fd, flight.class, || flight),
+            Step::OnPool => self.call_on_pool(*flight.attempt.request(), user_data),
+        };
+        if let Some(outcome) = over {
+            self.complete(user_data, outcome);
         }
     }
 
-    fn call_on_pool(&mut self, request: Request, user_data: UserData) {
+    #[cold]
+    fn call_on_pool(&mut self, request: Request, user_data: UserData) -> Option<Outcome> {
         self.counters.pool_calls += 1;
         self.counters.readiness_calls -= 1;
-        if let Err(errno) = self.offload.start(request, user_data) {
-            self.complete(user_data, Outcome::plain(-errno));
-        }
+        self.offload.start(request, user_data).err().map(|errno| Outcome::plain(-errno))
     }
 
-    fn finish(&mut self, flight: &Flight, outcome: Outcome) {
-        self.complete(flight.user_data, outcome);
-        let fd = flight.fd;
-        if fd == Number::NONE {
-            return;
+    /// A flight about `fd` has come to `outcome`.
+    #[inline]
+    fn end(&mut self, fd: Number, outcome: Outcome) -> Outcome {
+        if fd != Number::NONE {
+            let watch = self.watches.of(fd.0);
+            // Its owner may close it as soon as the flight is over.
+            if watch.owner == Owner::Lender && watch.first == NO_FLIGHT {
+                self.forget(fd);
+            }
         }
-        let watch = self.watches.of(fd.0);
-        // Its owner may close it as soon as the flight is over.
-        if watch.owner == Owner::Lender && watch.first == NO_FLIGHT {
-            self.forget(fd);
-        }
+        outcome
     }
 
     fn complete(&mut self, user_data: UserData, outcome: Outcome) {

@@ -111,12 +111,18 @@ impl Watch {
 pub(super) struct Watches(Vec<Watch>);
 
 impl Watches {
+    #[inline]
     pub(super) fn of(&mut self, fd: RawFd) -> &mut Watch {
         let index = fd as usize;
         if index >= self.0.len() {
-            self.0.resize_with(index + 1, || Watch::new(Owner::Lender));
+            self.grow(index);
         }
         &mut self.0[index]
+    }
+
+    #[cold]
+    fn grow(&mut self, index: usize) {
+        self.0.resize_with(index + 1, || Watch::new(Owner::Lender));
     }
 
     /// Whether others use the open file too, or may do so: of most nothing is known.

@@ -174,7 +174,7 @@ impl Uring {
         // The head is published when the iterator is dropped, before anybody is told.
         raw.extend(self.ring.uring.completion().map(|entry| Completion {
             user_data: UserData(entry.user_data()),
-            outcome: Outcome { result: entry.result(), flags: entry.flags() },
+            outcome: Outcome::new(entry.result(), entry.flags()),
         }));
         for completion in raw.drain(..) {
             batch.extend(self.translate(completion));
@@ -314,11 +314,11 @@ impl Uring {
             && let Some(Awaiting { attempt, cancelled }) =
                 self.awaiting_readiness.remove(&user_data)
         {
-            if outcome.result >= 0 {
+            if outcome.result() >= 0 {
                 self.try_call(attempt, user_data, cancelled);
                 return None;
             }
-            outcome.result = attempt.ended_by(outcome.result);
+            outcome = Outcome::plain(attempt.ended_by(outcome.result()));
         }
         self.keep(Completion { user_data, outcome })
     }

@@ -4,6 +4,8 @@ mod buffered;
 mod duplex;
 mod lines;
 mod parts;
+mod pipe;
+mod stdio;
 
 use std::collections::VecDeque;
 use std::io;
