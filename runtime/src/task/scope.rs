@@ -60,7 +60,7 @@ use crate::node::Kind;
 ///
 /// run(task::scope(async |scope| {
 ///     let local = &String::from("gone when the body returns");
-///     let _ = scope.spawn(async move { local.len() });
+///     scope.spawn(async move { local.len() });
 /// }));
 /// ```
 ///

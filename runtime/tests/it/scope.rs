@@ -14,7 +14,7 @@ use futures_util::{FutureExt, poll, select};
 use wakering_ring_driver::testing::{CheckingBuf, patience};
 use wakering_ring_driver::{Driver, op};
 use wakering_runtime::task::{
-    ChildError, ScopeError, TryScope, scope, try_scope, with_cleanup, yield_now,
+    ChildError, ScopeError, TryScope, group, scope, try_scope, with_cleanup, yield_now,
 };
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Builder, spawn};
@@ -422,6 +422,101 @@ fn case_j18_a_forgotten_scope_ends_with_its_task() {
         task.await.unwrap();
         assert_eq!((kernel.in_flight(), polls.get()), (0, 2));
     }));
+}
+
+/// Given a forgotten scope of which a child has dropped its receive, when the task ends, then the kernel
+/// is not asked a second time.
+#[test]
+fn what_a_forgotten_child_has_dropped_is_not_taken_back_again() {
+    let (runtime, kernel, fd) = stubborn();
+    let own = fd.clone();
+    runtime.block_on(against(&kernel, async {
+        let mut task = spawn(async move {
+            let mut forgotten = Box::pin(scope(async |scope| {
+                scope.spawn(async {
+                    let _ = timeout(MS, op::recv(&own, vec![0; 8])).await;
+                });
+                pending::<()>().await
+            }));
+            assert!(poll!(forgotten.as_mut()).is_pending());
+            sleep(3 * MS).await;
+            assert!(poll!(forgotten.as_mut()).is_pending());
+            sleep(3 * MS).await;
+            std::mem::forget(forgotten);
+        });
+        for _ in 0..15 {
+            assert!(poll!(&mut task).is_pending(), "the kernel has the buffer");
+            sleep(MS).await;
+        }
+        assert_eq!(Driver::current().unwrap().counters().cancels, 1);
+        give_back(&kernel);
+        task.await.unwrap();
+    }));
+    drop(fd);
+}
+
+/// Given a scope that a task has given away, when the task ends, its receive is taken back, and the scope
+/// is dropped while the kernel takes its time, then the task is over when the kernel is.
+#[test]
+fn what_was_taken_back_may_be_dropped_later() {
+    let (runtime, kernel, fd) = stubborn();
+    let own = fd.clone();
+    runtime.block_on(against(&kernel, async {
+        let given = Rc::new(Cell::new(None));
+        let inner = given.clone();
+        let mut task = spawn(async move {
+            let mut scope = Box::pin(scope(async move |scope| {
+                scope.spawn(async move { drop(op::recv(&own, vec![0; 8]).await) });
+                pending::<()>().await
+            }));
+            assert!(poll!(scope.as_mut()).is_pending());
+            inner.set(Some(scope));
+        });
+        while Driver::current().unwrap().counters().cancels == 0 {
+            assert!(poll!(&mut task).is_pending());
+            sleep(MS).await;
+        }
+        drop(given.take());
+        sleep(MS).await;
+        assert!(poll!(&mut task).is_pending(), "the kernel has the buffer");
+        assert_eq!(Driver::current().unwrap().counters().cancels, 1);
+        give_back(&kernel);
+        task.await.unwrap();
+    }));
+    drop(fd);
+}
+
+/// Given a scope and a group whose bodies leave something in the kernel, when the bodies have returned,
+/// then these wait for it.
+#[test]
+fn what_a_body_leaves_is_waited_for() {
+    for is_group in [false, true] {
+        let (runtime, kernel, fd) = stubborn();
+        runtime.block_on(against(&kernel, async {
+            let leave = async || {
+                let mut receiving = op::recv(&fd, vec![0; 8]);
+                assert!(poll!(&mut receiving).is_pending());
+            };
+            let ended = async {
+                match is_group {
+                    false => scope(async |_| leave().await).await,
+                    true => group(async |_| {
+                        leave().await;
+                        Ok::<_, ()>(())
+                    })
+                    .await
+                    .unwrap(),
+                }
+            };
+            let mut ended = pin!(ended);
+            for _ in 0..3 {
+                assert!(poll!(ended.as_mut()).is_pending(), "the kernel has the buffer");
+                sleep(MS).await;
+            }
+            give_back(&kernel);
+            ended.await;
+        }));
+    }
 }
 
 /// Given a child that is parked, when it is cancelled, then its handle says so once its future was
