@@ -38,6 +38,8 @@ mod id;
 mod members;
 /// Children that borrow.
 mod scope;
+/// What children come to.
+mod scope_error;
 /// What goes on although it was cancelled.
 mod shield;
 /// Values that belong to a task.
@@ -72,7 +74,8 @@ pub use id::Id;
 pub use local::{AccessError, LocalKey};
 pub use race::race;
 pub use race_staggered::{Attempt, race_staggered};
-pub use scope::{ChildError, ChildHandle, Scope, ScopeError, TryScope, scope, try_scope};
+pub use scope::{ChildHandle, Scope, TryScope, scope, try_scope};
+pub use scope_error::{ChildError, ScopeError};
 pub use settle::settle;
 pub use shield::{Shield, shield, shield_for, shield_until};
 pub use wait::{When, wait};
