@@ -37,6 +37,8 @@ pub struct Builder {
     debug: Option<bool>,
     slow_poll: Duration,
     cancel_on: Option<Arc<[SignalKind]>>,
+    #[cfg(feature = "testing")]
+    is_time_paused: bool,
 }
 
 impl Builder {
@@ -59,6 +61,8 @@ impl Builder {
             debug: None,
             slow_poll: Duration::from_millis(100),
             cancel_on: None,
+            #[cfg(feature = "testing")]
+            is_time_paused: false,
         }
     }
 
@@ -225,6 +229,35 @@ impl Builder {
         self
     }
 
+    /// Lets the time of the runtime's thread stand still, from when the runtime is built until it has
+    /// ended. For tests of what takes long.
+    ///
+    /// Time jumps to the next timer whenever nothing else is left to wait for: no task is ready, no
+    /// operation is in flight, no closure runs on the pool. While there is one, time passes as it
+    /// really does. So a test that only sleeps takes no time, and one that waits for the kernel does
+    /// not see time run away. What other threads do by themselves is not waited for.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_runtime::{Builder, time::{Instant, sleep}};
+    ///
+    /// let began = std::time::Instant::now();
+    /// let runtime = Builder::new().paused_time().build()?;
+    /// runtime.block_on(async {
+    ///     let start = Instant::now();
+    ///     sleep(Duration::from_secs(3600)).await;
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3600));
+    /// });
+    /// assert!(began.elapsed() < Duration::from_secs(60));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn paused_time(mut self) -> Builder {
+        self.is_time_paused = true;
+        self
+    }
+
     /// Builds the runtime on this thread, where it stays.
     ///
     /// ```
@@ -263,9 +296,16 @@ impl Builder {
     }
 
     fn assemble(self, driver: Driver) -> Runtime {
+        // Stopped before the timers begin to count, so that they count whole microseconds.
+        #[cfg(feature = "testing")]
+        let clock = self.is_time_paused.then(wakering_ring_driver::testing::StoppedClock::new);
         let is_debugging = self.debug.unwrap_or_else(is_debugging);
         let watch = is_debugging.then(|| Watch::new(self.slow_poll));
-        Runtime::assemble(driver, self.grace, self.on_unhandled, self.on_report, watch)
+        let runtime =
+            Runtime::assemble(driver, self.grace, self.on_unhandled, self.on_report, watch);
+        #[cfg(feature = "testing")]
+        let runtime = runtime.with_clock(clock);
+        runtime
     }
 }
 

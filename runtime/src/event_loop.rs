@@ -40,12 +40,22 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
             executor.run_next();
             slice.count(executor);
         }
-        if executor.queued() == 0 && !woken.is_set() {
-            slice = look(executor, Wait::Until(executor.timers().next()));
+        let is_idle = || executor.queued() == 0 && !woken.is_set();
+        if is_idle() {
+            slice = look(executor, rest(executor, is_idle));
         } else if slice.is_over {
             slice = look(executor, Wait::Now);
         }
     }
+}
+
+/// How long a loop that has nothing to do may sleep.
+fn rest(executor: &Executor, _is_idle: impl Fn() -> bool) -> Wait {
+    #[cfg(feature = "testing")]
+    if crate::time::jump(executor, _is_idle) {
+        return Wait::Now;
+    }
+    Wait::Until(executor.timers().next())
 }
 
 fn poll_main<R>(executor: &Executor, poll: impl FnOnce() -> R) -> R {

@@ -107,6 +107,12 @@ impl Executor {
         &self.timers
     }
 
+    /// Whether anything goes on elsewhere.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_debts(&self) -> bool {
+        !self.debts.borrow().is_empty()
+    }
+
     pub(crate) fn debts(&self) -> &RefCell<Slab<Debt>> {
         &self.debts
     }

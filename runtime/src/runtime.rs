@@ -124,6 +124,9 @@ pub struct Runtime {
     /// What cancels the future that it blocks on, until that has happened.
     cancel_on: RefCell<Option<Signals>>,
     is_shut_down: bool,
+    /// Ends when the runtime has ended.
+    #[cfg(feature = "testing")]
+    clock: Option<wakering_ring_driver::testing::StoppedClock>,
 }
 
 /// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
@@ -155,13 +158,26 @@ impl Runtime {
         on_report: OnReport,
         watch: Option<Watch>,
     ) -> Runtime {
-        let executor = Executor::new(driver, grace, on_unhandled, on_report, watch);
-        let (executor, cancel_on) = (Rc::new(executor), RefCell::default());
-        Runtime { executor, cancel_on, is_shut_down: false }
+        Runtime {
+            executor: Rc::new(Executor::new(driver, grace, on_unhandled, on_report, watch)),
+            cancel_on: RefCell::default(),
+            is_shut_down: false,
+            #[cfg(feature = "testing")]
+            clock: None,
+        }
     }
 
     pub(crate) fn cancelled_on(self, signals: Option<Signals>) -> Runtime {
         self.cancel_on.replace(signals);
+        self
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_clock(
+        mut self,
+        clock: Option<wakering_ring_driver::testing::StoppedClock>,
+    ) -> Runtime {
+        self.clock = clock;
         self
     }
 

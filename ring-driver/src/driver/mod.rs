@@ -30,7 +30,7 @@ use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
 use crate::remote::{Message, Remote};
 use crate::request::Request;
-use crate::time::Instant;
+use crate::time::{Instant, asleep};
 
 mod caller;
 mod core;
@@ -214,9 +214,12 @@ impl Driver {
                 Wait::Until(_) if core.has_news() || !self.0.remote.prepare_to_sleep() => None,
                 Wait::Until(deadline) => Some(core.time_left(deadline)),
             };
-            core.backend.enter(timeout);
-            if timeout.is_some() {
-                self.0.remote.awake();
+            match timeout {
+                None => core.backend.enter(None),
+                Some(_) => {
+                    asleep(|| core.backend.enter(timeout));
+                    self.0.remote.awake();
+                }
             }
             core.reap();
         });

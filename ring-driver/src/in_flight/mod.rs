@@ -120,7 +120,8 @@ impl Slots {
         self.next_generation = (key.generation() + 1) & 0x00ff_ffff;
         let outcome = Outcome::plain(0);
         let generation = key.generation();
-        let (begun, recalled) = (self.date, false);
+        let begun = self.date;
+        let recalled = false;
         self.slots.insert(Slot { waker, kept, outcome, home, generation, begun, state, recalled });
     }
 

@@ -17,6 +17,7 @@ mod metrics;
 mod join;
 mod panic;
 mod process;
+mod paused;
 mod run;
 mod select;
 mod signal;
