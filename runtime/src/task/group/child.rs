@@ -32,6 +32,19 @@ pub(super) enum Admission {
     Holding { _permit: Option<OwnPermit> },
 }
 
+impl Admission {
+    pub(super) fn ask(limit: Rc<Semaphore>) -> Admission {
+        match Semaphore::try_acquire_owned(limit.clone()) {
+            Ok(permit) => Admission::Holding { _permit: Some(permit) },
+            Err(_) => {
+                Admission::Waiting(Box::pin(
+                    async move { Semaphore::acquire_owned(limit).await.ok() },
+                ))
+            }
+        }
+    }
+}
+
 impl<F, H, T, E> Future for GroupChild<F, H, E>
 where
     F: Future<Output = Result<T, E>>,
