@@ -33,7 +33,7 @@ async fn work(worker: u32) {
             }
         },
         async move |_exit| {
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(500)).await;
             println!("Worker {worker} has saved its work");
         },
     )
