@@ -31,7 +31,7 @@ async fn with_stream<T>(
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("file");
-    with_file(&path, async |file| file.write_all("written").await.map(drop)).await?;
+    with_file(&path, async |file| Ok(file.write_all("written").await?.0)).await?;
     println!("file: {:?}", fs::read_to_string(&path).await?);
 
     let failed = with_file(&path, async |_| Err::<(), _>(io::Error::other("no idea"))).await;
@@ -41,7 +41,7 @@ async fn main() -> io::Result<()> {
     let (client, accepted) = join!(TcpStream::connect(listener.local_addr()?), listener.accept());
     let (mut server, _) = accepted?;
     let reader = spawn(async move { server.read_to_string(String::new()).await });
-    with_stream(client?, async |stream| stream.write_all("sent").await.map(drop)).await?;
+    with_stream(client?, async |stream| Ok(stream.write_all("sent").await?.0)).await?;
     let (_, text) = reader.await.expect("it does not panic")?;
     println!("socket: {text:?}, then the end");
     Ok(())

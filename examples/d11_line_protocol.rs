@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 
-use futures_util::StreamExt;
 use wakering::io::{AsyncBufRead, AsyncWrite, BufReader};
 use wakering::net::{TcpListener, TcpStream, serve};
 
@@ -16,8 +15,7 @@ type Store = RefCell<BTreeMap<String, String>>;
 async fn talk(stream: TcpStream, store: &Store) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines(LIMIT);
-    while let Some(line) = lines.next().await {
-        let line = line?;
+    while let Some(line) = lines.next_line().await? {
         let mut words = line.splitn(3, ' ');
         let answer = match (words.next(), words.next(), words.next()) {
             (Some("SET"), Some(key), Some(value)) => {
@@ -46,8 +44,8 @@ async fn main() -> io::Result<()> {
     let mut answers = BufReader::new(read).lines(LIMIT);
     for line in ["SET moon full of craters", "GET moon", "GET sun", "DANCE", "QUIT"] {
         write.write_all(format!("{line}\n")).await?;
-        match answers.next().await {
-            Some(answer) => println!("{line} -> {}", answer?),
+        match answers.next_line().await? {
+            Some(answer) => println!("{line} -> {answer}"),
             None => println!("{line} -> the end"),
         }
     }

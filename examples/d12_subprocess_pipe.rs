@@ -2,7 +2,6 @@
 
 use std::io;
 
-use futures_util::StreamExt;
 use wakering::io::{AsyncBufRead, AsyncWrite, BufReader};
 use wakering::process::{Command, Stdio};
 
@@ -15,7 +14,7 @@ async fn main() -> io::Result<()> {
     let mut greetings = BufReader::new(child.stdout.take().expect("it is piped")).lines(1024);
     for name in ["Ann", "Bob"] {
         names.write_all(format!("{name}\n")).await?;
-        println!("{}", greetings.next().await.expect("it answers")?);
+        println!("{}", greetings.next_line().await?.expect("it answers"));
     }
     drop(names);
     println!("it ended with {:?}", child.wait().await?.code());

@@ -36,11 +36,10 @@ async fn server() -> io::Result<()> {
 
     println!("Received {}", shutdown.await?);
     server.close();
-    println!("Refused: {}", TcpStream::connect(address).await.is_err());
     // Tells the clients that it is time for their last words.
     drop(clients.stdin.take());
     server.wait_closed().await;
-    println!("Drained");
+    println!("Drained, and nobody gets in: {}", TcpStream::connect(address).await.is_err());
     if clients.wait().await?.success() { Ok(()) } else { Err(io::Error::other("clients failed")) }
 }
 

@@ -39,6 +39,14 @@ async fn both_sums() -> Result<(u64, u64), Box<dyn Error>> {
     try_join!(async { Ok(unblock(move || sum(&copy)).await) }, sum_in_a_process(text))
 }
 
+async fn tick(ticks: &Cell<u32>) {
+    let mut interval = interval(Duration::from_millis(10));
+    loop {
+        interval.tick().await;
+        ticks.set(ticks.get() + 1);
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     if std::env::args().nth(1).is_some_and(|word| word == "sum") {
         println!("{}", sum(&io::read_to_string(io::stdin())?));
@@ -48,13 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ticks = Cell::new(0);
         let (thread, process) = select! {
             sums = both_sums() => sums?,
-            _ = async {
-                let mut interval = interval(Duration::from_millis(10));
-                loop {
-                    interval.tick().await;
-                    ticks.set(ticks.get() + 1);
-                }
-            } => unreachable!("it ticks for ever"),
+            () = tick(&ticks) => unreachable!("it ticks for ever"),
         };
         println!("Sum in a thread:  {thread}");
         println!("Sum in a process: {process}");

@@ -30,7 +30,7 @@ async fn work() {
     let task = task::Builder::new().name("worker").spawn(might_fail(true));
     task.on_done(|task| println!("Callback: {} is over", task.name().unwrap_or("a task")));
     println!("Task: {:?}", task.await.expect("it does not panic"));
-    task::yield_now().await;
+    sleep(Duration::from_millis(10)).await;
 
     // A panic that nobody awaits goes to the hook.
     drop(task::Builder::new().name("careless").spawn(async { panic!("nobody looks") }));
