@@ -51,13 +51,41 @@ fn examples_do_what_they_say() {
                 let program = folder.join(&script.name);
                 scope.spawn(move || {
                     thread::sleep(APART * place);
-                    Play::start(&program).follow(script)
+                    play(&program, script)
                 })
             })
             .collect();
         plays.into_iter().filter_map(|play| play.join().expect("no play panics").err()).collect()
     });
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Plays `script`. A machine that has much else to do makes anybody late, but not three times.
+fn play(program: &Path, script: &Script) -> Result<(), String> {
+    let mut outcome = Play::start(program).follow(script);
+    for _ in 0..2 {
+        if outcome.as_ref().is_err_and(|fault| fault.is_late) {
+            outcome = Play::start(program).follow(script);
+        }
+    }
+    outcome.map_err(|fault| fault.text)
+}
+
+/// What is not as it should be.
+struct Fault {
+    text: String,
+    /// All is as it should be, but so late.
+    is_late: bool,
+}
+
+impl Fault {
+    fn wrong(text: String) -> Fault {
+        Fault { text, is_late: false }
+    }
+
+    fn late(text: String) -> Fault {
+        Fault { text, is_late: true }
+    }
 }
 
 /// Where cargo has built the examples.
@@ -100,7 +128,7 @@ impl Play {
     }
 
     /// Compares what it does with what it should do, and says what is different.
-    fn follow(mut self, script: &Script) -> Result<(), String> {
+    fn follow(mut self, script: &Script) -> Result<(), Fault> {
         let id = self.child.id();
         let (over, end) = mpsc::channel::<()>();
         thread::scope(|scope| {
@@ -116,10 +144,13 @@ impl Play {
             drop(over);
             followed
         })
-        .map_err(|wrong| format!("{}: {wrong}\n{}", script.name, self.transcript))
+        .map_err(|fault| {
+            let text = format!("{}: {}\n{}", script.name, fault.text, self.transcript);
+            Fault { text, ..fault }
+        })
     }
 
-    fn steps(&mut self, steps: &[Step]) -> Result<(), String> {
+    fn steps(&mut self, steps: &[Step]) -> Result<(), Fault> {
         let stdout = self.child.stdout.take().expect("it is piped");
         let mut lines = BufReader::new(stdout).lines();
         let mut line = || lines.next().transpose().expect("an example prints text");
@@ -128,39 +159,43 @@ impl Play {
                 Step::Send(kind) => send(*kind, self.child.id()),
                 Step::Lines => while line().is_some() {},
                 Step::Line(times, text) => {
-                    let line = line().ok_or_else(|| format!("`{text}` is missing"))?;
+                    let line =
+                        line().ok_or_else(|| Fault::wrong(format!("`{text}` is missing")))?;
                     let late = self.is_in_time(*times);
                     let second = self.started.elapsed().as_secs_f64();
                     self.transcript += &format!("{second:9.3} {line}\n");
-                    if !text.is(&line, patience(Duration::from_secs(1)).as_secs_f64()) {
-                        return Err(format!("this is not `{text}`"));
+                    let second = patience(Duration::from_secs(1)).as_secs_f64();
+                    if !text.is(&line, f64::INFINITY) {
+                        return Err(Fault::wrong(format!("this is not `{text}`")));
+                    } else if !text.is(&line, second) {
+                        return Err(Fault::late(format!("this is more than `{text}`")));
                     }
                     late?;
                 }
             }
         }
-        line().map_or(Ok(()), |line| Err(format!("`{line}` is one line too many")))
+        line().map_or(Ok(()), |line| Err(Fault::wrong(format!("`{line}` is one line too many"))))
     }
 
-    fn end(&mut self, end: &End) -> Result<(), String> {
+    fn end(&mut self, end: &End) -> Result<(), Fault> {
         let mut errors = String::new();
         let mut stderr = self.child.stderr.take().expect("it is piped");
         stderr.read_to_string(&mut errors).expect("an example prints text");
         if !errors.is_empty() {
-            return Err(format!("on standard error:\n{errors}"));
+            return Err(Fault::wrong(format!("on standard error:\n{errors}")));
         }
         let status = self.child.wait().expect("it can be waited for");
         let late = self.is_in_time(end.times);
         match (status.code(), status.signal().map(SignalKind::from_raw)) {
             (Some(0), None) if end.by.is_none() => late,
             (None, Some(by)) if end.by == Some(by) => late,
-            _ => Err(format!("ended with {status}")),
+            _ => Err(Fault::wrong(format!("ended with {status}"))),
         }
     }
 
     /// Whether what happens now happens in time. Nothing comes too early since the start; too late
     /// it is by the first line, as nobody knows how long the machine takes to start a program.
-    fn is_in_time(&mut self, times: Times) -> Result<(), String> {
+    fn is_in_time(&mut self, times: Times) -> Result<(), Fault> {
         let now = Instant::now();
         let since_start = now.duration_since(self.started);
         let tenth_more = |seconds: f64| Duration::from_secs_f64(seconds * 1.1) + LATE;
@@ -170,10 +205,10 @@ impl Play {
         };
         self.first.get_or_insert((now, times));
         if since_start.as_secs_f64() < times.from * 0.9 {
-            return Err(format!("{since_start:.3?} is too early for {times}"));
+            return Err(Fault::wrong(format!("{since_start:.3?} is too early for {times}")));
         }
         if since > patience(limit) {
-            return Err(format!("{since_start:.3?} is too late for {times}"));
+            return Err(Fault::late(format!("{since_start:.3?} is too late for {times}")));
         }
         Ok(())
     }
