@@ -25,7 +25,7 @@ async fn main() {
             sender.send(item).await.expect("the workers are there");
         }
         println!("Queued 200 items");
-        drop(sender);
+        sender.close();
     })
     .await;
     println!("Processed {} items", processed.get());
