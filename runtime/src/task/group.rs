@@ -113,10 +113,8 @@ async fn finish<R, E: 'static>(
         let deadline = shared.deadline.get();
         if deadline != timer.deadline() {
             timer.set(deadline);
-            account.set_deadline(deadline);
         }
-        if deadline.is_some() && Pin::new(&mut timer).poll(cx).is_ready() {
-            shared.deadline.set(None);
+        if !group.is_cancelled() && Pin::new(&mut timer).poll(cx).is_ready() {
             group.cancel();
         }
         if is_running || shared.roll.len() > 0 { Poll::Pending } else { Poll::Ready(()) }
@@ -240,7 +238,7 @@ impl<E: 'static> TaskGroup<E> {
     ) -> TaskHandle<T> {
         let shared = self.0.clone();
         let roll = &self.0.roll;
-        if roll.is_over.get() {
+        if roll.is_over.get() || roll.executor.has_given_up() {
             return TaskHandle { info, child: None };
         }
         let debt = roll.executor.driver().owe(self.0.account);
@@ -435,8 +433,12 @@ impl<E: 'static> TaskGroup<E> {
     /// .unwrap();
     /// ```
     pub fn set_deadline(&self, deadline: Instant) {
+        let Shared { account, roll, .. } = &*self.0;
+        if !roll.is_over.get() {
+            roll.executor.nodes().set_deadline(*account, Some(deadline));
+        }
         self.0.deadline.set(Some(deadline));
-        self.0.roll.tell_owner();
+        roll.tell_owner();
     }
 
     /// Lets the group go on when a child fails. Errors are kept until the end, when the group
@@ -625,7 +627,7 @@ impl<E> fmt::Debug for TaskGroup<E> {
 }
 
 /// The members of one group.
-struct Roll {
+pub(crate) struct Roll {
     executor: Rc<Executor>,
     /// Where each of them lives.
     slots: RefCell<Slab<u32>>,
@@ -689,10 +691,17 @@ impl Roll {
         self.tell_owner();
     }
 
-    fn tell_owner(&self) {
+    pub(crate) fn tell_owner(&self) {
         if let Some(owner) = self.owner.take() {
             owner.wake();
         }
+    }
+
+    /// Nobody joins any more, because nobody polls the group. Its members are for the executor to
+    /// end.
+    pub(crate) fn close(&self) {
+        self.is_over.set(true);
+        self.is_cancelled.set(true);
     }
 }
 
@@ -701,6 +710,12 @@ pub(crate) struct Seat {
     roll: Rc<Roll>,
     key: usize,
     info: TaskInfo,
+}
+
+impl Seat {
+    pub(crate) fn roll(&self) -> &Rc<Roll> {
+        &self.roll
+    }
 }
 
 impl Drop for Seat {
@@ -723,8 +738,7 @@ struct Open<'group>(&'group Rc<Roll>);
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         let roll = self.0;
-        roll.is_over.set(true);
-        roll.is_cancelled.set(true);
+        roll.close();
         for slot in roll.members() {
             roll.executor.abandon(slot);
         }

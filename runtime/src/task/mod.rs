@@ -79,7 +79,7 @@ pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
-pub(crate) use group::Seat;
+pub(crate) use group::{Roll, Seat};
 pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
 #[cfg(feature = "process")]
@@ -90,7 +90,6 @@ pub(crate) use state::{Cancel, Wake};
 pub(crate) struct Bond {
     pub(crate) debt: wakering_ring_driver::Debt,
     /// The place of a member of a group, which is told when this is dropped.
-    #[expect(dead_code, reason = "it acts when it is dropped")]
     pub(crate) seat: Option<Seat>,
     /// Whether it goes on when its runtime ends, for as long as the grace lasts.
     pub(crate) is_shielded: bool,

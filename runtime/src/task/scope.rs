@@ -52,6 +52,34 @@ use crate::node::Kind;
 /// });
 /// ```
 ///
+/// What would make that unsound does not compile: a child that borrows from the body, which may end
+/// before it,
+///
+/// ```compile_fail,E0716
+/// use wakering_runtime::{run, task};
+///
+/// run(task::scope(async |scope| {
+///     let local = &String::from("gone when the body returns");
+///     let _ = scope.spawn(async move { local.len() });
+/// }));
+/// ```
+///
+/// a reference to the scope that leaves it,
+///
+/// ```compile_fail
+/// use wakering_runtime::{run, task};
+///
+/// let mut escaped = None;
+/// run(task::scope(async |scope| escaped = Some(scope)));
+/// ```
+///
+/// and another thread.
+///
+/// ```compile_fail,E0277
+/// fn travels<T: Send>() {}
+/// travels::<wakering_runtime::task::Scope<'static, 'static>>();
+/// ```
+///
 /// # Panics
 /// If the body or a child does. And on a thread that is not running a runtime.
 ///
@@ -144,27 +172,33 @@ async fn finish<R, E>(
     let mut output = None;
     let mut running = true;
     poll_fn(|cx| {
-        loop {
-            if running
-                && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_cancelled)
-            {
-                running = false;
-                match ended {
-                    Ended::Returned(Ok(value)) => output = Some(value),
-                    Ended::Returned(Err(error)) => state.fail(Failure::Error(error), children),
-                    Ended::Panicked(panic) => state.fail(Failure::Panic(panic), children),
-                    Ended::Stopped => {}
-                }
-            }
-            let failed = state.failed.get();
-            match account.charge(|| children.poll_next(cx)) {
-                Poll::Ready(Some(_)) => {}
-                Poll::Ready(None) if !running => return Poll::Ready(()),
-                // A child may have failed: then the body ends too.
-                _ if running && state.failed.get() != failed => {}
-                _ => return Poll::Pending,
+        if running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_cancelled)
+        {
+            running = false;
+            match ended {
+                Ended::Returned(Ok(value)) => output = Some(value),
+                Ended::Returned(Err(error)) => state.fail(Failure::Error(error), children),
+                Ended::Panicked(panic) => state.fail(Failure::Panic(panic), children),
+                Ended::Stopped => {}
             }
         }
+        let failed = state.failed.get();
+        // As many as there are, so that those whom children spawn for ever keep nobody waiting.
+        let mut are_waiting = children.is_empty();
+        for _ in 0..children.len() {
+            are_waiting = account.charge(|| children.poll_next(cx)).is_pending();
+            if are_waiting {
+                break;
+            }
+        }
+        if !running && children.is_empty() {
+            return Poll::Ready(());
+        }
+        let must_stop = running && state.failed.get() != failed;
+        if must_stop || !are_waiting && !children.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     })
     .await;
     account.drain(Orphans::All).await;
@@ -445,7 +479,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         &'scope self,
         future: impl Future<Output = T> + 'scope,
     ) -> ChildHandle<'scope, T> {
-        self.0.spawn(async { Ok(future.await) })
+        self.0.spawn(Infallibly { body: future })
     }
 }
 
