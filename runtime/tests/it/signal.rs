@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Read, Write, pipe};
 use std::os::unix::net::UnixStream;
 use std::panic::catch_unwind;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -14,7 +13,7 @@ use wakering_ring_driver::testing::{
     ignore, in_child, is_caught, open_descriptors, patience, send, send_to_thread, this_thread,
 };
 use wakering_ring_driver::{Driver, Fd, Sharing, op};
-use wakering_runtime::blocking::unblock;
+use wakering_runtime::process::{Command, Stdio};
 use wakering_runtime::signal::{SignalKind, ctrl_c, shutdown, signal, signals};
 use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{Instant, sleep};
@@ -147,9 +146,11 @@ fn case_n06_a_listener_to_sigchld_and_whoever_waits_both_hear_of_the_child() {
                 let mut command = Command::new(std::env::current_exe().unwrap());
                 command.args(["no such test", "--exact"]).stdout(Stdio::null());
                 let mut child = command.spawn().unwrap();
+                let waiting = spawn(child.exited());
                 ended.recv().await.unwrap();
-                let status = unblock(move || child.wait()).await.unwrap();
+                let status = child.wait().await.unwrap();
                 assert!(status.success(), "{status}");
+                assert_eq!(waiting.await.unwrap().unwrap(), status);
             }
         });
     });
