@@ -17,6 +17,14 @@ pub fn test<T>(body: impl AsyncFnOnce() -> T) -> T {
     crate::run(body())
 }
 
+/// Runs what was an `async fn` under `#[wakering::test(paused)]`.
+#[cfg(feature = "testing")]
+#[track_caller]
+pub fn test_paused<T>(body: impl AsyncFnOnce() -> T) -> T {
+    let runtime = crate::Builder::new().paused_time().build();
+    runtime.unwrap_or_else(|error| panic!("cannot start a runtime: {error}")).block_on(body())
+}
+
 /// What the attributes refuse does not compile. Each comes with what would have done.
 ///
 /// ```

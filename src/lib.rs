@@ -43,6 +43,7 @@
 //! - [`signal`]: Ctrl-C, the request to end, and all others.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
+//! - [`debug`]: what tasks wait for, and what is odd about them; [`Runtime::metrics`]: numbers.
 //! - `http` (feature `http`): hyper's server on these streams.
 //!
 //! # Cancellation
@@ -66,8 +67,8 @@ pub mod entry;
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use wakering_runtime::signal;
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Runtime, blocking, io, join, run, select, spawn, stream, sync, task,
-    task_local, time, try_join,
+    Backend, Builder, Handle, Metrics, Runtime, ShutdownReport, blocking, debug, io, join, run,
+    select, spawn, stream, sync, task, task_local, time, try_join,
 };
 
 #[cfg(feature = "fs")]

@@ -7,8 +7,10 @@ use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use wakering::task::yield_now;
+use wakering::time::{Instant, sleep};
 use wakering::{driver, spawn};
 
 /// A function under `#[wakering::main]` need not be called `main`, and may be called.
@@ -127,3 +129,20 @@ tests! { items
 }
 
 tests!(block pub(crate) a_block_out_of_a_macro { yield_now().await });
+
+#[wakering::test(paused)]
+async fn a_test_in_paused_time_takes_none() {
+    let began = std::time::Instant::now();
+    let start = Instant::now();
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(start.elapsed(), Duration::from_secs(3600));
+    assert!(began.elapsed() < Duration::from_secs(600));
+}
+
+#[wakering::test(paused)]
+#[should_panic(expected = "as it should")]
+async fn a_test_in_paused_time_may_panic() {
+    spawn(sleep(Duration::MAX));
+    sleep(Duration::from_secs(3600)).await;
+    panic!("as it should");
+}

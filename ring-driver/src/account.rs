@@ -203,6 +203,11 @@ impl Accounts {
         self.accounts[id.0 as usize].parent
     }
 
+    /// All that are open, or have something in flight.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.accounts.iter().map(|(index, _)| AccountId(index as u32))
+    }
+
     fn is_above(&self, id: AccountId, mut other: AccountId) -> bool {
         while other != id && other != AccountId::ROOT {
             other = self.accounts[other.0 as usize].parent;

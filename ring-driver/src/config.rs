@@ -41,6 +41,16 @@ pub struct Config {
     pub mask: Option<Mask>,
 }
 
+/// Whether `WAKERING_DEBUG` asks for debug mode: it is set, and neither empty nor `0`.
+///
+/// ```
+/// let set = std::env::var_os("WAKERING_DEBUG").is_some_and(|value| value == "1");
+/// assert!(!set || wakering_ring_driver::is_debugging());
+/// ```
+pub fn is_debugging() -> bool {
+    std::env::var_os("WAKERING_DEBUG").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config { entries: 256, completions: 4096, backend: Backend::Auto, mask: None }

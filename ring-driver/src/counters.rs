@@ -12,6 +12,9 @@ const ENTRY_FLAGS: [(&str, &str); 4] = [
     ("RECV_MULTISHOT", "multishot_recv"),
 ];
 
+/// How many sizes of batches are told apart: 4,096 is what a completion queue usually holds.
+pub(crate) const BATCH_SIZES: usize = 13;
+
 /// The counts of one driver since it was made.
 ///
 /// ```
@@ -35,6 +38,9 @@ pub struct Counters {
     pub submitted: u64,
     /// Completions taken in, from wherever.
     pub completions: u64,
+    /// How many completions were taken in at once: the `n`-th counts the batches of 2ⁿ to 2ⁿ⁺¹ − 1,
+    /// the last one also all that were larger.
+    pub batch_sizes: [u64; BATCH_SIZES],
     /// Times the ring's completion queue had overflowed into kernel memory.
     pub overflows: u64,
     /// Requests carried out on the thread pool because the ring lacks the operation, or because
@@ -47,6 +53,10 @@ pub struct Counters {
     pub stale: u64,
     /// Cancellations asked for.
     pub cancels: u64,
+    /// Operations that have ended because they were asked to.
+    pub cancels_won: u64,
+    /// Operations that were asked to end, and had come to something else by then.
+    pub cancels_lost: u64,
     /// Abandoned receives that somebody else wanted before they were cancelled.
     pub adopted: u64,
     /// Operations whose memory was given up at the end because the kernel had not returned it.
@@ -70,11 +80,14 @@ impl Counters {
         waits: 0,
         submitted: 0,
         completions: 0,
+        batch_sizes: [0; BATCH_SIZES],
         overflows: 0,
         pool_calls: 0,
         readiness_calls: 0,
         stale: 0,
         cancels: 0,
+        cancels_won: 0,
+        cancels_lost: 0,
         adopted: 0,
         leaked: 0,
         in_flight: 0,

@@ -97,10 +97,10 @@ pub use buffer::{
     AlignedBuf, BufError, BufPool, BufResult, IoBuf, IoBufMut, PoolStats, PooledBuf, Slice,
 };
 pub use capabilities::{Capabilities, Mask, MaskError};
-pub use config::{Backend, Config};
+pub use config::{Backend, Config, is_debugging};
 pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
-pub use driver::{Debt, Drained, Driver, Entered, Wait};
+pub use driver::{Debt, Drained, Driver, Entered, Flight, Wait};
 pub use error::{Failure, RuntimeError, SetupCause, SetupError};
 pub use fd::{Fd, Leftovers, Sharing, WeakFd};
 pub use op::Op;

@@ -3,6 +3,13 @@
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
+/// Runs `wait`, in which this thread sleeps: a test's clock that stands still goes on meanwhile.
+pub(crate) fn asleep<R>(wait: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "testing")]
+    let wait = || crate::testing::clock::goes_on_during(wait);
+    wait()
+}
+
 /// A point on the monotonic clock, opaque and useful only with [`Duration`].
 ///
 /// ```
@@ -19,6 +26,10 @@ pub struct Instant(std::time::Instant);
 impl Instant {
     /// The time now.
     pub fn now() -> Instant {
+        #[cfg(feature = "testing")]
+        if let Some(shown) = crate::testing::clock::now() {
+            return Instant(shown);
+        }
         Instant(std::time::Instant::now())
     }
 

@@ -30,6 +30,7 @@ fn main() -> Result<(), SetupError> {
     };
 
     const MANY: u32 = 100_000;
+    const OPERATIONS: u32 = 10_000_000 / 11;
     per_op("spawn and join, 1000 tasks at a time", MANY, &mut || {
         timed(&runtime, async {
             for _ in 0..MANY / 1000 {
@@ -99,6 +100,7 @@ fn main() -> Result<(), SetupError> {
             }
         })
     });
+    per_op("nop, 64 at a time", OPERATIONS, &mut || timed(&runtime, nops(OPERATIONS)));
     per_op("a timeout that does not expire", MANY, &mut || {
         timed(&runtime, async {
             for _ in 0..MANY {
@@ -128,6 +130,23 @@ fn main() -> Result<(), SetupError> {
     let (median, p90) = (late[late.len() / 2], late[late.len() * 9 / 10]);
     println!("{:<44} {median:>8.1?}, p90 {p90:.1?}", "lateness of a lone sleep of 1 ms");
     Ok(())
+}
+
+/// Operations that cost nothing themselves, so that what is counted and charged beside them shows.
+async fn nops(count: u32) {
+    const BATCH: u32 = 64;
+    let task = spawn(async move {
+        let mut batch = Vec::with_capacity(BATCH as usize);
+        for _ in 0..count / BATCH {
+            batch.extend((0..BATCH).map(|_| op::nop()));
+            poll_fn(|cx| {
+                batch.retain_mut(|nop| Pin::new(nop).poll(cx).is_pending());
+                if batch.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    });
+    task.await.unwrap();
 }
 
 fn timed(runtime: &Runtime, work: impl Future<Output = ()>) -> Duration {

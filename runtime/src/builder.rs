@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wakering_ring_driver::{Backend, Config, Driver, Mask, SetupError};
+use wakering_ring_driver::{Backend, Config, Driver, Mask, SetupError, is_debugging};
 
+use crate::debug::{self, OnReport, Report, Watch};
 use crate::home::OnUnhandled;
 use crate::runtime::Runtime;
 use crate::signal::{SignalKind, Signals, signals};
@@ -31,7 +32,13 @@ pub struct Builder {
     config: Config,
     grace: Duration,
     on_unhandled: OnUnhandled,
+    on_report: OnReport,
+    /// `None` is for the environment to say.
+    debug: Option<bool>,
+    slow_poll: Duration,
     cancel_on: Option<Arc<[SignalKind]>>,
+    #[cfg(feature = "testing")]
+    is_time_paused: bool,
 }
 
 impl Builder {
@@ -50,7 +57,12 @@ impl Builder {
             on_unhandled: Arc::new(|error| {
                 eprintln!("wakering: {error}; nobody awaits its outcome")
             }),
+            on_report: debug::default_hook(),
+            debug: None,
+            slow_poll: Duration::from_millis(100),
             cancel_on: None,
+            #[cfg(feature = "testing")]
+            is_time_paused: false,
         }
     }
 
@@ -135,6 +147,59 @@ impl Builder {
         self
     }
 
+    /// Whether the runtime looks for what is odd while it runs, and makes [`Report`]s of it. If
+    /// nothing is said, `WAKERING_DEBUG=1` in the environment says so.
+    ///
+    /// It costs about 50 ns a poll.
+    ///
+    /// ```
+    /// use wakering_runtime::Builder;
+    ///
+    /// let runtime = Builder::new().debug(true).build()?;
+    /// runtime.block_on(async {});
+    /// assert!(runtime.metrics().longest_poll.is_some());
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn debug(mut self, debug: bool) -> Builder {
+        self.debug = Some(debug);
+        self
+    }
+
+    /// How long a poll may take before debug mode tells of it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_runtime::Builder;
+    ///
+    /// let runtime = Builder::new().debug(true).slow_poll(Duration::from_millis(10)).build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn slow_poll(mut self, duration: Duration) -> Builder {
+        self.slow_poll = duration;
+        self
+    }
+
+    /// Who gets [`Report`]s, instead of standard error. A panic of `hook` itself is ignored.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+    /// use wakering_runtime::{Builder, spawn};
+    ///
+    /// let reports = Arc::new(AtomicUsize::new(0));
+    /// let count = reports.clone();
+    /// let hook = move |_: &_| drop(count.fetch_add(1, Ordering::Relaxed));
+    /// let runtime = Builder::new().debug(true).on_report(hook).build()?;
+    /// runtime.block_on(async { drop(spawn(async {})) });
+    /// drop(runtime);
+    /// assert_eq!(reports.load(Ordering::Relaxed), 1, "the task has never been polled");
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn on_report(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Builder {
+        self.on_report = Arc::new(hook);
+        self
+    }
+
     /// Lets the first of these signals cancel what the runtime blocks on, and the next one end the
     /// process at once, also where the first has found nobody who looks.
     ///
@@ -161,6 +226,35 @@ impl Builder {
     /// ```
     pub fn cancel_on(mut self, signals: Signals) -> Builder {
         self.cancel_on = Some(signals.kinds().into());
+        self
+    }
+
+    /// Lets the time of the runtime's thread stand still, from when the runtime is built until it has
+    /// ended. For tests of what takes long.
+    ///
+    /// Time jumps to the next timer whenever nothing else is left to wait for: no task is ready, no
+    /// operation is in flight, no closure runs on the pool. While there is one, time passes as it
+    /// really does. So a test that only sleeps takes no time, and one that waits for the kernel does
+    /// not see time run away. What other threads do by themselves is not waited for.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_runtime::{Builder, time::{Instant, sleep}};
+    ///
+    /// let began = std::time::Instant::now();
+    /// let runtime = Builder::new().paused_time().build()?;
+    /// runtime.block_on(async {
+    ///     let start = Instant::now();
+    ///     sleep(Duration::from_secs(3600)).await;
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3600));
+    /// });
+    /// assert!(began.elapsed() < Duration::from_secs(60));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn paused_time(mut self) -> Builder {
+        self.is_time_paused = true;
         self
     }
 
@@ -202,7 +296,16 @@ impl Builder {
     }
 
     fn assemble(self, driver: Driver) -> Runtime {
-        Runtime::assemble(driver, self.grace, self.on_unhandled)
+        // Stopped before the timers begin to count, so that they count whole microseconds.
+        #[cfg(feature = "testing")]
+        let clock = self.is_time_paused.then(wakering_ring_driver::testing::StoppedClock::new);
+        let is_debugging = self.debug.unwrap_or_else(is_debugging);
+        let watch = is_debugging.then(|| Watch::new(self.slow_poll));
+        let runtime =
+            Runtime::assemble(driver, self.grace, self.on_unhandled, self.on_report, watch);
+        #[cfg(feature = "testing")]
+        let runtime = runtime.with_clock(clock);
+        runtime
     }
 }
 
@@ -217,6 +320,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("config", &self.config)
             .field("grace", &self.grace)
+            .field("debug", &self.debug)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 //! `spawn`, `sleep` and wakers find their executor here. A runtime is current only while its loop
 //! runs, so that a waker used in between goes through the inbox like one from another thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,10 +12,21 @@ use wakering_ring_driver::Entered;
 
 use crate::executor::Executor;
 use crate::home::Home;
-use crate::task::Task;
+use crate::task::{Id, Task};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+    /// Apart, because it is asked for by every spawn, and needs no look at an executor.
+    static RUNNING: Cell<Option<Id>> = const { Cell::new(None) };
+}
+
+/// Where a wake comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This thread, while the task's runtime runs.
+    Here,
+    /// Anywhere else.
+    Afar,
 }
 
 /// Keeps an executor current, and its driver with it, until it is dropped.
@@ -46,6 +57,16 @@ pub(crate) fn current() -> Option<Rc<Executor>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// The task that is being polled on this thread, if any.
+pub(crate) fn running() -> Option<Id> {
+    RUNNING.get()
+}
+
+/// Says which task is polled from now on; returns which one was.
+pub(crate) fn set_running(task: Option<Id>) -> Option<Id> {
+    RUNNING.replace(task)
+}
+
 /// The executor that is current, for those who cannot do without.
 ///
 /// # Panics
@@ -74,14 +95,15 @@ pub(crate) fn assert_may_block(what: &str) {
     );
 }
 
-/// Puts a task into the run queue of the current executor if that is its own; else gives it back.
-pub(crate) fn queue(task: Arc<dyn Task>) -> Result<(), Arc<dyn Task>> {
+/// Puts a woken task into the run queue of the current executor if that is its own; else gives it
+/// back.
+pub(crate) fn queue(task: Arc<dyn Task>, from: Origin) -> Result<(), Arc<dyn Task>> {
     let mut task = Some(task);
     let _ = CURRENT.try_with(|current| {
         if let Some(executor) = &*current.borrow()
             && let Some(task) = task.take_if(|task| executor.is_home_of(&**task))
         {
-            executor.push(task);
+            executor.push_woken(task, from);
         }
     });
     task.map_or(Ok(()), Err)

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use wakering_ring_driver::{Deliver, Instant, Wait};
 
-use crate::context;
 use crate::executor::Executor;
 use crate::home::Home;
+use crate::{context, debug};
 
 /// Polls `main`, and all tasks beside it, until `main` is ready. The executor is current.
 pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
@@ -27,7 +27,8 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     let mut slice = Slice::begin(executor);
     loop {
         if woken.take() {
-            if let Poll::Ready(output) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let mut cx = Context::from_waker(&waker);
+            if let Poll::Ready(output) = poll_main(executor, || main.as_mut().poll(&mut cx)) {
                 return output;
             }
             slice.count(executor);
@@ -39,11 +40,28 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
             executor.run_next();
             slice.count(executor);
         }
-        if executor.queued() == 0 && !woken.is_set() {
-            slice = look(executor, Wait::Until(executor.timers().next()));
+        let is_idle = || executor.queued() == 0 && !woken.is_set();
+        if is_idle() {
+            slice = look(executor, rest(executor, is_idle));
         } else if slice.is_over {
             slice = look(executor, Wait::Now);
         }
+    }
+}
+
+/// How long a loop that has nothing to do may sleep.
+fn rest(executor: &Executor, _is_idle: impl Fn() -> bool) -> Wait {
+    #[cfg(feature = "testing")]
+    if crate::time::jump(executor, _is_idle) {
+        return Wait::Now;
+    }
+    Wait::Until(executor.timers().next())
+}
+
+fn poll_main<R>(executor: &Executor, poll: impl FnOnce() -> R) -> R {
+    match executor.watch() {
+        None => poll(),
+        Some(watch) => watch.time_main(executor.on_report(), poll),
     }
 }
 
@@ -51,6 +69,9 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
 fn look(executor: &Executor, wait: Wait) -> Slice {
     if wait != Wait::Now || executor.driver().needs_turn() {
         executor.driver().turn(wait);
+        if executor.watch().is_some() {
+            debug::report_closed_in_use(executor);
+        }
     }
     let slice = Slice::begin(executor);
     executor.timers().fire(slice.begun);

@@ -15,6 +15,8 @@ use std::time::Duration;
 use slab::Slab;
 use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
 
+use crate::context::{self, Origin};
+use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
 use crate::sparse::Sparse;
@@ -42,6 +44,10 @@ pub(crate) struct Executor {
     /// Told when the last task is over.
     emptied: Cell<Option<Waker>>,
     tally: Cell<Tally>,
+    /// Who is told of what is odd.
+    on_report: OnReport,
+    /// In debug mode only.
+    watch: Option<Watch>,
 }
 
 /// How far the end of the runtime has come.
@@ -59,10 +65,21 @@ enum Ending {
 pub(crate) struct Tally {
     pub(crate) spawned: u64,
     pub(crate) polls: u64,
+    pub(crate) wakes_local: u64,
+    pub(crate) wakes_remote: u64,
 }
 
 impl Executor {
-    pub(crate) fn new(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Executor {
+    pub(crate) fn new(
+        driver: Driver,
+        grace: Duration,
+        on_unhandled: OnUnhandled,
+        on_report: OnReport,
+        watch: Option<Watch>,
+    ) -> Executor {
+        if watch.is_some() {
+            driver.watch_closing();
+        }
         Executor {
             key: HomeKey::new(driver.remote().clone(), on_unhandled),
             timers: Rc::new(Timers::new(driver.now())),
@@ -77,6 +94,8 @@ impl Executor {
             grace,
             emptied: Cell::new(None),
             tally: Cell::default(),
+            on_report,
+            watch,
         }
     }
 
@@ -86,6 +105,12 @@ impl Executor {
 
     pub(crate) fn timers(&self) -> &Rc<Timers> {
         &self.timers
+    }
+
+    /// Whether anything goes on elsewhere.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_debts(&self) -> bool {
+        !self.debts.borrow().is_empty()
     }
 
     pub(crate) fn debts(&self) -> &RefCell<Slab<Debt>> {
@@ -125,6 +150,18 @@ impl Executor {
     /// Puts a task at the end of the queue. For whoever found it not queued.
     pub(crate) fn push(&self, task: Arc<dyn Task>) {
         self.queue.borrow_mut().push_back(task);
+    }
+
+    /// Puts a task at the end of the queue because somebody has woken it.
+    pub(crate) fn push_woken(&self, task: Arc<dyn Task>, from: Origin) {
+        self.push(task);
+        self.tally.update(|mut tally| {
+            match from {
+                Origin::Here => tally.wakes_local += 1,
+                Origin::Afar => tally.wakes_remote += 1,
+            }
+            tally
+        });
     }
 
     /// Makes a future of this thread a task.
@@ -215,7 +252,13 @@ impl Executor {
 
         let payer = self.driver.charge_to(account);
         let running = self.running.replace(Some(slot));
-        let progress = task.advance(&self.key, &mut cx);
+        let spawner = context::set_running(Some(task.header().info.id()));
+        let mut advance = || task.advance(&self.key, &mut cx);
+        let progress = match &self.watch {
+            None => advance(),
+            Some(watch) => watch.time_task(slot, task.header(), &self.on_report, advance),
+        };
+        context::set_running(spawner);
         self.running.set(running);
         self.driver.charge_to(payer);
         self.tally.update(|tally| Tally { polls: tally.polls + 1, ..tally });
@@ -285,7 +328,7 @@ impl Executor {
         if let Some(task) = task
             && task.header().wake() == Wake::Push
         {
-            self.push(task);
+            self.push_woken(task, Origin::Here);
         }
     }
 
@@ -306,6 +349,10 @@ impl Executor {
         let bond = self.bonds.borrow_mut().take(slot as usize);
         self.nodes.clear(account);
         self.driver.close_account(account);
+        if let Some(watch) = &self.watch {
+            let is_ending = self.ending.get() != Ending::Not;
+            watch.forget(slot, task.header(), is_ending, &self.on_report);
+        }
         task.complete(&self.key);
         // Only now: whoever waits for the task finds its output.
         drop(bond);
@@ -320,6 +367,35 @@ impl Executor {
     pub(crate) fn running(&self) -> Option<TaskInfo> {
         let slot = self.running.get()?;
         self.tasks.borrow().get(slot as usize).map(|task| task.header().info.clone())
+    }
+
+    /// What is known of the task in `slot`.
+    pub(crate) fn info(&self, slot: u32) -> Option<TaskInfo> {
+        self.tasks.borrow().get(slot as usize).map(|task| task.header().info.clone())
+    }
+
+    /// The account of the task in `slot`.
+    pub(crate) fn account_of(&self, slot: u32) -> Option<AccountId> {
+        Some(self.tasks.borrow().get(slot as usize)?.header().place()?.account)
+    }
+
+    /// What is known of all tasks that are not over.
+    pub(crate) fn infos(&self) -> Vec<TaskInfo> {
+        self.tasks.borrow().iter().map(|(_, task)| task.header().info.clone()).collect()
+    }
+
+    /// The slots of those whose turn has come.
+    pub(crate) fn queued_slots(&self) -> Vec<u32> {
+        let queue = self.queue.borrow();
+        queue.iter().filter_map(|task| Some(task.header().place()?.slot)).collect()
+    }
+
+    pub(crate) fn on_report(&self) -> &OnReport {
+        &self.on_report
+    }
+
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
     }
 
     /// Asks for the end of all tasks, and of those that are still to be spawned before they begin.
@@ -346,9 +422,11 @@ impl Executor {
     }
 
     /// Gives up waiting: what is left of each task ends here and now. Tells of which tasks the
-    /// kernel still has something.
-    pub(crate) fn abandon_all(&self) -> Vec<TaskInfo> {
+    /// kernel still has something, and what they were waiting for.
+    pub(crate) fn abandon_all(&self) -> Vec<TaskNode> {
         self.ending.set(Ending::Abandoning);
+        let tree = if self.tasks.borrow().is_empty() { TaskTree::default() } else { tree(self) };
+        let seen = tree.tasks();
         let mut abandoned = Vec::new();
         let mut cx = Context::from_waker(Waker::noop());
         let first = || self.tasks.borrow().iter().next().map(|(_, first)| first.clone());
@@ -359,7 +437,9 @@ impl Executor {
             task.header().cancel();
             task.advance(&self.key, &mut cx);
             if is_shielded || !self.driver.is_drained(account, Orphans::All) {
-                abandoned.push(task.header().info.clone());
+                let info = &task.header().info;
+                let node = seen.get(&info.id()).copied().cloned();
+                abandoned.push(node.unwrap_or_else(|| TaskNode::bare(info.clone())));
             }
             self.retire(&task);
         }

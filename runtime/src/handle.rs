@@ -4,12 +4,17 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use wakering_ring_driver::Deliver;
+
 use crate::context;
+use crate::debug::{self, TaskTree};
+use crate::executor::Executor;
 use crate::home::Home;
+use crate::metrics::Metrics;
 use crate::task::{self, JoinError, JoinHandle, Parcel, TaskInfo};
 
 /// Reaches a runtime from any thread, also after its end. Clones reach the same one.
@@ -138,6 +143,111 @@ impl Handle {
                 Poll::Ready(output) => return output,
                 Poll::Pending => thread::park(),
             }
+        }
+    }
+}
+
+impl Handle {
+    /// The tasks of that runtime that are not over; none, once it has ended.
+    ///
+    /// On another thread this waits until the runtime has time to answer, as
+    /// [`dump`](Handle::dump) does.
+    ///
+    /// ```
+    /// use wakering_runtime::{Handle, run, spawn};
+    ///
+    /// let handle = run(async {
+    ///     let task = spawn(async {});
+    ///     let tasks = Handle::current().tasks();
+    ///     assert_eq!((tasks.len(), tasks[0].id()), (1, task.id()));
+    ///     Handle::current()
+    /// });
+    /// assert!(handle.tasks().is_empty());
+    /// ```
+    ///
+    /// # Panics
+    /// On a thread that is running tasks of another runtime.
+    #[track_caller]
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.ask("Handle::tasks", Executor::infos).unwrap_or_default()
+    }
+
+    /// All that runs in that runtime, with what it waits for: a picture to be printed. Nothing, once
+    /// it has ended.
+    ///
+    /// On another thread this waits until the runtime has time to answer: not while a task of it
+    /// blocks, and not before it is run. On its own thread, while it does not run,
+    /// [`Runtime::dump`](crate::Runtime::dump) answers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_runtime::{Handle, blocking::unblock, run, task, time::sleep};
+    ///
+    /// let picture = run(async {
+    ///     task::Builder::new().name("patient").spawn(sleep(Duration::from_secs(60)));
+    ///     task::yield_now().await;
+    ///     let handle = Handle::current();
+    ///     unblock(move || handle.dump().to_string()).await
+    /// });
+    /// assert!(picture.starts_with("main: a wake\ntask "), "{picture}");
+    /// assert!(picture.ends_with(": sleep for 60.0 s more"), "{picture}");
+    /// ```
+    ///
+    /// # Panics
+    /// On a thread that is running tasks of another runtime.
+    #[track_caller]
+    pub fn dump(&self) -> TaskTree {
+        self.ask("Handle::dump", debug::tree).unwrap_or_default()
+    }
+
+    /// What there is and what has been done so far, as [`Runtime::metrics`](crate::Runtime::metrics)
+    /// tells it; `None`, once the runtime has ended.
+    ///
+    /// On another thread this waits as [`dump`](Handle::dump) does.
+    ///
+    /// ```
+    /// use wakering_runtime::{Handle, blocking::unblock, run};
+    ///
+    /// run(async {
+    ///     let handle = Handle::current();
+    ///     let metrics = unblock(move || handle.metrics()).await.unwrap();
+    ///     assert_eq!(metrics.tasks, 0);
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    /// On a thread that is running tasks of another runtime.
+    #[track_caller]
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.ask("Handle::metrics", Metrics::of)
+    }
+
+    /// What home answers, if it is there.
+    #[track_caller]
+    fn ask<T: Send + 'static>(&self, name: &str, what: fn(&Executor) -> T) -> Option<T> {
+        if let Some(executor) = context::current_of(&self.home) {
+            return Some(what(&executor));
+        }
+        context::assert_may_block(name);
+        let (answer, answered) = mpsc::channel();
+        // Refused, or dropped unanswered, means that the runtime has ended.
+        drop(self.home.send(Arc::new(Question { home: self.home.clone(), what, answer })));
+        answered.recv().ok()
+    }
+}
+
+/// Asks home about what only home may look at.
+struct Question<T> {
+    home: Arc<Home>,
+    what: fn(&Executor) -> T,
+    answer: mpsc::Sender<T>,
+}
+
+impl<T: Send> Deliver for Question<T> {
+    fn deliver(self: Arc<Self>) {
+        if let Some(executor) = context::current_of(&self.home) {
+            // Whoever has asked waits.
+            let _ = self.answer.send((self.what)(&executor));
         }
     }
 }

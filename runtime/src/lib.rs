@@ -49,6 +49,8 @@ mod conduct;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;
+/// What debug mode tells, and the picture of all that runs.
+pub mod debug;
 /// 1. A completion arrives: the loop turns the driver, which wakes whoever waits.
 mod event_loop;
 /// 3. The task joins the run queue, and its turn comes.

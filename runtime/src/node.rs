@@ -56,6 +56,11 @@ impl Nodes {
         }
     }
 
+    /// The deadline that `account` itself has set.
+    pub(crate) fn own_deadline(&self, account: AccountId) -> Option<Instant> {
+        self.deadlines.borrow().get(account.index()).copied()
+    }
+
     /// The first deadline of those that `account` is under.
     pub(crate) fn deadline_of(&self, driver: &Driver, mut account: AccountId) -> Option<Instant> {
         let deadlines = self.deadlines.borrow();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::task::TaskInfo;
+use crate::debug::TaskNode;
 
 /// Who did not end in time, as [`Runtime::close`](crate::Runtime::close) tells it.
 ///
@@ -17,9 +17,9 @@ use crate::task::TaskInfo;
 #[non_exhaustive]
 #[must_use = "it names the tasks that did not end"]
 pub struct ShutdownReport {
-    /// Tasks that were not over when the time was. Their futures have been dropped; their
-    /// operations went on.
-    pub abandoned: Vec<TaskInfo>,
+    /// Tasks that were not over when the time was, with what they were waiting for. Their futures
+    /// have been dropped; their operations went on.
+    pub abandoned: Vec<TaskNode>,
     /// Operations that the kernel has not given back. What they were lent is never freed.
     pub leaked_operations: usize,
 }
@@ -49,7 +49,7 @@ impl fmt::Display for ShutdownReport {
             self.abandoned.len(),
         )?;
         for task in &self.abandoned {
-            write!(f, "\n  {task}")?;
+            write!(f, "\n{task}")?;
         }
         Ok(())
     }

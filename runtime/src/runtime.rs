@@ -14,6 +14,7 @@ use crate::account::Account;
 use crate::builder::Builder;
 use crate::conduct::{self, Ended};
 use crate::context;
+use crate::debug::{self, OnReport, Report, TaskTree, Watch};
 use crate::event_loop;
 use crate::executor::Executor;
 use crate::handle::Handle;
@@ -102,8 +103,8 @@ fn refuse(error: &SetupError) -> ! {
 ///
 /// It is made on the thread where it is used and stays there. Tasks run while
 /// [`block_on`](Runtime::block_on) does; those that are left over wait for the next `block_on`.
-/// Dropping the runtime ends it as [`close`](Runtime::close) does, and reports on standard
-/// error what would not end.
+/// Dropping the runtime ends it as [`close`](Runtime::close) does, and
+/// [reports](Builder::on_report) what would not end.
 ///
 /// ```
 /// use wakering_runtime::{Runtime, task::yield_now};
@@ -123,6 +124,9 @@ pub struct Runtime {
     /// What cancels the future that it blocks on, until that has happened.
     cancel_on: RefCell<Option<Signals>>,
     is_shut_down: bool,
+    /// Ends when the runtime has ended.
+    #[cfg(feature = "testing")]
+    clock: Option<wakering_ring_driver::testing::StoppedClock>,
 }
 
 /// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
@@ -147,13 +151,33 @@ impl Runtime {
         Builder::new().build()
     }
 
-    pub(crate) fn assemble(driver: Driver, grace: Duration, on_unhandled: OnUnhandled) -> Runtime {
-        let executor = Rc::new(Executor::new(driver, grace, on_unhandled));
-        Runtime { executor, cancel_on: RefCell::default(), is_shut_down: false }
+    pub(crate) fn assemble(
+        driver: Driver,
+        grace: Duration,
+        on_unhandled: OnUnhandled,
+        on_report: OnReport,
+        watch: Option<Watch>,
+    ) -> Runtime {
+        Runtime {
+            executor: Rc::new(Executor::new(driver, grace, on_unhandled, on_report, watch)),
+            cancel_on: RefCell::default(),
+            is_shut_down: false,
+            #[cfg(feature = "testing")]
+            clock: None,
+        }
     }
 
     pub(crate) fn cancelled_on(self, signals: Option<Signals>) -> Runtime {
         self.cancel_on.replace(signals);
+        self
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_clock(
+        mut self,
+        clock: Option<wakering_ring_driver::testing::StoppedClock>,
+    ) -> Runtime {
+        self.clock = clock;
         self
     }
 
@@ -275,6 +299,38 @@ impl Runtime {
         Metrics::of(&self.executor)
     }
 
+    /// The tasks that are not over.
+    ///
+    /// ```
+    /// use wakering_runtime::{Runtime, task::yield_now};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(yield_now());
+    /// let tasks = runtime.tasks();
+    /// assert_eq!((tasks.len(), tasks[0].id()), (1, task.id()));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.executor.infos()
+    }
+
+    /// All that runs, with what it waits for: [`Handle::dump`], for between two `block_on`.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use wakering_runtime::{Runtime, task::yield_now};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// runtime.spawn(pending::<()>());
+    /// assert!(runtime.dump().to_string().ends_with(": its turn"));
+    /// runtime.block_on(yield_now());
+    /// assert!(runtime.dump().to_string().ends_with(": a wake"));
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn dump(&self) -> TaskTree {
+        debug::tree(&self.executor)
+    }
+
     /// Ends the runtime: cancels all tasks, awaits them, drains what the kernel still has, and
     /// tells what came of it.
     ///
@@ -315,6 +371,9 @@ impl Runtime {
         let abandoned = executor.abandon_all();
         let left = executor.grace().saturating_sub(begun.elapsed());
         let drained = executor.driver().shutdown(left.clamp(LAST_WAIT, FOR_EVER));
+        if executor.watch().is_some() {
+            debug::report_still_open(executor);
+        }
         ShutdownReport { abandoned, leaked_operations: drained.leaked }
     }
 }
@@ -324,7 +383,7 @@ impl Drop for Runtime {
         if !self.is_shut_down {
             let report = self.end();
             if !report.is_clean() {
-                eprintln!("wakering: {report}");
+                debug::tell(self.executor.on_report(), &Report::Unclean(report));
             }
         }
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use wakering::driver::testing::in_child;
+use wakering::driver::testing::{StoppedClock, in_child};
 use wakering::stream::{Stream, generate};
 use wakering::task::yield_now;
-use wakering::time::sleep;
+use wakering::time::{advance, sleep};
 use wakering::{fs, join, select, task_local, try_join};
 
 use crate::row;
@@ -40,6 +40,14 @@ fn values_and_generators() {
             assert!(NUMBER.try_with(|_| ()).is_err());
         });
         row("runtime::Yielder::emit", async || slow().collect::<Vec<_>>().await);
+    });
+}
+
+#[test]
+fn paused_time() {
+    in_child("inner::paused_time", || {
+        let _clock = StoppedClock::new();
+        row("runtime::advance", async || advance(MS).await);
     });
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn decide(asked: config::Backend, no_ring: Option<SetupCause>) -> Opt
 /// runtimes.
 fn tell(line: &str) {
     static LAST: Mutex<String> = Mutex::new(String::new());
-    if std::env::var_os("WAKERING_DEBUG").is_none_or(|value| value.is_empty() || value == "0") {
+    if !config::is_debugging() {
         return;
     }
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);

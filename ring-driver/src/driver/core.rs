@@ -11,11 +11,12 @@ use slab::Slab;
 
 use super::Driver;
 use super::flight::keeps_something;
+use super::listing::Flight;
 use crate::account::{AccountId, Accounts};
 use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
-use crate::counters::Counters;
+use crate::counters::{BATCH_SIZES, Counters};
 use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
@@ -53,6 +54,10 @@ pub(crate) struct Core {
     spare_after: After,
     /// Whether the driver has been shut down: nothing starts any more.
     pub(super) closed: bool,
+    /// Flights that somebody awaited when their descriptor was closed, if somebody wants to know.
+    pub(crate) closed_in_use: Option<Vec<Flight>>,
+    /// Since when flights are dated.
+    epoch: Instant,
     pub(super) tally: Tally,
 }
 
@@ -62,8 +67,28 @@ pub(super) struct Tally {
     pub(super) completions: u64,
     pub(super) stale: u64,
     pub(super) cancels: u64,
+    cancels_won: u64,
+    cancels_lost: u64,
     pub(super) adopted: u64,
     pub(super) leaked: u64,
+    batch_sizes: [u64; BATCH_SIZES],
+}
+
+impl Tally {
+    fn count_batch(&mut self, completions: usize) {
+        if let Some(power) = completions.checked_ilog2() {
+            self.batch_sizes[(power as usize).min(BATCH_SIZES - 1)] += 1;
+        }
+    }
+
+    /// The backend was asked to end an operation, which has come to `outcome`.
+    #[cold]
+    fn count_recalled(&mut self, outcome: Outcome) {
+        match outcome.errno() {
+            Some(libc::ECANCELED | libc::EINTR) => self.cancels_won += 1,
+            _ => self.cancels_lost += 1,
+        }
+    }
 }
 
 impl Core {
@@ -86,6 +111,8 @@ impl Core {
             after: After::default(),
             spare_after: After::default(),
             closed: false,
+            closed_in_use: None,
+            epoch: Instant::now(),
             tally: Tally::default(),
         }
     }
@@ -120,11 +147,23 @@ impl Core {
         counters.completions = self.tally.completions;
         counters.stale = self.tally.stale;
         counters.cancels = self.tally.cancels;
+        counters.cancels_won = self.tally.cancels_won;
+        counters.cancels_lost = self.tally.cancels_lost;
+        counters.batch_sizes = self.tally.batch_sizes;
         counters.adopted = self.tally.adopted;
         counters.leaked = self.tally.leaked;
         counters.in_flight = self.slots.flying().count() as u64;
         counters.descriptors = self.descriptors.len() as u64;
         counters
+    }
+
+    /// Dates what begins from now on.
+    pub(super) fn date(&mut self, now: Instant) {
+        self.slots.date = self.date_of(now);
+    }
+
+    pub(super) fn date_of(&self, instant: Instant) -> u32 {
+        instant.duration_since(self.epoch).as_millis() as u32
     }
 
     /// Hands a request to the backend: the name of its flight, for which a slot is to be taken now,
@@ -183,6 +222,7 @@ impl Core {
         let mut batch = std::mem::take(&mut self.batch);
         loop {
             self.backend.reap(&mut batch);
+            self.tally.count_batch(batch.len());
             for completion in batch.drain(..) {
                 self.on_completion(completion);
             }
@@ -201,6 +241,9 @@ impl Core {
         let (state, action) = slot.state.on_completion(outcome);
         slot.state = state;
         let home = slot.home;
+        if slot.recalled && !outcome.more_to_come() {
+            self.tally.count_recalled(outcome);
+        }
         match action {
             OnCompletion::Deliver => {
                 self.after.wakers.extend(slot.waker.take());
@@ -378,7 +421,8 @@ impl Core {
 
     /// Asks the backend to end `key`. Never lost: a full queue is submitted first.
     pub(crate) fn cancel(&mut self, key: Key) {
-        if self.slots.get(key).is_some_and(|slot| slot.state.is_flying()) {
+        if let Some(slot) = self.slots.get(key).filter(|slot| slot.state.is_flying()) {
+            slot.recalled = true;
             self.tally.cancels += 1;
             self.backend.cancel(key.user_data());
         }

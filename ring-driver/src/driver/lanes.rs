@@ -99,7 +99,7 @@ impl Core {
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };
         match self.launch(&request) {
             Ok(key) => {
-                self.descriptors[descriptor].write.in_flight = Some(key);
+                self.occupy_write(descriptor, key);
                 self.take_off(key, kept, home, caller)
             }
             Err(outcome) => Begun::Served(self.unpack(kept), outcome),
@@ -110,6 +110,18 @@ impl Core {
     fn occupy_read(&mut self, descriptor: usize, key: Key) {
         let payer = self.paying;
         let side = &mut self.descriptors[descriptor].read;
+        side.in_flight = Some(key);
+        side.payer = payer;
+        if payer != AccountId::ROOT {
+            self.accounts.submitted(payer);
+        }
+    }
+
+    /// `key` is the side's send from now on, paid by whoever is polled. It is never an orphan: the
+    /// side finishes it.
+    fn occupy_write(&mut self, descriptor: usize, key: Key) {
+        let payer = self.paying;
+        let side = &mut self.descriptors[descriptor].write;
         side.in_flight = Some(key);
         side.payer = payer;
         if payer != AccountId::ROOT {

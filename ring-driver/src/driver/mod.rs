@@ -30,7 +30,7 @@ use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
 use crate::remote::{Message, Remote};
 use crate::request::Request;
-use crate::time::Instant;
+use crate::time::{Instant, asleep};
 
 mod caller;
 mod core;
@@ -38,12 +38,14 @@ mod debt;
 mod drain;
 mod flight;
 mod lanes;
+mod listing;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
 use self::core::isolate;
 pub use debt::Debt;
 pub use drain::Drained;
+pub use listing::Flight;
 
 /// How long a turn may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,9 +172,11 @@ impl Driver {
         &self.0.remote
     }
 
-    /// The time by this driver's clock.
+    /// The time by this driver's clock. The last reading is what operations are dated with.
     pub fn now(&self) -> Instant {
-        Instant::now()
+        let now = Instant::now();
+        self.0.core.borrow_mut().date(now);
+        now
     }
 
     /// The name of the backend: `"uring"`, or `"poll"` where no ring can be had or
@@ -210,9 +214,12 @@ impl Driver {
                 Wait::Until(_) if core.has_news() || !self.0.remote.prepare_to_sleep() => None,
                 Wait::Until(deadline) => Some(core.time_left(deadline)),
             };
-            core.backend.enter(timeout);
-            if timeout.is_some() {
-                self.0.remote.awake();
+            match timeout {
+                None => core.backend.enter(None),
+                Some(_) => {
+                    asleep(|| core.backend.enter(timeout));
+                    self.0.remote.awake();
+                }
             }
             core.reap();
         });

@@ -115,6 +115,7 @@ impl Core {
     }
 
     fn start_closing(&mut self, index: usize, phase: Phase) -> Option<i32> {
+        self.note_closing(index);
         let state = &mut self.descriptors[index];
         state.phase = phase;
         let error = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());

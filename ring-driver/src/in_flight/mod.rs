@@ -76,7 +76,11 @@ pub(crate) struct Slot {
     pub(crate) outcome: Outcome,
     pub(crate) home: Home,
     generation: u32,
+    /// When it began; see [`Slots::date`].
+    pub(crate) begun: u32,
     pub(crate) state: State,
+    /// Whether the backend was asked to end it early.
+    pub(crate) recalled: bool,
 }
 
 const _: () = assert!(size_of::<Slot>() <= 64);
@@ -86,11 +90,14 @@ pub(crate) struct Slots {
     /// Each flight has a number of its own, so that a late completion never meets a stranger in the
     /// same slot.
     next_generation: u32,
+    /// What flights that begin now are dated with: milliseconds since the driver was made, in
+    /// circles of seven weeks.
+    pub(crate) date: u32,
 }
 
 impl Slots {
     pub(crate) fn new() -> Slots {
-        Slots { slots: Slab::with_capacity(64), next_generation: 0 }
+        Slots { slots: Slab::with_capacity(64), next_generation: 0, date: 0 }
     }
 
     /// The name of the next flight.
@@ -113,7 +120,9 @@ impl Slots {
         self.next_generation = (key.generation() + 1) & 0x00ff_ffff;
         let outcome = Outcome::plain(0);
         let generation = key.generation();
-        self.slots.insert(Slot { waker, kept, outcome, home, generation, state });
+        let begun = self.date;
+        let recalled = false;
+        self.slots.insert(Slot { waker, kept, outcome, home, generation, begun, state, recalled });
     }
 
     pub(crate) fn get(&mut self, key: Key) -> Option<&mut Slot> {
@@ -127,10 +136,15 @@ impl Slots {
 
     /// Every flight whose final completion has not come.
     pub(crate) fn flying(&self) -> impl Iterator<Item = Key> + '_ {
+        self.flights().map(|(key, _)| key)
+    }
+
+    /// The same, with their slots.
+    pub(crate) fn flights(&self) -> impl Iterator<Item = (Key, &Slot)> + '_ {
         self.slots
             .iter()
             .filter(|(_, slot)| slot.state.is_flying())
-            .map(|(index, slot)| Key::new(index, slot.generation))
+            .map(|(index, slot)| (Key::new(index, slot.generation), slot))
     }
 
     /// Leaks all that is still in flight: what the kernel may yet write to is never freed. What has

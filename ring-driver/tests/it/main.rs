@@ -23,6 +23,7 @@ mod files;
 mod foreign;
 mod fork;
 mod kinds;
+mod listing;
 mod masks;
 mod multishot;
 mod options;

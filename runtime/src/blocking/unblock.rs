@@ -117,7 +117,8 @@ impl Left {
     fn discard<T>(self, outcome: thread::Result<T>) {
         let dropped = outcome.and_then(|value| catch_unwind(AssertUnwindSafe(|| drop(value))));
         if let (Err(panic), Some(home)) = (dropped, &self.home) {
-            let closure = TaskInfo::new(Some("closure of unblock".into()), self.location);
+            let closure =
+                TaskInfo::new(Some("closure of unblock".to_owned().into()), self.location);
             home.report(&JoinError::new(closure, Cause::panicked(panic)));
         }
     }
@@ -148,6 +149,7 @@ impl<T> Unblock<T> {
 
     fn left(&mut self) -> Left {
         let (home, bill) = self.begun.take().map_or((None, None), |b| (b.home, b.bill));
+        let bill = bill.filter(|_| !self.is_abandoned);
         Left { home, location: self.location, _bill: bill }
     }
 }
@@ -155,7 +157,7 @@ impl<T> Unblock<T> {
 impl<T: Send + 'static> Unblock<T> {
     fn begin(&self) -> Begun {
         let pool = Pool::shared();
-        let bill = if self.is_abandoned { None } else { Bill::open() };
+        let bill = Bill::open();
         let home = context::current().map(|executor| executor.home().clone());
         let job = self.desk.clone();
         if pool.submit(Class::User, Box::new(move || job.work())).is_err() {
@@ -189,7 +191,9 @@ impl<T> Drop for Unblock<T> {
             return;
         }
         self.desk.flag.set();
-        if let Some(Begun { bill: Some(bill), .. }) = &self.begun {
+        if let Some(Begun { bill: Some(bill), .. }) = &self.begun
+            && !self.is_abandoned
+        {
             bill.abandon(Recall::Futile);
         }
         let left = self.left();

@@ -112,3 +112,119 @@ impl<S: AsMut<Permits>> Waits<S> for Take {
         state.as_mut().leave(ticket, after);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::VecDeque;
+    use std::task::Waker;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Ask(usize),
+        Take(usize),
+        Give(usize),
+        /// The waiter looks, and takes what it was given.
+        Poll(usize),
+        Leave(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (1..4usize).prop_map(Step::Ask),
+            1 => (1..4usize).prop_map(Step::Take),
+            3 => (1..4usize).prop_map(Step::Give),
+            2 => any::<usize>().prop_map(Step::Poll),
+            3 => any::<usize>().prop_map(Step::Leave),
+        ]
+    }
+
+    /// What permits are: some that are free, and a queue.
+    #[derive(Default)]
+    struct Model {
+        free: usize,
+        queue: VecDeque<(usize, usize)>,
+        given: Vec<usize>,
+    }
+
+    impl Model {
+        fn serve(&mut self) {
+            while let Some((id, n)) = self.queue.front().copied().filter(|(_, n)| *n <= self.free) {
+                self.free -= n;
+                self.queue.pop_front();
+                self.given.push(id);
+            }
+        }
+    }
+
+    fn poll(permits: &mut Permits, n: usize, ticket: &mut Option<Ticket>) -> bool {
+        let mut after = After::of(Waker::noop());
+        loop {
+            let polled = permits.poll(n, ticket, &mut after);
+            if after.run() && polled.is_pending() {
+                continue;
+            }
+            return polled == Poll::Ready(Ok(()));
+        }
+    }
+
+    proptest! {
+        /// Nobody overtakes and nothing is lost, whoever comes and goes.
+        #[test]
+        fn permits_behave_like_a_count_and_a_queue(
+            steps in prop::collection::vec(step(), 0..200),
+        ) {
+            let (mut permits, mut model) = (Permits::new(0), Model::default());
+            let mut waiting: Vec<(usize, usize, Option<Ticket>)> = Vec::new();
+            for (id, step) in steps.into_iter().enumerate() {
+                let mut after = After::default();
+                match step {
+                    Step::Ask(n) => {
+                        let mut ticket = None;
+                        let taken = poll(&mut permits, n, &mut ticket);
+                        prop_assert_eq!(taken, model.queue.is_empty() && n <= model.free);
+                        if taken {
+                            model.free -= n;
+                        } else {
+                            model.queue.push_back((id, n));
+                            waiting.push((id, n, ticket));
+                        }
+                    }
+                    Step::Take(n) => {
+                        let fits = model.queue.is_empty() && n <= model.free;
+                        prop_assert_eq!(permits.take(n), Ok(fits));
+                        model.free -= if fits { n } else { 0 };
+                    }
+                    Step::Give(n) => {
+                        permits.give(n, &mut after);
+                        model.free += n;
+                        model.serve();
+                    }
+                    Step::Poll(at) if !waiting.is_empty() => {
+                        let at = at % waiting.len();
+                        let (id, n, ticket) = &mut waiting[at];
+                        let is_given = model.given.contains(id);
+                        prop_assert_eq!(poll(&mut permits, *n, ticket), is_given);
+                        if is_given {
+                            waiting.swap_remove(at);
+                        }
+                    }
+                    Step::Leave(at) if !waiting.is_empty() => {
+                        let (id, n, ticket) = waiting.swap_remove(at % waiting.len());
+                        permits.leave(ticket.unwrap(), &mut after);
+                        model.free += if model.given.contains(&id) { n } else { 0 };
+                        model.queue.retain(|(other, _)| *other != id);
+                        model.serve();
+                    }
+                    Step::Poll(_) | Step::Leave(_) => {}
+                }
+                after.run();
+                prop_assert_eq!(permits.free, model.free);
+                prop_assert_eq!(permits.waiting(), model.queue.len());
+            }
+        }
+    }
+}

@@ -79,7 +79,7 @@ pub fn spawn_eager<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder spawns nothing until it is told to"]
 pub struct Builder {
-    name: Option<Arc<str>>,
+    name: Option<Arc<String>>,
 }
 
 impl Builder {
@@ -105,8 +105,8 @@ impl Builder {
     ///     assert_eq!(handle.name(), Some("client 7"));
     /// });
     /// ```
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Builder {
-        self.name = Some(name.into());
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
+        self.name = Some(Arc::new(name.into()));
         self
     }
 

@@ -33,7 +33,7 @@ use super::current::TaskInfo;
 use super::handle::{Cause, JoinError};
 use super::header::Header;
 use super::state::{Begin, Cancel, Complete, Join, State, Wake};
-use crate::context;
+use crate::context::{self, Origin};
 use crate::home::{Home, HomeKey};
 use crate::primitive::UnsafeCell;
 
@@ -332,13 +332,13 @@ impl<F: Future + 'static> Deliver for TaskCell<F> {
     /// A wake from afar has arrived.
     fn deliver(self: Arc<Self>) {
         // Without the executor there is nothing left to do for a wake.
-        let _ = context::queue(self);
+        let _ = context::queue(self, Origin::Afar);
     }
 }
 
 /// Puts a task into the run queue of its home, through the inbox if that is on another thread.
 fn schedule(task: Arc<dyn Task>) {
-    if let Err(task) = context::queue(task) {
+    if let Err(task) = context::queue(task, Origin::Here) {
         let home = task.header().home().clone();
         // Refused means that the runtime has ended, and with it the task.
         let _ = home.send(task);

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use super::TaskInfo;
 use super::shield::{go_on, shield};
 use crate::context;
+use crate::debug::{self, Report, TaskNode};
 use crate::time::sleep;
 
 /// Awaits `body` and then `cleanup`, which runs however `body` ends and may await.
@@ -19,7 +20,7 @@ use crate::time::sleep;
 /// When this is dropped (a timeout expires, a scope fails, the task is cancelled) `body` is dropped
 /// and `cleanup` goes on like a [shielded](shield) future: whoever cancelled waits for it. It has
 /// the runtime's [grace period](crate::Builder::grace) for that, 10 seconds if nothing else was
-/// said; what takes longer is dropped, and named on standard error. `cleanup` must not borrow,
+/// said; what takes longer is dropped, and [reported](Report::CleanupCut). `cleanup` must not borrow,
 /// since it may outlive whoever awaits it. A body that was never polled needs no cleanup.
 ///
 /// ```
@@ -139,11 +140,10 @@ impl<C: AsyncFnOnce(Exit) + 'static> Drop for Pending<C> {
         let location = self.location;
         let stop: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
             sleep(grace).await;
-            let task = super::current().unwrap_or_else(|| TaskInfo::new(None, location));
-            eprintln!(
-                "wakering: {task} was ended: its cleanup took longer than {grace:?}; \
-                 `Builder::grace` gives more time"
-            );
+            let Some(executor) = context::current() else { return };
+            let task = debug::running(&executor)
+                .unwrap_or_else(|| TaskNode::bare(TaskInfo::new(None, location)));
+            debug::tell(executor.on_report(), &Report::CleanupCut { task, grace });
         });
         go_on(None, async move { cleanup(exit).await }, Some(stop), location);
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::Id;
 use crate::context;
 
-/// Which task this is: its number, its name if it was given one, and where it was spawned.
+/// Which task this is: its number, its name if it was given one, and where and by whom it was
+/// spawned.
 ///
 /// ```
 /// use wakering_runtime::{run, task};
@@ -24,13 +25,19 @@ use crate::context;
 #[derive(Clone, Debug)]
 pub struct TaskInfo {
     id: Id,
-    name: Option<Arc<str>>,
+    /// One pointer: most tasks have no name.
+    name: Option<Arc<String>>,
     location: &'static Location<'static>,
+    spawner: Option<Id>,
 }
 
+/// What a task carries for those who want to know more than that it is one.
+const _: () = assert!(size_of::<TaskInfo>() - size_of::<Id>() <= 24);
+
 impl TaskInfo {
-    pub(crate) fn new(name: Option<Arc<str>>, location: &'static Location<'static>) -> TaskInfo {
-        TaskInfo { id: Id::next(), name, location }
+    /// A task that whoever is polled on this thread spawns.
+    pub(crate) fn new(name: Option<Arc<String>>, location: &'static Location<'static>) -> TaskInfo {
+        TaskInfo { id: Id::next(), name, location, spawner: context::running() }
     }
 
     /// The number of the task, unique in this process.
@@ -59,7 +66,7 @@ impl TaskInfo {
     /// });
     /// ```
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_deref().map(String::as_str)
     }
 
     /// Where it was spawned.
@@ -76,16 +83,37 @@ impl TaskInfo {
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
+
+    /// The task that spawned it; `None` if that was no task, but the future given to `run` or
+    /// `block_on`, or a thread without a runtime.
+    ///
+    /// ```
+    /// use wakering_runtime::{run, spawn};
+    ///
+    /// run(async {
+    ///     let outer = spawn(async { spawn(async {}).task().spawner() });
+    ///     assert_eq!(outer.task().spawner(), None);
+    ///     let id = outer.id();
+    ///     assert_eq!(outer.await.unwrap(), Some(id));
+    /// });
+    /// ```
+    pub fn spawner(&self) -> Option<Id> {
+        self.spawner
+    }
 }
 
-/// ``task 7 `resolver` (spawned at src/main.rs:12:5)``
+/// ``task 7 `resolver` (spawned at src/main.rs:12:5 by task 3)``
 impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task {}", self.id)?;
         if let Some(name) = self.name() {
             write!(f, " `{name}`")?;
         }
-        write!(f, " (spawned at {})", self.location)
+        write!(f, " (spawned at {}", self.location)?;
+        if let Some(spawner) = self.spawner {
+            write!(f, " by task {spawner}")?;
+        }
+        f.write_str(")")
     }
 }
 

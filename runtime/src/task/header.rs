@@ -70,6 +70,11 @@ impl Header {
         self.state.is_draining()
     }
 
+    /// Whether somebody has asked for its end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.state.is_cancelled()
+    }
+
     /// Queues the task, unless it is.
     pub(crate) fn wake(&self) -> Wake {
         self.state.wake()

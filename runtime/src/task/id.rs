@@ -1,6 +1,7 @@
 //! Names for tasks that machines like: numbers that are never used twice in a process.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of a task, unique in this process.
@@ -14,13 +15,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// });
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(u64);
+pub struct Id(NonZeroU64);
 
 impl Id {
     /// The next number.
     pub(crate) fn next() -> Id {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Id(NEXT.fetch_add(1, Ordering::Relaxed))
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Id(NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed)))
     }
 }
 

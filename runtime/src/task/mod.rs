@@ -8,6 +8,8 @@
 
 /// One that ends with its handle.
 mod abort_on_drop;
+/// One that nobody awaits.
+mod background;
 /// Making one.
 mod builder;
 /// What is known of it whatever its future is.
@@ -57,6 +59,7 @@ mod yield_now;
 mod races;
 
 pub use abort_on_drop::AbortOnDrop;
+pub use background::background;
 pub use builder::{Builder, spawn, spawn_eager};
 pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
 pub use cleanup::{Exit, WithCleanup, with_cleanup};

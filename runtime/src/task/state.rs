@@ -217,6 +217,11 @@ impl State {
         self.0.fetch_and(!PARCEL, Ordering::AcqRel) & PARCEL != 0
     }
 
+    /// Whether somebody has asked for the end of the task.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & CANCELLED != 0
+    }
+
     /// Whether everything is over.
     pub(crate) fn is_done(&self) -> bool {
         self.0.load(Ordering::Acquire) & DONE != 0

@@ -73,6 +73,11 @@ impl<T> Heap<T> {
         self.entries.len()
     }
 
+    /// All that is inside, in no order, with its deadlines.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.entries.iter().map(|entry| (entry.deadline, &entry.value))
+    }
+
     /// The earliest deadline.
     pub(crate) fn first(&self) -> Option<u64> {
         self.entries.first().map(|entry| entry.deadline)

@@ -11,6 +11,9 @@ pub mod deadline;
 mod heap;
 /// Doing something again and again.
 mod interval;
+/// Time that stands still, for tests.
+#[cfg(feature = "testing")]
+mod paused;
 /// Waiting for a point in time.
 mod sleep;
 /// A deadline for somebody else's future.
@@ -20,8 +23,13 @@ mod timers;
 
 pub use deadline::Deadline;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub use paused::{advance, pause, resume};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, MoveOnAfter, Timeout, move_on_after, timeout, timeout_at};
 pub use wakering_ring_driver::Instant;
 
+#[cfg(feature = "testing")]
+pub(crate) use paused::jump;
 pub(crate) use timers::Timers;

@@ -155,7 +155,7 @@ impl Future for Sleep {
         if deadline <= Instant::now() {
             return Poll::Ready(());
         }
-        let ticket = timers.insert(deadline, cx.waker());
+        let ticket = timers.insert(deadline, current.driver().payer(), cx.waker());
         self.timer = Some(Timer { timers: timers.clone(), ticket });
         Poll::Pending
     }

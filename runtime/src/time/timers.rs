@@ -9,13 +9,19 @@ use std::cell::RefCell;
 use std::task::Waker;
 use std::time::Duration;
 
-use wakering_ring_driver::Instant;
+use wakering_ring_driver::{AccountId, Instant};
 
 use super::heap::{Heap, Ticket};
 
 pub(crate) struct Timers {
     epoch: Instant,
-    heap: RefCell<Heap<Waker>>,
+    heap: RefCell<Heap<Timer>>,
+}
+
+struct Timer {
+    waker: Waker,
+    /// Who was polled when it began.
+    payer: AccountId,
 }
 
 impl Timers {
@@ -28,23 +34,34 @@ impl Timers {
         self.heap.borrow().len()
     }
 
-    /// Wakes `waker` at `deadline`.
-    pub(crate) fn insert(&self, deadline: Instant, waker: &Waker) -> Ticket {
-        let waker = waker.clone();
-        self.heap.borrow_mut().insert(self.micros_until(deadline), waker)
+    /// Wakes `waker`, which is that of `payer`, at `deadline`.
+    pub(crate) fn insert(&self, deadline: Instant, payer: AccountId, waker: &Waker) -> Ticket {
+        let timer = Timer { waker: waker.clone(), payer };
+        self.heap.borrow_mut().insert(self.micros_until(deadline), timer)
+    }
+
+    /// Who sleeps, and until when.
+    pub(crate) fn sleepers(&self) -> Vec<(AccountId, Instant)> {
+        let heap = self.heap.borrow();
+        heap.iter().map(|(deadline, timer)| (timer.payer, self.instant_of(deadline))).collect()
+    }
+
+    /// The time at which a timer with this deadline fires.
+    pub(crate) fn rounded(&self, deadline: Instant) -> Instant {
+        self.instant_of(self.micros_until(deadline))
     }
 
     /// Whether a timer has fired; if not, it will wake `waker`.
     pub(crate) fn has_fired(&self, ticket: &Ticket, waker: &Waker) -> bool {
         let is_current = match self.heap.borrow_mut().get_mut(ticket) {
             None => return true,
-            Some(known) => known.will_wake(waker),
+            Some(timer) => timer.waker.will_wake(waker),
         };
         if !is_current {
             // Cloned and dropped outside the borrow: either may run foreign code.
             let mut waker = waker.clone();
-            if let Some(known) = self.heap.borrow_mut().get_mut(ticket) {
-                std::mem::swap(known, &mut waker);
+            if let Some(timer) = self.heap.borrow_mut().get_mut(ticket) {
+                std::mem::swap(&mut timer.waker, &mut waker);
             }
         }
         false
@@ -52,8 +69,8 @@ impl Timers {
 
     /// Ends a timer, whether it has fired or not.
     pub(crate) fn remove(&self, ticket: Ticket) {
-        let waker = self.heap.borrow_mut().remove(ticket);
-        drop(waker);
+        let timer = self.heap.borrow_mut().remove(ticket);
+        drop(timer);
     }
 
     /// When the next one fires.
@@ -65,13 +82,18 @@ impl Timers {
     /// Wakes everybody whose deadline is `now` or before, in the order of deadlines.
     pub(crate) fn fire(&self, now: Instant) {
         let until = now.duration_since(self.epoch).as_micros() as u64;
-        while let Some(waker) = self.pop(until) {
-            waker.wake();
+        while let Some(timer) = self.pop(until) {
+            timer.waker.wake();
         }
     }
 
-    fn pop(&self, until: u64) -> Option<Waker> {
+    fn pop(&self, until: u64) -> Option<Timer> {
         self.heap.borrow_mut().pop(until)
+    }
+
+    fn instant_of(&self, micros: u64) -> Instant {
+        let far = self.epoch + Duration::from_secs(u32::MAX.into());
+        self.epoch.checked_add(Duration::from_micros(micros)).unwrap_or(far)
     }
 
     /// From the epoch to `deadline` in microseconds, rounded up. What lies before the epoch is due
@@ -90,7 +112,8 @@ mod tests {
     fn deadlines_are_rounded_up_to_a_microsecond() {
         let epoch = Instant::now();
         let timers = Timers::new(epoch);
-        let ticket = timers.insert(epoch + Duration::from_nanos(1001), Waker::noop());
+        let ticket =
+            timers.insert(epoch + Duration::from_nanos(1001), AccountId::ROOT, Waker::noop());
         assert_eq!(timers.next(), Some(epoch + Duration::from_micros(2)));
         timers.fire(epoch + Duration::from_nanos(1999));
         assert!(!timers.has_fired(&ticket, Waker::noop()), "fired early");
@@ -104,8 +127,12 @@ mod tests {
     fn deadlines_far_apart_and_in_the_past_are_kept_in_order() {
         let epoch = Instant::now() + Duration::from_secs(1);
         let timers = Timers::new(epoch);
-        let past = timers.insert(epoch - Duration::from_secs(1), Waker::noop());
-        let never = timers.insert(epoch + Duration::from_secs(u32::MAX.into()), Waker::noop());
+        let past = timers.insert(epoch - Duration::from_secs(1), AccountId::ROOT, Waker::noop());
+        let never = timers.insert(
+            epoch + Duration::from_secs(u32::MAX.into()),
+            AccountId::ROOT,
+            Waker::noop(),
+        );
         assert_eq!(timers.next(), Some(epoch));
         timers.fire(epoch);
         assert!(timers.has_fired(&past, Waker::noop()));

@@ -284,7 +284,9 @@ fn a_report_names_the_tasks_that_did_not_end_in_time() {
     assert!(task.is_some_and(|task| task.is_finished()));
     assert!(!report.is_clean());
     assert_eq!(report.abandoned.len(), 1);
-    assert_eq!(report.abandoned[0].name(), Some("stuck"));
+    let stuck = &report.abandoned[0];
+    assert_eq!(stuck.task().and_then(|task| task.name()), Some("stuck"));
+    assert!(report.to_string().contains(": read fd "), "{report}");
     assert_eq!(report.leaked_operations, 1);
     assert!(!lent.is_dropped(), "what the kernel may still write to is never freed");
 }

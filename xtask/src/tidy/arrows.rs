@@ -23,7 +23,11 @@ const MACROS: &str = "wakering-macros";
 
 const ARROWS: &[Arrow] = &[
     Arrow { from: DRIVER, ours: &[], others: &["bytes", "io-uring", "libc", "loom", "slab"] },
-    Arrow { from: RUNTIME, ours: &[DRIVER], others: &["futures-core", "loom", "slab"] },
+    Arrow {
+        from: RUNTIME,
+        ours: &[DRIVER],
+        others: &["futures-core", "loom", "pin-project-lite", "slab"],
+    },
     Arrow { from: NET, ours: &[DRIVER, RUNTIME], others: &["futures-core"] },
     Arrow { from: FS, ours: &[DRIVER, RUNTIME], others: &["futures-core"] },
     Arrow {

@@ -95,7 +95,8 @@ fn case_p05_a_cancelled_wait_disturbs_neither_child_nor_others() {
 }
 
 /// Given a running child; when its handle is dropped, or the future of `status` or `output`, or its
-/// task is cancelled; then it is killed and reaped: the process is gone, not a zombie.
+/// task is cancelled; then it is killed and reaped: the process is gone, not a zombie, and whoever
+/// cancelled has waited for that.
 #[test]
 fn case_p06_a_dropped_child_is_killed_and_reaped() {
     in_child(&format!("{HERE}case_p06_a_dropped_child_is_killed_and_reaped"), || {
@@ -113,7 +114,7 @@ fn case_p06_a_dropped_child_is_killed_and_reaped() {
             sleep(Duration::from_millis(2)).await;
             task.cancel();
             assert!(task.await.unwrap_err().is_cancelled());
-            until("reaping", || !is_there(id)).await;
+            assert!(!is_there(id), "whoever cancels waits for it");
 
             for captured in [false, true] {
                 let mut command = quiet("sleeps");
@@ -124,7 +125,7 @@ fn case_p06_a_dropped_child_is_killed_and_reaped() {
                     }
                 };
                 assert!(timeout(Duration::from_millis(50), running).await.is_err());
-                until("reaping", || own_children().is_empty()).await;
+                assert_eq!(own_children(), [0; 0], "the timeout has waited for it");
             }
             until("closing", || open_descriptors() == before).await;
         });

@@ -252,10 +252,15 @@ fn a_receive_takes_over_the_place_of_a_stream() {
     sender.try_send(1).unwrap();
     assert!(later.poll().is_pending(), "it came after the stream");
     assert_eq!(Probe::new(receiver.recv()).ready(), Some(1));
-    drop(Probe::parked(receiver.next()));
-    drop(receiver);
     sender.try_send(2).unwrap();
-    assert_eq!(later.poll(), Poll::Ready(Some(2)), "a dropped stream passes its place on");
+    assert_eq!(later.poll(), Poll::Ready(Some(2)));
+    drop(later);
+
+    drop(Probe::parked(receiver.next()));
+    let mut later = Probe::parked(other.recv());
+    sender.try_send(3).unwrap();
+    drop(receiver);
+    assert_eq!(later.poll(), Poll::Ready(Some(3)), "a dropped stream passes its item on");
 }
 
 #[test]

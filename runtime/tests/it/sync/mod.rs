@@ -4,6 +4,7 @@ mod barrier;
 mod broadcast;
 mod channel;
 mod condvar;
+mod costs;
 mod event;
 mod mutex;
 mod notify;

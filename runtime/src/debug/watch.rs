@@ -1,0 +1,122 @@
+//! What debug mode does beside the loop: it times polls, and remembers whom it has told of.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use wakering_ring_driver::AccountId;
+
+use super::{OnReport, Report, tell};
+use crate::executor::Executor;
+use crate::node::Kind;
+use crate::sparse::Sparse;
+use crate::task::{Header, TaskInfo};
+
+/// The memory of debug mode.
+pub(crate) struct Watch {
+    /// A poll that takes longer is told.
+    slow: Duration,
+    longest: Cell<Duration>,
+    /// Tasks that have been polled, by slot, and whether one was told of as slow.
+    polled: RefCell<Sparse<bool>>,
+    main_was_slow: Cell<bool>,
+}
+
+impl Watch {
+    pub(crate) fn new(slow: Duration) -> Watch {
+        Watch {
+            slow,
+            longest: Cell::default(),
+            polled: RefCell::default(),
+            main_was_slow: Cell::new(false),
+        }
+    }
+
+    /// How long the longest poll has taken so far.
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest.get()
+    }
+
+    /// Times a poll of the task in `slot`.
+    pub(crate) fn time_task<R>(
+        &self,
+        slot: u32,
+        header: &Header,
+        hook: &OnReport,
+        poll: impl FnOnce() -> R,
+    ) -> R {
+        // Its turn may be for nothing but to be dropped.
+        let counts = !header.is_cancelled();
+        let (result, took) = self.time(poll);
+        let mut polled = self.polled.borrow_mut();
+        let was_slow = polled.get(slot as usize).copied();
+        let is_slow = took >= self.slow;
+        if counts || was_slow.is_some() {
+            polled.put(slot as usize, was_slow == Some(true) || is_slow);
+        }
+        drop(polled);
+        if is_slow && was_slow != Some(true) {
+            tell(hook, &slow_poll(Some(header.info.clone()), took));
+        }
+        result
+    }
+
+    /// Times a poll of the future that the loop runs for.
+    pub(crate) fn time_main<R>(&self, hook: &OnReport, poll: impl FnOnce() -> R) -> R {
+        let (result, took) = self.time(poll);
+        if took >= self.slow && !self.main_was_slow.replace(true) {
+            tell(hook, &slow_poll(None, took));
+        }
+        result
+    }
+
+    fn time<R>(&self, poll: impl FnOnce() -> R) -> (R, Duration) {
+        let begun = Instant::now();
+        let result = poll();
+        let took = begun.elapsed();
+        self.longest.set(self.longest.get().max(took));
+        (result, took)
+    }
+
+    /// The task in `slot` is over.
+    pub(crate) fn forget(&self, slot: u32, header: &Header, is_ending: bool, hook: &OnReport) {
+        let was_polled = self.polled.borrow_mut().take(slot as usize).is_some();
+        if is_ending && !was_polled {
+            tell(hook, &Report::NeverPolled { task: header.info.clone() });
+        }
+    }
+}
+
+fn slow_poll(task: Option<TaskInfo>, took: Duration) -> Report {
+    Report::SlowPoll { task, took }
+}
+
+/// Tells of descriptors that were closed under somebody. Right after a turn: nobody who was awaiting
+/// has been polled since.
+pub(crate) fn report_closed_in_use(executor: &Executor) {
+    for flight in executor.driver().take_closed_in_use() {
+        let Some(descriptor) = flight.descriptor else { continue };
+        let (operation, task) = (flight.operation, task_of(executor, flight.account));
+        let report = Report::ClosedInUse { descriptor, operation, task };
+        tell(executor.on_report(), &report);
+    }
+}
+
+/// Tells of descriptors that outlive the runtime.
+pub(crate) fn report_still_open(executor: &Executor) {
+    let mut descriptors = executor.driver().open_numbers();
+    descriptors.sort_unstable();
+    if !descriptors.is_empty() {
+        tell(executor.on_report(), &Report::StillOpen { descriptors });
+    }
+}
+
+/// The task that `account` is, or is part of.
+fn task_of(executor: &Executor, mut account: AccountId) -> Option<TaskInfo> {
+    while account != AccountId::ROOT {
+        if let Some(Kind::Task(slot)) = executor.nodes().get(account) {
+            return executor.info(slot);
+        }
+        account = executor.driver().parent_of(account);
+    }
+    None
+}
