@@ -247,10 +247,7 @@ impl<E: 'static> TaskGroup<E> {
         let seat = Roll::seat(roll, info.clone());
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
-        let admission = self.0.limit.borrow().as_ref().map(|limit| {
-            let limit = limit.clone();
-            Admission::Waiting(Box::pin(async move { Semaphore::acquire_owned(limit).await.ok() }))
-        });
+        let admission = self.0.limit.borrow().as_ref().map(|limit| Admission::ask(limit.clone()));
         let body = Conduct::new(future);
         let child = GroupChild { body, on_error: Some(on_error), admission, shared };
         let (handle, slot) = roll.executor.spawn_bound(info.clone(), bond, child);
@@ -571,6 +568,19 @@ type OwnPermit = Permit<Local, Rc<Semaphore>>;
 enum Admission {
     Waiting(Pin<Box<dyn Future<Output = Option<OwnPermit>>>>),
     Holding { _permit: Option<OwnPermit> },
+}
+
+impl Admission {
+    /// Asks where the child is spawned, so that children come in this order and whoever waits for
+    /// room sees them.
+    fn ask(limit: Rc<Semaphore>) -> Admission {
+        let mut waiting = Box::pin(async move { Semaphore::acquire_owned(limit).await.ok() });
+        // Nobody has to be woken: the first turn of the child is still to come.
+        match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(permit) => Admission::Holding { _permit: permit },
+            Poll::Pending => Admission::Waiting(waiting),
+        }
+    }
 }
 
 impl<F, H, T, E> Future for GroupChild<F, H, E>

@@ -11,6 +11,7 @@ mod cancel_token;
 mod cancel_on;
 mod eager;
 mod fairness;
+mod group_limit;
 mod handle;
 mod io;
 mod metrics;
