@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use wakering_ring_driver::{Failure, Fd, RuntimeError};
+use wakering_ring_driver::{Failure, Fd, RuntimeError, WeakFd};
 use wakering_runtime::task::{self, JoinHandle};
 use wakering_runtime::time::sleep;
 
@@ -157,11 +157,16 @@ impl Server {
         self.shared.close();
     }
 
-    /// Stops accepting, and drops the handlers of all connections with whatever they are doing.
+    /// Stops accepting, and drops the handlers of all connections with whatever they are doing. What
+    /// they have not sent by then is thrown away, and TCP peers see a reset.
     pub fn abort(&self) {
         self.shared.close();
         for connection in self.shared.connections.borrow().values() {
-            connection.cancel();
+            // A stream that is only dropped goes on sending what it was given.
+            if let Some(fd) = connection.fd.upgrade() {
+                fd.abort();
+            }
+            connection.task.cancel();
         }
     }
 
@@ -190,8 +195,8 @@ impl fmt::Debug for Server {
 
 /// What the server, its supervisor and its connections share.
 struct Shared {
-    /// The tasks, by the number under which the connection was accepted.
-    connections: RefCell<HashMap<u64, JoinHandle<io::Result<()>>>>,
+    /// By the number under which it was accepted.
+    connections: RefCell<HashMap<u64, Connection>>,
     /// Numbers of tasks whose handler is gone. They are over once nothing of them is in flight.
     ended: RefCell<Vec<u64>>,
     accepted: Cell<u64>,
@@ -199,6 +204,13 @@ struct Shared {
     supervisor: Cell<Option<Waker>>,
     waiting: RefCell<Vec<Waker>>,
     report: Box<dyn Fn(&io::Error)>,
+}
+
+/// A connection that is being served.
+struct Connection {
+    task: JoinHandle<io::Result<()>>,
+    /// The stream is the handler's.
+    fd: WeakFd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,8 +239,8 @@ impl Shared {
         self.supervisor.set(Some(cx.waker().clone()));
         for number in self.ended.take() {
             let mut connections = self.connections.borrow_mut();
-            let Some(task) = connections.get_mut(&number) else { continue };
-            let Poll::Ready(outcome) = Pin::new(task).poll(cx) else {
+            let Some(connection) = connections.get_mut(&number) else { continue };
+            let Poll::Ready(outcome) = Pin::new(&mut connection.task).poll(cx) else {
                 self.ended.borrow_mut().push(number);
                 continue;
             };
@@ -307,8 +319,9 @@ where
         match accepted {
             Ok((fd, peer)) => {
                 refused = false;
+                let weak = fd.downgrade();
                 let (stream, peer) = L::connection(fd, peer);
-                start(stream, peer, handler, shared);
+                start(stream, weak, peer, handler, shared);
             }
             // The client's own fault, and its own loss.
             Err(error) if is_the_clients(error.kind()) => {}
@@ -346,7 +359,7 @@ fn is_useless(error: &io::Error) -> bool {
     RuntimeError::of(error).is_some() || error.kind() == ErrorKind::InvalidInput
 }
 
-fn start<S, A, H>(stream: S, peer: A, handler: &Rc<H>, shared: &Rc<Shared>)
+fn start<S, A, H>(stream: S, fd: WeakFd, peer: A, handler: &Rc<H>, shared: &Rc<Shared>)
 where
     S: 'static,
     A: fmt::Debug + 'static,
@@ -363,7 +376,7 @@ where
         let served = handler(stream, peer).await;
         served.map_err(|error| Failure::wrap("serve", object, error))
     });
-    shared.connections.borrow_mut().insert(number, task);
+    shared.connections.borrow_mut().insert(number, Connection { task, fd });
 }
 
 /// Tells the supervisor that a handler is gone, however it went.

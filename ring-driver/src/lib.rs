@@ -102,7 +102,7 @@ pub use counters::Counters;
 pub use doctor::{Doctor, doctor};
 pub use driver::{Debt, Drained, Driver, Entered, Flight, Wait};
 pub use error::{Failure, RuntimeError, SetupCause, SetupError};
-pub use fd::{Fd, Leftovers, Sharing};
+pub use fd::{Fd, Leftovers, Sharing, WeakFd};
 pub use op::Op;
 pub use remote::{Deliver, Message, Remote};
 pub use time::Instant;

@@ -8,6 +8,7 @@ use std::path::Path;
 use wakering_ring_driver::op::{Domain, SocketKind};
 use wakering_ring_driver::{Driver, Fd, Sharing, SocketAddress, op, option};
 
+use super::socket_file::SocketFile;
 use super::{UnixStream, failed, of_path, shown};
 use crate::address::{self, unix};
 use crate::detach::detach;
@@ -19,8 +20,9 @@ const BACKLOG: u32 = 4096;
 
 /// A Unix socket that accepts connections.
 ///
-/// The file of a path stays when the listener is closed, as with std: remove it before binding
-/// again.
+/// The file of a path is removed when the listener is closed or dropped, unless another one has
+/// taken its place. It stays with listeners that came from std or go there, and where the process
+/// ends without dropping them: remove it before binding again.
 ///
 /// ```
 /// use wakering_net::{UnixListener, UnixStream};
@@ -32,6 +34,8 @@ const BACKLOG: u32 = 4096;
 ///     let _client = UnixStream::connect(&path).await?;
 ///     let (server, _) = listener.accept().await?;
 ///     assert_eq!(server.local_addr()?.as_pathname(), Some(&*path));
+///     listener.close().await?;
+///     assert!(!path.exists());
 ///     Ok::<_, std::io::Error>(())
 /// })
 /// # ?;
@@ -40,6 +44,7 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct UnixListener {
     fd: Fd,
+    file: Option<SocketFile>,
 }
 
 impl UnixListener {
@@ -76,7 +81,7 @@ impl UnixListener {
             let fd = op::socket(Domain::Unix, SocketKind::Stream).now()?;
             op::bind(&fd, address).now()?;
             op::listen(&fd, BACKLOG).now()?;
-            Ok(UnixListener { fd })
+            Ok(UnixListener { fd, file: SocketFile::of(address) })
         };
         bound().map_err(failed("bind", shown(address)))
     }
@@ -149,7 +154,7 @@ impl UnixListener {
     /// Outside of a runtime; where its mode cannot be changed.
     pub fn from_std(listener: net::UnixListener) -> io::Result<UnixListener> {
         let fd = Fd::adopt(&Driver::current()?, OwnedFd::from(listener), Sharing::Private)?;
-        Ok(UnixListener { fd })
+        Ok(UnixListener { fd, file: None })
     }
 
     /// Stops listening: accepts that are parked end with an error.
@@ -160,10 +165,10 @@ impl UnixListener {
     /// # Cancellation
     /// The closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
-        self.fd.close().await
+        self.into_fd().close().await
     }
 
-    /// Gives the listener to std, with the connections that were accepted and that nobody has
+    /// Gives the listener to std, and its file with it, and the connections that were accepted and that nobody has
     /// taken: a dropped [`accept`](UnixListener::accept) may leave one.
     ///
     /// # Errors
@@ -173,6 +178,9 @@ impl UnixListener {
     /// # Cancellation
     /// **Weak**: the listener is closed.
     pub async fn into_std(self) -> io::Result<(net::UnixListener, Vec<net::UnixStream>)> {
+        if let Some(file) = self.file {
+            file.keep();
+        }
         let (owned, leftovers) = detach(self.fd).await?;
         let accepted = leftovers.connections.into_iter().map(net::UnixStream::from).collect();
         Ok((net::UnixListener::from(owned), accepted))
@@ -193,6 +201,8 @@ impl Listen for UnixListener {
     }
 
     fn into_fd(self) -> Fd {
+        // Without its file nobody finds it any more, so nobody is refused.
+        drop(self.file);
         self.fd
     }
 

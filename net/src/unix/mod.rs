@@ -12,6 +12,8 @@ use wakering_ring_driver::Failure;
 mod datagram;
 /// Accepting connections.
 mod listener;
+/// What a listener leaves in the file system.
+mod socket_file;
 /// A connection.
 mod stream;
 

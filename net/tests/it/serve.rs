@@ -146,6 +146,90 @@ fn closing_lets_connections_finish() {
     });
 }
 
+/// Given handlers that answer with more than their clients read, so that all buffers are full; when
+/// the server is closed; then it waits until each client has got all of it. When it is aborted; then
+/// it ends at once, and the clients get a part of it and then a reset.
+#[test]
+fn case_w03_closing_flushes_full_buffers_and_aborting_does_not() {
+    const ANSWER: usize = 32 << 20;
+    within_bounds(async {
+        for is_aborted in [false, true] {
+            let (server, address, reports) = reported(async |mut stream: TcpStream, _| {
+                stream.write_all(vec![7; ANSWER]).await?;
+                stream.close().await
+            })
+            .await?;
+            let mut clients = Vec::new();
+            for _ in 0..2 {
+                let mut client = TcpStream::connect(address).await?;
+                assert_eq!(client.read_exact(vec![0; 1]).await?.1, [7]);
+                clients.push(client);
+            }
+            sleep(Duration::from_millis(20)).await;
+            assert_eq!(server.connections(), 2, "they wait for their clients");
+            if is_aborted {
+                server.abort();
+                server.wait_closed().await;
+            } else {
+                server.close();
+                let early = timeout(Duration::from_millis(20), server.wait_closed()).await;
+                assert!(early.is_err(), "nobody has read");
+            }
+            for mut client in clients {
+                let received = client.read_to_end(Vec::new()).await;
+                match is_aborted {
+                    false => assert_eq!(received?.0, ANSWER - 1),
+                    true => {
+                        let error = received.expect_err("a reset").error;
+                        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+                    }
+                }
+            }
+            server.wait_closed().await;
+            assert_eq!((server.connections(), reports.borrow().len()), (0, 0));
+        }
+        Ok(())
+    });
+}
+
+/// Given a server at a path; when it is closed, aborted, or dropped with its runtime; then the file
+/// is gone. Where another socket has taken the place; then that one stays, and is served.
+#[test]
+fn case_w07_a_path_goes_with_its_listener_unless_it_is_anothers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let greeting = || {
+        let listener = UnixListener::bind(&path)?;
+        io::Result::Ok(serve(listener, async |mut stream: UnixStream, _| {
+            stream.write_all("hello").await.map(drop).map_err(io::Error::from)
+        }))
+    };
+    within_bounds(async {
+        for end in [Server::close, Server::abort] {
+            let server = greeting()?;
+            let mut client = UnixStream::connect(&path).await?;
+            assert_eq!(client.read_to_end(Vec::new()).await?.1, b"hello");
+            end(&server);
+            server.wait_closed().await;
+            assert!(!path.exists());
+        }
+        drop(UnixListener::bind(&path)?);
+        assert!(!path.exists());
+
+        let replaced = greeting()?;
+        std::fs::remove_file(&path)?;
+        let server = greeting()?;
+        replaced.close();
+        replaced.wait_closed().await;
+        let mut client = UnixStream::connect(&path).await?;
+        assert_eq!(client.read_to_end(Vec::new()).await?.1, b"hello");
+        server.close();
+        server.wait_closed().await;
+        greeting().map(drop)
+    });
+    assert!(!path.exists(), "the end of the runtime has ended the server");
+}
+
 /// Given handlers that never return; when the server is aborted; then all are dropped and their
 /// clients see the end.
 #[test]

@@ -1,11 +1,13 @@
 //! Streams of bytes: what every stream keeps, and what only sockets can show.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::rc::Rc;
 use std::time::Duration;
 
 use wakering_net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
-use wakering_ring_driver::testing::patience;
+use wakering_ring_driver::testing::{in_child, patience};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source};
 use wakering_runtime::testing::check_stream;
 use wakering_runtime::{spawn, time::sleep};
@@ -43,35 +45,79 @@ fn case_k01_the_end_of_a_stream_stays_the_end() {
     });
 }
 
-/// Given a peer that does not read; when much more is queued than the socket holds; then the writer
-/// parks while little is held, and all of it arrives once the peer reads.
+/// Given a peer that does not read; when 100 MB are written to it, in pieces that are queued or in
+/// owned ones; then the writer parks, and all of it arrives once the peer reads. Meanwhile the
+/// process has grown by hardly more than a piece.
 #[test]
 fn case_k08_a_writer_waits_for_a_slow_reader() {
-    within_bounds(async {
-        const PIECE: usize = 16 * 1024;
-        const TOTAL: usize = 32 << 20;
-        let (ours, mut theirs) = tcp().await?;
-        let queued = std::rc::Rc::new(std::cell::Cell::new(0));
-        let count = queued.clone();
-        let writer = spawn(async move {
-            let mut ours = ours;
-            while count.get() < TOTAL {
-                std::future::poll_fn(|cx| ours.poll_ready(cx)).await?;
-                ours.queue(&[7; PIECE])?;
-                count.set(count.get() + PIECE);
+    in_child("stream::case_k08_a_writer_waits_for_a_slow_reader", || {
+        within_bounds(async {
+            for owned in [false, true] {
+                slow_reader(owned).await?;
             }
-            ours.shutdown().await
+            Ok(())
         });
-        // It has parked once nothing has happened for a while.
-        let mut parked = 0;
-        while parked == 0 || queued.get() != parked {
-            parked = queued.get();
-            sleep(patience(Duration::from_millis(50))).await;
-        }
-        assert!(parked < TOTAL, "{parked}");
-        assert_eq!(theirs.read_to_end(Vec::new()).await?.0, TOTAL);
-        writer.await.unwrap()
     });
+}
+
+async fn slow_reader(owned: bool) -> io::Result<()> {
+    const PIECE: usize = 16 * 1024;
+    const TOTAL: usize = 100_000_000usize.next_multiple_of(PIECE);
+    const GROWTH: usize = 4 << 20;
+    let (mut ours, mut theirs) = tcp().await?;
+    let mut buf = vec![0; PIECE];
+    ours.write_all(vec![7; PIECE]).await?;
+    (_, buf) = theirs.read_exact(buf).await?;
+    let before = resident();
+    let written = Rc::new(Cell::new(0));
+    let count = written.clone();
+    let writer = spawn(async move {
+        let mut piece = vec![7; PIECE];
+        while count.get() < TOTAL {
+            if owned {
+                (_, piece) = ours.write_all(piece).await?;
+            } else {
+                std::future::poll_fn(|cx| ours.poll_ready(cx)).await?;
+                ours.queue(&piece)?;
+            }
+            count.set(count.get() + PIECE);
+        }
+        ours.shutdown().await
+    });
+    // It has parked once nothing has happened for a while.
+    let mut parked = 0;
+    while parked == 0 || written.get() != parked {
+        parked = written.get();
+        sleep(patience(Duration::from_millis(50))).await;
+    }
+    assert!(parked < TOTAL, "{parked}");
+    let mut largest = resident();
+    let (mut received, mut round) = (0, 0);
+    loop {
+        let n;
+        (n, buf) = theirs.read(buf).await?;
+        if n == 0 {
+            break;
+        }
+        assert!(buf[..n].iter().all(|byte| *byte == 7));
+        received += n;
+        round += 1;
+        if round % 256 == 0 {
+            largest = largest.max(resident());
+        }
+    }
+    writer.await.unwrap()?;
+    assert_eq!(received, TOTAL);
+    println!("parked after {parked} bytes; from {before} to {largest} resident");
+    assert!(largest < before + GROWTH, "from {before} to {largest} resident");
+    Ok(())
+}
+
+/// How many bytes of memory this process has that are its own.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
 
 /// Given a peer that has gone; when a writer goes on; then it fails within bounded rounds, and the
@@ -315,13 +361,14 @@ fn unix_sockets_know_their_names_and_peers() {
         let error = UnixListener::bind(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert_eq!(failure(&error).1, path.display().to_string());
-        listener.close().await?;
+        let (std, _) = listener.into_std().await?;
+        drop(std);
         while UnixStream::connect(&path).await.is_ok() {
             // See `refused`.
             sleep(Duration::from_millis(1)).await;
         }
         let error = UnixStream::connect(&path).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "the file is still there");
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "std leaves the file there");
         std::fs::remove_file(&path)
     });
 }

@@ -16,7 +16,9 @@ use crate::request::Number;
 /// One operation: nothing happens before the first poll, and from then on the kernel owns what was
 /// lent.
 ///
-/// It may be stored, moved between polls and dropped at any time.
+/// It may be stored, moved between polls and dropped at any time, but its driver has to be current
+/// whenever it is polled: one that has not begun fails with
+/// [`WrongRuntime`](crate::RuntimeError::WrongRuntime) elsewhere.
 ///
 /// ```
 /// use wakering_ring_driver::{Config, Driver, Wait, op};
@@ -34,6 +36,10 @@ use crate::request::Number;
 /// assert!(block_on(&driver, stored).is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Panics
+/// When it is polled where another driver is current, or none, while the kernel has it. It stays as it
+/// is, and may be polled at home afterwards.
 ///
 /// # Cancellation
 /// Dropping it drops the interest, not the operation: that is asked to end and keeps what it was
@@ -106,6 +112,15 @@ impl Target {
         }
     }
 
+    /// Where another driver is current, nobody turns the one that holds the slot, and whoever waits
+    /// here would wait for ever. The kernel has the buffer, so there is no error to give it back with.
+    #[inline]
+    fn assert_current(&self) {
+        if let Err(error) = self.driver().check_current() {
+            panic!("an operation is in flight elsewhere: {error}");
+        }
+    }
+
     fn fd(&self) -> Option<&Fd> {
         match self {
             Target::Fd(fd) => Some(fd),
@@ -133,6 +148,7 @@ impl<O: Operation> Future for Op<O> {
                 Stage::InFlight(key) => match target.driver().poll_slot::<O>(key, cx.waker()) {
                     Polled::Pending => {
                         *stage = Stage::InFlight(key);
+                        target.assert_current();
                         return Poll::Pending;
                     }
                     Polled::Done(operation, outcome) => {
@@ -239,7 +255,10 @@ impl<O: Operation> Future for Cancel<O> {
         };
         let driver = self.op.target.driver();
         match driver.poll_slot::<O>(key, cx.waker()) {
-            Polled::Pending => Poll::Pending,
+            Polled::Pending => {
+                self.op.target.assert_current();
+                Poll::Pending
+            }
             Polled::Done(operation, outcome) => {
                 let output = finish(operation, outcome, driver);
                 self.op.stage = Stage::Finished;

@@ -20,7 +20,7 @@ pub enum Limit {
     Processes,
 }
 
-/// Lowers a limit of this process, soft and hard.
+/// Sets a limit of this process, soft and hard; only root may set it higher than the hard one.
 ///
 /// # Panics
 ///

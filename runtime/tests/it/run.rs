@@ -31,13 +31,11 @@ fn case_r01_what_the_future_comes_to_is_what_run_comes_to() {
     assert_eq!(*panic.downcast::<u8>().unwrap(), 7);
 }
 
-/// Given a runtime that is running, when somebody starts or blocks on another one inside it, then
-/// that fails at once and the one outside goes on.
+/// Given a runtime that is running, when somebody starts or blocks on another one inside it, or inside
+/// one of its tasks, then that fails at once and the one outside goes on.
 #[test]
 fn case_r02_a_runtime_inside_a_runtime_is_refused_and_the_outer_one_goes_on() {
-    let other = runtime();
-    within_bounds(async {
-        let background = spawn(sleep(Duration::from_millis(5)));
+    fn refused(other: &Runtime) {
         let attempts: [(&str, &dyn Fn()); 3] = [
             ("`run`", &|| run(async {})),
             ("`Runtime::block_on`", &|| other.block_on(async {})),
@@ -54,6 +52,13 @@ fn case_r02_a_runtime_inside_a_runtime_is_refused_and_the_outer_one_goes_on() {
             assert!(message.contains(name) && message.contains("running tasks"), "{message}");
             assert!(message.contains("`spawn` it"), "it says what to do: {message}");
         }
+    }
+    let other = Rc::new(runtime());
+    within_bounds(async {
+        let background = spawn(sleep(Duration::from_millis(5)));
+        refused(&other);
+        let inner = other.clone();
+        spawn(async move { refused(&inner) }).await.unwrap();
         background.await.unwrap();
     });
     assert_eq!(other.block_on(async { 42 }), 42);

@@ -146,9 +146,11 @@ fn case_n06_a_listener_to_sigchld_and_whoever_waits_both_hear_of_the_child() {
                 let mut command = Command::new(std::env::current_exe().unwrap());
                 command.args(["no such test", "--exact"]).stdout(Stdio::null());
                 let mut child = command.spawn().unwrap();
+                let waiting = spawn(child.exited());
                 ended.recv().await.unwrap();
                 let status = child.wait().await.unwrap();
                 assert!(status.success(), "{status}");
+                assert_eq!(waiting.await.unwrap().unwrap(), status);
             }
         });
     });

@@ -1,8 +1,10 @@
-//! What the tree looks like: arrows between crates, openings of files, things that are absent.
+//! What the tree looks like: arrows between crates, openings of files, things that are
+//! absent, and cases that are tested.
 //!
 //! These are the rules that a reader relies on and no compiler checks. Each rule is a function from
 //! text to complaints, so that each has a test that shows it complaining.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +13,8 @@ use serde_json::Value;
 
 /// Which crate may name which.
 mod arrows;
+/// Where conformance cases are tested.
+mod cases;
 /// What may stand in a file, and how it opens.
 mod sources;
 
@@ -30,15 +34,23 @@ pub(crate) fn check(root: &Path) -> Result<String, String> {
     complaints.extend(arrows::tree_complaints(&tree(root)?));
     let files = files(root)?;
     let mut long = Vec::new();
+    let (mut listed, mut tested) = (BTreeSet::new(), BTreeSet::new());
     for file in &files {
         // A file that is listed and gone is being deleted; one that is no text has no words in it.
         let Ok(text) = fs::read_to_string(root.join(file)) else { continue };
         complaints.extend(sources::complaints(file, &text));
+        if file == cases::TABLE {
+            listed = cases::listed(&text);
+        }
+        if file.ends_with(".rs") {
+            tested.extend(cases::tested(file, &text));
+        }
         let lines = text.lines().count();
         if lines > LONG && file.ends_with(".rs") {
             long.push(format!("{file} ({lines} lines)"));
         }
     }
+    complaints.extend(cases::complaints(&listed, &tested));
     if !complaints.is_empty() {
         return Err(complaints.join("\n"));
     }

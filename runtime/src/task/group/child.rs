@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
@@ -24,7 +24,7 @@ pin_project! {
     }
 }
 
-pub(super) type OwnPermit = Permit<Local, Rc<Semaphore>>;
+type OwnPermit = Permit<Local, Rc<Semaphore>>;
 
 /// Where the number of children is limited, a child waits for a permit and keeps it.
 pub(super) enum Admission {
@@ -33,14 +33,14 @@ pub(super) enum Admission {
 }
 
 impl Admission {
+    /// Asks where the child is spawned, so that children come in this order and whoever waits for
+    /// room sees them.
     pub(super) fn ask(limit: Rc<Semaphore>) -> Admission {
-        match Semaphore::try_acquire_owned(limit.clone()) {
-            Ok(permit) => Admission::Holding { _permit: Some(permit) },
-            Err(_) => {
-                Admission::Waiting(Box::pin(
-                    async move { Semaphore::acquire_owned(limit).await.ok() },
-                ))
-            }
+        let mut waiting = Box::pin(async move { Semaphore::acquire_owned(limit).await.ok() });
+        // Nobody has to be woken: the first turn of the child is still to come.
+        match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(permit) => Admission::Holding { _permit: permit },
+            Poll::Pending => Admission::Waiting(waiting),
         }
     }
 }
