@@ -42,7 +42,7 @@ pub(super) const STEPS: &[Step] = &[
     daily("docs", 5, docs),
     daily("futures", 3, futures),
     daily("loom", 10, loom),
-    daily("asan", 15, asan),
+    daily("asan", 25, asan),
     daily("kernels", 20, kernels),
     daily("bench", 15, bench),
     weekly("matrix", 60, |run| kernel_matrix(run, matrix::Options::default(), "")),
@@ -117,6 +117,7 @@ impl Run<'_> {
             .map_err(|error| format!("cannot read .ci/skips.txt: {error}"))?;
         let lanes: &[&str] = match lane {
             "forbidden" | "hidden" => &["forbidden", "poll"],
+            "asan-poll" => &["asan", "poll"],
             lane => &[lane],
         };
         let place = Place { lanes, kernel: lanes::own_kernel() };
@@ -196,11 +197,9 @@ fn loom(run: &mut Run<'_>) -> Result<String, String> {
 fn asan(run: &mut Run<'_>) -> Result<String, String> {
     let host = host()?;
     let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime", "-p", "wakering-net"];
-    let args = [
-        &["test", "--lib", "--tests", "--no-fail-fast", "--target", host.as_str()][..],
-        &packages,
-        &["--", "--show-output"],
-    ];
+    let tests = ["test", "--no-fail-fast", "--target", host.as_str()];
+    let parts = [&["--lib", "--tests"][..], &packages].concat();
+    let drops = ["-p", "wakering", "--test", "drop_at_every_await"];
     let target = folder(run.root, "target/asan");
     let env = [
         ("RUSTC_BOOTSTRAP", "1"),
@@ -210,8 +209,15 @@ fn asan(run: &mut Run<'_>) -> Result<String, String> {
         ("CARGO_PROFILE_DEV_OPT_LEVEL", "1"),
         ("CARGO_TARGET_DIR", target.as_str()),
     ];
-    let finished = run.finish("asan", &args.concat(), &env)?;
-    run.judge("asan", &finished)
+    let mut said = Vec::new();
+    for (lane, backend) in [("asan", &[][..]), ("asan-poll", &[POLL, ON_POLL])] {
+        for what in [&parts[..], &drops] {
+            let args = [&tests[..], what, &["--", "--show-output"]].concat();
+            let finished = run.finish("asan", &args, &[&env[..], backend].concat())?;
+            said.push(run.judge(lane, &finished)?);
+        }
+    }
+    Ok(said.join(", "))
 }
 
 /// The compiler's own target, which has to be named for its flags not to reach build scripts.
@@ -223,15 +229,18 @@ fn host() -> Result<String, String> {
 }
 
 /// The oldest kernel that is supported and the first on which the ring has all classes, with what a
-/// driver, a runtime and sockets are made of. Left to `matrix` are the rest, and tests that take
-/// minutes under emulation: of streams in memory, which no kernel is asked about, and of a race.
+/// driver, a runtime and sockets are made of, and every future dropped after each of its polls. Left
+/// to `matrix` are the rest, and tests that take minutes under emulation: of streams in memory,
+/// which no kernel is asked about, and of a race.
 fn kernels(run: &mut Run<'_>) -> Result<String, String> {
     const SKIPPED: [&str; 2] = ["io::", "a_wake_that_comes_as_the_loop_goes_to_sleep"];
     let words = ["5.10", "6.1", "--package", "wakering-ring-driver"];
-    let packages = ["--package", "wakering-runtime", "--package", "wakering-net", "--"];
+    let packages = ["--package", "wakering-runtime", "--package", "wakering-net"];
+    let drops = ["--package", "wakering", "--program", "wakering/drop_at_every_await", "--"];
     let skipped = SKIPPED.map(|name| ["--skip", name]).concat();
-    let words = [&words[..], &packages, &skipped].concat();
-    let left_out = format!("; left out: fs, facade, tests called {}", SKIPPED.join(", "));
+    let words = [&words[..], &packages, &drops, &skipped].concat();
+    let left_out =
+        format!("; left out: fs, the rest of the facade, tests called {}", SKIPPED.join(", "));
     kernel_matrix(run, matrix::Options::parse(&words)?, &left_out)
 }
 

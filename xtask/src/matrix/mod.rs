@@ -51,6 +51,8 @@ pub(crate) struct Options {
     images: Vec<PathBuf>,
     backends: Vec<&'static str>,
     pub(crate) packages: Vec<&'static str>,
+    /// Of a package that one of these belongs to, what is to run: `net/it`.
+    programs: Vec<String>,
     /// What the test programs are told beside.
     pub(crate) filter: Vec<String>,
     /// For all kernels together.
@@ -64,6 +66,7 @@ impl Default for Options {
             images: Vec::new(),
             backends: BACKENDS.to_vec(),
             packages: programs::PACKAGES.to_vec(),
+            programs: Vec::new(),
             filter: Vec::new(),
             limit: Duration::from_secs(60 * 60),
         }
@@ -89,10 +92,14 @@ impl Options {
                     let value = value("the name of a package")?;
                     packages.push(known(programs::PACKAGES, value, "package with tests for it")?);
                 }
+                "--program" => {
+                    options.programs.push(value("the name of a program")?.to_string());
+                }
                 "--" => options.filter = words.by_ref().map(ToString::to_string).collect(),
                 version if version.starts_with('-') => {
                     return Err(format!(
-                        "kernel-matrix takes --kernel, --backend and --package, not {version:?}"
+                        "kernel-matrix takes --kernel, --backend, --package and --program, not \
+                         {version:?}"
                     ));
                 }
                 version => {
@@ -110,6 +117,16 @@ impl Options {
             options.versions = DEFAULT.iter().map(ToString::to_string).collect();
         }
         Ok(options)
+    }
+}
+
+impl Options {
+    /// Whether the program `name` of one of the packages is to run.
+    fn runs(&self, name: &str) -> bool {
+        let package = |name: &str| name.split('/').next().map(ToString::to_string);
+        let mut siblings =
+            self.programs.iter().filter(|program| package(program) == package(name)).peekable();
+        siblings.peek().is_none() || siblings.any(|program| program == name)
     }
 }
 
@@ -141,7 +158,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<String, String> {
         .map_err(|error| format!("cannot read .ci/skips.txt: {error}"))?;
     let (kernels, busybox) = fetch(options, &place)?;
 
-    let built = programs::build(root, &options.packages, &options.filter, &place.join("programs"))?;
+    let built = programs::build(root, options, &place.join("programs"))?;
     let plan = Plan {
         doctor: &built.doctor,
         programs: &built.programs,
@@ -263,6 +280,9 @@ mod tests {
             (&["poll"][..], &["wakering-net"][..])
         );
         assert_eq!(options.filter, ["serve"]);
+
+        let options = Options::parse(&["--program", "net/it"]).unwrap();
+        assert!(options.runs("net/it") && options.runs("fs/it") && !options.runs("net/lib"));
 
         let options = Options::parse(&["--kernel", "image"]).unwrap();
         assert!(options.versions.is_empty() && options.images == [PathBuf::from("image")]);

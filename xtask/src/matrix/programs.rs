@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::Options;
 use super::guest::DOCTOR;
 
 /// What runs in guests, by package.
@@ -31,13 +32,9 @@ pub(super) struct Built {
     pub(super) empty: Vec<String>,
 }
 
-/// Builds what `packages` have, and puts it into `folder`.
-pub(super) fn build(
-    root: &Path,
-    packages: &[&str],
-    filter: &[String],
-    folder: &Path,
-) -> Result<Built, String> {
+/// Builds what the packages of `options` have, and puts what is to run of it into `folder`.
+pub(super) fn build(root: &Path, options: &Options, folder: &Path) -> Result<Built, String> {
+    let Options { packages, filter, .. } = options;
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {folder:?}: {error}"))?;
     let doctor = folder.join(DOCTOR);
@@ -46,7 +43,7 @@ pub(super) fn build(
         let package = name.split('/').next().unwrap_or_default();
         if name == DOCTOR {
             strip(&executable, &built.doctor)?;
-        } else if packages.iter().any(|wanted| short(wanted) == package) {
+        } else if packages.iter().any(|wanted| short(wanted) == package) && options.runs(&name) {
             let tests = list(&executable, filter)?;
             if tests.is_empty() {
                 built.empty.push(name);
