@@ -21,8 +21,8 @@ pub fn test<T>(body: impl AsyncFnOnce() -> T) -> T {
 #[cfg(feature = "testing")]
 #[track_caller]
 pub fn test_paused<T>(body: impl AsyncFnOnce() -> T) -> T {
-    let runtime = crate::Builder::new().paused_time().build();
-    runtime.unwrap_or_else(|error| panic!("cannot start a runtime: {error}")).block_on(body())
+    let output = crate::Builder::new().paused_time().run(body());
+    output.unwrap_or_else(|_| unreachable!("no signal cancels it"))
 }
 
 /// What the attributes refuse does not compile. Each comes with what would have done.

@@ -7,8 +7,8 @@
 //! which is closed but not freed, and counts for the ancestors should it be orphaned later.
 //!
 //! An account that is still open when the one above it has ended was forgotten, or has been moved
-//! elsewhere: nobody will poll what is charged to it, so that is taken back. Unless it is shielded:
-//! then it goes on, and the one above waits for it.
+//! elsewhere: nobody will poll what is charged to it, so that is taken back. That of a task stands
+//! by itself: whatever is above it, its runtime polls it until it ends.
 //!
 //! Not everything ends because somebody asks: a disk finishes what it has begun. So orphans are
 //! counted by whether they can be cancelled, and who must not be held up waits for those only.
@@ -56,24 +56,25 @@ struct Account {
     in_flight: u32,
     /// Of the subtree, by [`Recall`].
     orphans: [u32; 2],
-    /// Accounts below this one that are open, not counting those below an open one.
+    /// Accounts below this one that are open, not counting those below an open one, nor those that
+    /// stand by themselves.
     open_below: u32,
+    /// Whether somebody else than those above sees to it, so that they never forget it.
+    by_itself: bool,
     closed: bool,
-    /// Whether somebody goes on polling what is charged to it and below.
-    shielded: bool,
     /// Told when the last orphan of either kind has ended.
     waiter: Option<Waker>,
 }
 
 impl Account {
-    fn below(parent: AccountId) -> Account {
+    fn below(parent: AccountId, by_itself: bool) -> Account {
         Account {
             parent,
             in_flight: 0,
             orphans: [0; 2],
             open_below: 0,
+            by_itself,
             closed: false,
-            shielded: false,
             waiter: None,
         }
     }
@@ -86,21 +87,18 @@ pub(crate) struct Accounts {
 impl Accounts {
     pub(crate) fn new() -> Accounts {
         let mut accounts = Slab::new();
-        accounts.insert(Account::below(AccountId::ROOT));
+        accounts.insert(Account::below(AccountId::ROOT, true));
         Accounts { accounts }
     }
 
-    pub(crate) fn open(&mut self, parent: AccountId) -> AccountId {
+    pub(crate) fn open(&mut self, parent: AccountId, by_itself: bool) -> AccountId {
         // The parent stays as long as a child counts for it.
         self.get(parent).in_flight += 1;
-        let owner = self.open_from(parent);
-        self.get(owner).open_below += 1;
-        AccountId(self.accounts.insert(Account::below(parent)) as u32)
-    }
-
-    /// What is charged to `id` and below goes on whatever ends above.
-    pub(crate) fn shield(&mut self, id: AccountId) {
-        self.get(id).shielded = true;
+        if !by_itself {
+            let owner = self.open_from(parent);
+            self.get(owner).open_below += 1;
+        }
+        AccountId(self.accounts.insert(Account::below(parent, by_itself)) as u32)
     }
 
     /// Closes `id`: nobody waits for it any more but those above it.
@@ -113,9 +111,10 @@ impl Accounts {
         account.closed = true;
         let waiter = account.waiter.take();
         let (parent, open_below) = (account.parent, account.open_below);
+        let counted = u32::from(!account.by_itself);
         let owner = self.open_from(parent);
         let owner = self.get(owner);
-        owner.open_below = owner.open_below - 1 + open_below;
+        owner.open_below = owner.open_below - counted + open_below;
         self.free_if_unused(id);
         waiter
     }
@@ -123,6 +122,7 @@ impl Accounts {
     /// `id`, which has been moved, counts for those above `parent` from now on. Nothing moves below
     /// itself.
     pub(crate) fn move_below(&mut self, id: AccountId, parent: AccountId, told: &mut Vec<Waker>) {
+        debug_assert!(!self.get(id).by_itself, "what stands by itself stays where it is");
         if self.is_above(id, parent) {
             return;
         }
@@ -174,24 +174,24 @@ impl Accounts {
         }
     }
 
-    /// Whether an account below `id` is open.
+    /// Whether an account below `id` is open that does not stand by itself.
     pub(crate) fn has_open_below(&self, id: AccountId) -> bool {
         self.accounts[id.0 as usize].open_below > 0
     }
 
-    /// Whether what is charged to `id` belongs to an open account below `ancestor`, and no shield is
-    /// in between.
+    /// Whether what is charged to `id` belongs to an open account below `ancestor`, with nothing
+    /// between them that stands by itself.
     pub(crate) fn is_open_below(&self, id: AccountId, ancestor: AccountId) -> bool {
-        let open = self.open_from(id);
-        let mut at = open;
-        while at != ancestor {
-            let account = &self.accounts[at.0 as usize];
-            if account.shielded || at == AccountId::ROOT {
+        let first = self.open_from(id);
+        let mut open = first;
+        while open != ancestor {
+            let account = &self.accounts[open.0 as usize];
+            if account.by_itself {
                 return false;
             }
-            at = account.parent;
+            open = self.open_from(account.parent);
         }
-        open != ancestor
+        first != ancestor
     }
 
     /// Who is told when the last orphan of `id` of either kind has ended.
@@ -262,24 +262,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shielded_was_not_forgotten() {
-        let mut accounts = Accounts::new();
-        let parent = accounts.open(AccountId::ROOT);
-        let child = accounts.open(parent);
-        let grandchild = accounts.open(child);
-        assert!(accounts.is_open_below(grandchild, parent));
-        assert!(!accounts.is_open_below(parent, parent) && !accounts.is_open_below(parent, child));
-        accounts.shield(child);
-        assert!(!accounts.is_open_below(child, parent));
-        assert!(!accounts.is_open_below(grandchild, parent));
-        assert!(accounts.is_open_below(grandchild, child));
-    }
-
-    #[test]
     fn orphans_count_for_everybody_above() {
         let (mut accounts, mut told) = (Accounts::new(), Vec::new());
-        let parent = accounts.open(AccountId::ROOT);
-        let child = accounts.open(parent);
+        let parent = accounts.open(AccountId::ROOT, false);
+        let child = accounts.open(parent, false);
         accounts.submitted(child);
         accounts.submitted(child);
         accounts.orphaned(child, Recall::Futile);
@@ -300,7 +286,7 @@ mod tests {
     #[test]
     fn an_adopted_orphan_is_not_waited_for() {
         let (mut accounts, mut told) = (Accounts::new(), Vec::new());
-        let id = accounts.open(AccountId::ROOT);
+        let id = accounts.open(AccountId::ROOT, false);
         accounts.submitted(id);
         accounts.orphaned(id, Recall::Cancellable);
         accounts.adopted(id, Recall::Cancellable, &mut told);
@@ -313,7 +299,7 @@ mod tests {
     #[test]
     fn what_cannot_be_cancelled_is_waited_for_by_those_only_who_wait_for_all() {
         let (mut accounts, mut told) = (Accounts::new(), Vec::new());
-        let id = accounts.open(AccountId::ROOT);
+        let id = accounts.open(AccountId::ROOT, false);
         for recall in [Recall::Cancellable, Recall::Futile] {
             accounts.submitted(id);
             accounts.orphaned(id, recall);
@@ -330,9 +316,9 @@ mod tests {
     #[test]
     fn what_is_open_below_an_account_is_known_through_closed_ones() {
         let mut accounts = Accounts::new();
-        let task = accounts.open(AccountId::ROOT);
-        let timeout = accounts.open(task);
-        let forgotten = accounts.open(timeout);
+        let task = accounts.open(AccountId::ROOT, false);
+        let timeout = accounts.open(task, false);
+        let forgotten = accounts.open(timeout, false);
         accounts.close(timeout);
         assert!(accounts.has_open_below(task));
         assert!(accounts.is_open_below(forgotten, task));
@@ -345,8 +331,9 @@ mod tests {
     #[test]
     fn an_account_that_moves_takes_its_orphans_along() {
         let (mut accounts, mut told) = (Accounts::new(), Vec::new());
-        let (here, there) = (accounts.open(AccountId::ROOT), accounts.open(AccountId::ROOT));
-        let moved = accounts.open(here);
+        let (here, there) =
+            (accounts.open(AccountId::ROOT, false), accounts.open(AccountId::ROOT, false));
+        let moved = accounts.open(here, false);
         accounts.submitted(moved);
         accounts.orphaned(moved, Recall::Cancellable);
         *accounts.waiter(here) = Some(Waker::noop().clone());
@@ -358,6 +345,25 @@ mod tests {
         accounts.ended(moved, Some(Recall::Cancellable), &mut told);
         accounts.close(moved);
         accounts.close(there);
+        assert_eq!(accounts.accounts.len(), 1);
+    }
+
+    #[test]
+    fn what_stands_by_itself_is_never_open_below_another() {
+        let mut accounts = Accounts::new();
+        let task = accounts.open(AccountId::ROOT, true);
+        let scope = accounts.open(task, false);
+        let child = accounts.open(scope, true);
+        let forgotten = accounts.open(child, false);
+        accounts.close(scope);
+        assert!(!accounts.has_open_below(task));
+        assert!(!accounts.is_open_below(child, task));
+        assert!(!accounts.is_open_below(forgotten, task), "it is below the child, which lives");
+        assert!(accounts.is_open_below(forgotten, child));
+        accounts.close(child);
+        assert!(accounts.has_open_below(task) && accounts.is_open_below(forgotten, task));
+        accounts.close(forgotten);
+        accounts.close(task);
         assert_eq!(accounts.accounts.len(), 1);
     }
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use wakering_ring_driver::{AccountId, Driver, Instant, Orphans};
 
+use crate::context;
 use crate::executor::Executor;
 use crate::node::{Kind, Nodes};
 
@@ -37,7 +38,15 @@ impl Account {
     }
 
     /// Runs `body`; what it submits is charged to this account.
+    ///
+    /// # Panics
+    /// Under another runtime than that where it was opened: what began there ends there.
     pub(crate) fn charge<R>(&self, body: impl FnOnce() -> R) -> R {
+        assert!(
+            context::is_among(&self.nodes),
+            "a scope, group, timeout or shield was polled in another runtime than the one where it \
+             began; await it there"
+        );
         let payer = self.driver.charge_to(self.id);
         let _restored = Restored { driver: &self.driver, payer };
         // Whoever is polled by somebody else than before has been moved there.

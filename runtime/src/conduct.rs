@@ -1,10 +1,13 @@
 //! What cancelling is, in one place: a body is polled on somebody's account, dropped when it has
 //! ended or shall end, and what it left behind in the kernel is waited for.
+//!
+//! Bodies are pinned by whoever calls: a future that is handed from one `async fn` to the next is
+//! kept in each of them, so that what is nested would grow by that factor each time.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -68,8 +71,8 @@ impl<F: Future> Conduct<F> {
     ) -> Poll<Ended<F::Output>> {
         let mut this = self.project();
         let stopped = std::mem::replace(this.begun, true) && stop_before();
-        let step = || {
-            payer.charge(|| {
+        payer.charge(|| {
+            let step = || {
                 let body = this.body.as_mut().as_pin_mut();
                 let polled = match body.expect("a body is polled until it has ended only") {
                     _ if stopped => Poll::Ready(Ended::Stopped),
@@ -82,12 +85,12 @@ impl<F: Future> Conduct<F> {
                     this.body.set(None);
                 }
                 polled
+            };
+            catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+                // What has panicked in its poll is dropped too; once is enough to tell.
+                let _ = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
+                Poll::Ready(Ended::Panicked(panic))
             })
-        };
-        catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
-            // What has panicked in its poll is dropped too; once is enough to tell.
-            let _ = catch_unwind(AssertUnwindSafe(|| payer.charge(|| this.body.set(None))));
-            Poll::Ready(Ended::Panicked(panic))
         })
     }
 
@@ -106,12 +109,12 @@ impl<F: Future> Conduct<F> {
     }
 }
 
-/// Polls `body` until it is ready, or `stop` is.
+/// Polls `body` until it is ready, or `stop` is. It is pinned by whoever calls: an async function
+/// that is given a future keeps it twice.
 pub(crate) async fn until<F: Future>(
     payer: &impl Payer,
-    body: F,
+    mut body: Pin<&mut Conduct<F>>,
     mut stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Ended<F::Output> {
-    let mut body = pin!(Conduct::new(body));
     poll_fn(|cx| body.as_mut().poll(payer, cx, || false, &mut stop)).await
 }

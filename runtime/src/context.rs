@@ -12,6 +12,7 @@ use wakering_ring_driver::Entered;
 
 use crate::executor::Executor;
 use crate::home::Home;
+use crate::node::Nodes;
 use crate::task::{Id, Task};
 
 thread_local! {
@@ -119,6 +120,15 @@ pub(crate) fn adopt(task: &Arc<dyn Task>) {
 /// The executor of `home`, if it is current.
 pub(crate) fn current_of(home: &Arc<Home>) -> Option<Rc<Executor>> {
     current().filter(|executor| Arc::ptr_eq(executor.home(), home))
+}
+
+/// Whether the runtime that keeps `nodes` is current.
+pub(crate) fn is_among(nodes: &Rc<Nodes>) -> bool {
+    CURRENT
+        .try_with(|current| {
+            current.borrow().as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
+        })
+        .unwrap_or(false)
 }
 
 /// Whether the runtime of `home` is current.

@@ -20,7 +20,7 @@ use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
 use crate::sparse::Sparse;
-use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Task, TaskInfo, Wake};
+use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Roll, Task, TaskInfo, Wake};
 use crate::time::Timers;
 
 pub(crate) struct Executor {
@@ -220,10 +220,10 @@ impl Executor {
         let parent = bond.as_ref().map_or(AccountId::ROOT, |bond| bond.debt.account());
         let is_cancelled = match self.ending.get() {
             Ending::Not => false,
-            Ending::Cancelling => !bond.as_ref().is_some_and(|bond| bond.is_shielded),
+            Ending::Cancelling => !bond.as_ref().is_some_and(|bond| self.shields(bond)),
             Ending::Abandoning => true,
         };
-        let account = self.driver.open_account(parent);
+        let account = self.driver.open_account_by_itself(parent);
         let slot = self.tasks.borrow_mut().insert(task.clone()) as u32;
         if let Some(bond) = bond {
             self.bonds.borrow_mut().put(slot as usize, bond);
@@ -264,6 +264,14 @@ impl Executor {
         self.tally.update(|tally| Tally { polls: tally.polls + 1, ..tally });
 
         if progress == Progress::Ended {
+            if !task.header().is_draining() && self.remind_below(account) {
+                // Those who were reminded have their turn first.
+                task.header().drain();
+                if task.header().wake() == Wake::Push {
+                    self.push(task);
+                }
+                return;
+            }
             self.recall_below(account);
             match self.driver.poll_drained(account, Orphans::All, &mut cx) {
                 Poll::Ready(()) => self.retire(&task),
@@ -294,21 +302,45 @@ impl Executor {
         }
     }
 
-    /// Ends what was forgotten below `account`: operations, and members of groups.
+    /// Wakes those who wait for something below `account`, which has ended, so that they are polled
+    /// if they live elsewhere. Whether there is anything below.
+    pub(crate) fn remind_below(&self, account: AccountId) -> bool {
+        let is_open = self.driver.has_open_below(account);
+        if is_open {
+            self.driver.remind_below(account);
+            for slot in self.members_below(account) {
+                self.with_roll(slot, Roll::tell_owner);
+            }
+        }
+        is_open
+    }
+
+    /// Ends what was forgotten below `account`: operations, and groups with their members.
     pub(crate) fn recall_below(&self, account: AccountId) {
         if !self.driver.has_open_below(account) {
             return;
         }
         self.driver.recall_below(account);
-        let is_forgotten = |bond: &Bond| {
-            !bond.is_shielded && self.driver.is_open_below(bond.debt.account(), account)
-        };
-        let forgotten: Vec<u32> = (self.bonds.borrow().iter())
-            .filter(|(_, bond)| is_forgotten(bond))
-            .map(|(slot, _)| slot as u32)
-            .collect();
-        for slot in forgotten {
+        for slot in self.members_below(account) {
+            self.with_roll(slot, Roll::close);
             self.abandon(slot);
+        }
+    }
+
+    /// The members of groups that are open below `account`.
+    fn members_below(&self, account: AccountId) -> Vec<u32> {
+        let bonds = self.bonds.borrow();
+        let below = bonds.iter().filter(|(_, bond)| {
+            !bond.is_shielded && self.driver.is_open_below(bond.debt.account(), account)
+        });
+        below.map(|(slot, _)| slot as u32).collect()
+    }
+
+    fn with_roll(&self, slot: u32, act: impl FnOnce(&Roll)) {
+        let roll = (self.bonds.borrow().get(slot as usize))
+            .and_then(|bond| Some(bond.seat.as_ref()?.roll().clone()));
+        if let Some(roll) = roll {
+            act(&roll);
         }
     }
 
@@ -409,7 +441,13 @@ impl Executor {
     }
 
     fn is_shielded(&self, slot: u32) -> bool {
-        self.bonds.borrow().get(slot as usize).is_some_and(|bond| bond.is_shielded)
+        self.bonds.borrow().get(slot as usize).is_some_and(|bond| self.shields(bond))
+    }
+
+    /// Whether a task goes on when the runtime ends: what is shielded itself, and the members of a
+    /// group in there.
+    fn shields(&self, bond: &Bond) -> bool {
+        bond.is_shielded || self.nodes.is_shielded(&self.driver, bond.debt.account())
     }
 
     /// Ready when all tasks are over.

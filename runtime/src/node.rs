@@ -61,6 +61,17 @@ impl Nodes {
         self.deadlines.borrow().get(account.index()).copied()
     }
 
+    /// Whether `account` is shielded from those above it.
+    pub(crate) fn is_shielded(&self, driver: &Driver, mut account: AccountId) -> bool {
+        while account != AccountId::ROOT {
+            if self.get(account) == Some(Kind::Shield) {
+                return true;
+            }
+            account = driver.parent_of(account);
+        }
+        false
+    }
+
     /// The first deadline of those that `account` is under.
     pub(crate) fn deadline_of(&self, driver: &Driver, mut account: AccountId) -> Option<Instant> {
         let deadlines = self.deadlines.borrow();

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use wakering_ring_driver::{Driver, Orphans, SetupError, Wait};
 
 use crate::account::Account;
 use crate::builder::Builder;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
 use crate::debug::{self, OnReport, Report, TaskTree, Watch};
 use crate::event_loop;
@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::node::Kind;
 use crate::report::ShutdownReport;
 use crate::signal::{Cancelled, Signals, poll_cancelled};
-use crate::task::{JoinHandle, TaskInfo};
+use crate::task::{JoinHandle, TaskInfo, yield_now};
 use crate::time::{Instant, sleep};
 
 /// Runs `future` to its end on this thread, then ends everything that it has left running, and
@@ -403,8 +403,13 @@ async fn accompany<F: Future>(
     stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Ended<F::Output> {
     let account = Account::open(executor, Kind::Main);
-    let ended = conduct::until(&account, future, stop).await;
-    executor.recall_below(account.id());
+    let body = pin!(Conduct::new(future));
+    let ended = conduct::until(&account, body, stop).await;
+    if executor.remind_below(account.id()) {
+        // Those who were reminded have their turn first.
+        yield_now().await;
+        executor.recall_below(account.id());
+    }
     at_most(executor.grace(), |cx| account.poll_drained(Orphans::All, cx)).await;
     ended
 }

@@ -17,6 +17,8 @@ mod inner;
 mod processes;
 /// Signals.
 mod signals;
+/// Children, and what limits them.
+mod scopes;
 /// Sockets.
 mod sockets;
 /// Streams, tasks and timers.

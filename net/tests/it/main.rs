@@ -6,6 +6,7 @@ mod datagram;
 mod into_std;
 mod memory;
 mod resolve;
+mod scope;
 mod serve;
 mod split;
 mod stream;

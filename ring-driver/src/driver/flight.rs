@@ -134,43 +134,68 @@ impl Core {
         unsafe { kept.into_operation(&mut self.cells) }
     }
 
-    /// `key`, which is charged to an account, counts as an orphan there from now on.
-    fn orphan_flight(&mut self, key: Key) {
-        let Some(slot) = self.slots.get(key) else { return };
+    /// `key`, which is charged to an account, counts as an orphan there from now on. Whether it did
+    /// not before: an orphan is asked to end once.
+    fn orphan_flight(&mut self, key: Key) -> bool {
+        let Some(slot) = self.slots.get(key) else { return false };
         if let Home::Account { account, recall, orphan, .. } = &mut slot.home
             && !std::mem::replace(orphan, true)
         {
             self.accounts.orphaned(*account, *recall);
+            return true;
+        }
+        false
+    }
+
+    /// Wakes whoever waits for what is charged to open accounts below `account`, which has ended:
+    /// those who live elsewhere show it by polling.
+    pub(super) fn remind_below(&mut self, account: AccountId) {
+        for key in self.flying_below(account) {
+            if let Some(slot) = self.slots.get(key) {
+                self.after.wakers.extend(slot.waker.take());
+            }
         }
     }
 
     /// Takes back what is charged to open accounts below `account`, which has ended: they were
     /// forgotten, or nobody has polled them since they were moved elsewhere.
     pub(super) fn recall_below(&mut self, account: AccountId) {
-        if !self.accounts.has_open_below(account) {
-            return;
-        }
-        let flying: Vec<Key> = self.slots.flying().collect();
-        for key in flying {
-            match self.slots.get(key).map(|slot| slot.home) {
-                Some(Home::Account { account: payer, .. })
-                    if self.accounts.is_open_below(payer, account) =>
-                {
-                    self.orphan_flight(key);
-                    self.cancel(key);
-                }
-                Some(Home::Side { descriptor, lane: Lane::Read }) => {
+        for key in self.flying_below(account) {
+            let is_new = match self.slots.get(key).map(|slot| slot.home) {
+                Some(Home::Account { .. }) => self.orphan_flight(key),
+                Some(Home::Side { descriptor, .. }) => {
                     let side = &mut self.descriptors[descriptor as usize].read;
-                    let is_wanted = side.orphan || side.queued > 0;
-                    if !is_wanted && self.accounts.is_open_below(side.payer, account) {
-                        side.orphan = true;
+                    let is_wanted = side.queued > 0 || std::mem::replace(&mut side.orphan, true);
+                    if !is_wanted {
                         self.accounts.orphaned(side.payer, Recall::Cancellable);
-                        self.cancel(key);
                     }
+                    !is_wanted
                 }
-                _ => {}
+                None => false,
+            };
+            if is_new {
+                self.cancel(key);
             }
         }
+    }
+
+    /// What is charged to open accounts below `account`. A submitted send belongs to its side.
+    fn flying_below(&mut self, account: AccountId) -> Vec<Key> {
+        if !self.accounts.has_open_below(account) {
+            return Vec::new();
+        }
+        let mut flying: Vec<Key> = self.slots.flying().collect();
+        flying.retain(|&key| {
+            let payer = match self.slots.get(key).map(|slot| slot.home) {
+                Some(Home::Account { account, .. }) => account,
+                Some(Home::Side { descriptor, lane: Lane::Read }) => {
+                    self.descriptors[descriptor as usize].read.payer
+                }
+                _ => return false,
+            };
+            self.accounts.is_open_below(payer, account)
+        });
+        flying
     }
 
     /// The future of `key` is gone.
@@ -183,8 +208,9 @@ impl Core {
         match action {
             OnDrop::Abandon => match home {
                 Home::Account { .. } => {
-                    self.orphan_flight(key);
-                    self.orphans.push(key);
+                    if self.orphan_flight(key) {
+                        self.orphans.push(key);
+                    }
                 }
                 Home::Side { descriptor, lane: Lane::Read } => {
                     let side = &mut self.descriptors[descriptor as usize].read;

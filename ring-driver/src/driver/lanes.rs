@@ -151,7 +151,10 @@ impl Core {
     /// Nobody waits for the side's receive any more.
     pub(super) fn orphan_side(&mut self, key: Key, descriptor: u32) {
         let side = &mut self.descriptors[descriptor as usize].read;
-        side.orphan = true;
+        if std::mem::replace(&mut side.orphan, true) {
+            // It was taken back before its future was dropped.
+            return;
+        }
         if side.payer != AccountId::ROOT {
             self.accounts.orphaned(side.payer, Recall::Cancellable);
         }

@@ -253,12 +253,13 @@ impl Driver {
 
     /// Opens an account under `parent` for somebody whose operations are to be counted.
     pub fn open_account(&self, parent: AccountId) -> AccountId {
-        self.with(|core| core.accounts.open(parent))
+        self.with(|core| core.accounts.open(parent, false))
     }
 
-    /// Nothing that is charged to `account` or below is taken back because an account above it ends.
-    pub fn shield_account(&self, account: AccountId) {
-        self.with(|core| core.accounts.shield(account));
+    /// As [`open_account`](Driver::open_account), for somebody who lives by himself, a task say:
+    /// [`recall_below`](Driver::recall_below) a `parent` leaves alone what is charged to it.
+    pub fn open_account_by_itself(&self, parent: AccountId) -> AccountId {
+        self.with(|core| core.accounts.open(parent, true))
     }
 
     /// Charges what is submitted from now on to `account`; returns who paid before.
@@ -279,6 +280,13 @@ impl Driver {
     /// `account` counts for those above `parent` from now on: whoever polls it has been moved there.
     pub fn move_account(&self, account: AccountId, parent: AccountId) {
         self.with(|core| core.accounts.move_below(account, parent, &mut core.after.wakers));
+    }
+
+    /// Wakes whoever waits for what is charged to accounts below `account` that are still open
+    /// although it has ended. Where their futures live on elsewhere they are polled, and moved
+    /// there, before [`recall_below`](Driver::recall_below) takes them for forgotten.
+    pub fn remind_below(&self, account: AccountId) {
+        self.with(|core| core.remind_below(account));
     }
 
     /// Takes back what is charged to accounts below `account` that are still open although it has

@@ -7,7 +7,7 @@
 //!
 //! The handler may run between any two instructions of any thread, so it takes no lock and
 //! allocates nothing: it walks a list of *places* that only ever grows, and of which listeners take
-//! what is free ([`handler`]).
+//! what is free (`handler.rs`).
 
 #![allow(unsafe_code)]
 

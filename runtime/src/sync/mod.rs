@@ -1,11 +1,12 @@
 //! What tasks share and wait for: locks, permits, flags, channels.
 //!
 //! Everything here is first come, first served, and **Strict**: a wait that is dropped has not
-//! happened, and what was on its way to it goes to the next. What is not in [`local`] may be shared
-//! by any threads, also such as run no runtime.
+//! happened, and what was on its way to it goes to the next. What is not in
+//! [`local`](crate::sync::local) may be shared by any threads, also such as run no runtime.
 //!
-//! All of it is made of one wait list. The two forms of a type, between threads and
-//! on one thread, are one type in [`generic`] with another [`Flavor`](generic::Flavor).
+//! All of it is made of one wait list. The two forms of a type, between threads and on one thread,
+//! are one type in [`generic`](crate::sync::generic), with another
+//! [`Flavor`](crate::sync::generic::Flavor).
 
 /// 1. A lock's state is touched by one at a time.
 pub(crate) mod flavor;

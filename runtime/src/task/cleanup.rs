@@ -5,7 +5,6 @@ use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::thread;
 
 use pin_project_lite::pin_project;
 
@@ -51,7 +50,7 @@ where
     B: IntoFuture,
     C: AsyncFnOnce(Exit) + 'static,
 {
-    let pending = Pending { cleanup: Some(cleanup), begun: false, location: Location::caller() };
+    let pending = Pending { cleanup: Some(cleanup), body: Begun::No, location: Location::caller() };
     WithCleanup { body: Some(body.into_future()), output: None, pending, cleaning: None }
 }
 
@@ -86,8 +85,11 @@ impl<B: Future, C: AsyncFnOnce(Exit) + 'static> Future for WithCleanup<B, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
         let mut this = self.project();
         if let Some(body) = this.body.as_mut().as_pin_mut() {
-            this.pending.begun = true;
-            *this.output = Some(ready!(body.poll(cx)));
+            // What panics leaves this as it is.
+            this.pending.body = Begun::Inside;
+            let polled = body.poll(cx);
+            this.pending.body = Begun::Yes;
+            *this.output = Some(ready!(polled));
             this.body.set(None);
             let cleanup = this.pending.cleanup.take().expect("it is taken once");
             let cleaning = shield(async move { cleanup(Exit::Returned).await });
@@ -125,17 +127,26 @@ pub enum Exit {
     Panicked,
 }
 
+/// Whether a body has begun.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    No,
+    Yes,
+    /// It is being polled, or has panicked in its poll.
+    Inside,
+}
+
 /// A cleanup that has to be done whatever happens.
 struct Pending<C: AsyncFnOnce(Exit) + 'static> {
     cleanup: Option<C>,
-    begun: bool,
+    body: Begun,
     location: &'static Location<'static>,
 }
 
 impl<C: AsyncFnOnce(Exit) + 'static> Drop for Pending<C> {
     fn drop(&mut self) {
-        let Some(cleanup) = self.cleanup.take().filter(|_| self.begun) else { return };
-        let exit = if thread::panicking() { Exit::Panicked } else { Exit::Cancelled };
+        let Some(cleanup) = self.cleanup.take().filter(|_| self.body != Begun::No) else { return };
+        let exit = if self.body == Begun::Inside { Exit::Panicked } else { Exit::Cancelled };
         let Some(grace) = context::current().map(|executor| executor.grace()) else { return };
         let location = self.location;
         let stop: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {

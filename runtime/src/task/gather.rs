@@ -3,14 +3,14 @@
 use std::future::{Future, IntoFuture, poll_fn};
 use std::iter;
 use std::panic::resume_unwind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use wakering_ring_driver::Orphans;
 
 use super::members::Members;
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 
@@ -60,7 +60,8 @@ where
     F: Future<Output = (usize, Result<T, E>)>,
 {
     let account = Account::open(&context::expect("gather futures"), Kind::Members);
-    let result = match conduct::until(&account, in_order(members), |_| Poll::Pending).await {
+    let body = pin!(Conduct::new(in_order(members)));
+    let result = match conduct::until(&account, body, |_| Poll::Pending).await {
         Ended::Returned(result) => result,
         Ended::Panicked(panic) => resume_unwind(panic),
         Ended::Stopped => unreachable!("nothing stops it"),

@@ -3,27 +3,40 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::Poll;
 
-use pin_project_lite::pin_project;
-use slab::Slab;
 use wakering_ring_driver::{AccountId, Instant, Orphans};
 
-use super::{Bond, ChildError, Id, JoinHandle, ScopeError, TaskInfo};
+use self::child::{Admission, GroupChild};
+use self::handle::CancelOnDrop;
+use self::roll::Open;
+use self::start::Start;
+use super::{Bond, ScopeError, TaskInfo};
 use crate::account::Account;
-use crate::conduct::{Conduct, Ended, Same};
+use crate::conduct::{Conduct, Ended};
 use crate::context;
-use crate::executor::Executor;
 use crate::node::Kind;
-use crate::sync::generic::{Local, Permit};
 use crate::sync::local::Semaphore;
 use crate::time::Sleep;
+
+/// A child as the task that it is.
+mod child;
+/// A child as whoever spawned it sees it.
+mod handle;
+/// Who belongs to it.
+mod roll;
+/// Children that say when they are ready.
+mod start;
+
+pub use handle::TaskHandle;
+pub use start::{Ready, StartError};
+
+pub(crate) use roll::{Roll, Seat};
 
 /// Runs `body` and the children that it spawns, each child a task, and returns when all of them are
 /// over.
@@ -113,10 +126,8 @@ async fn finish<R, E: 'static>(
         let deadline = shared.deadline.get();
         if deadline != timer.deadline() {
             timer.set(deadline);
-            account.set_deadline(deadline);
         }
-        if deadline.is_some() && Pin::new(&mut timer).poll(cx).is_ready() {
-            shared.deadline.set(None);
+        if !group.is_cancelled() && Pin::new(&mut timer).poll(cx).is_ready() {
             group.cancel();
         }
         if is_running || shared.roll.len() > 0 { Poll::Pending } else { Poll::Ready(()) }
@@ -212,7 +223,7 @@ impl<E: 'static> TaskGroup<E> {
     /// ```
     ///
     /// A group that has ended takes no children. `future` is dropped then, and the handle
-    /// [says so](ChildError::Refused).
+    /// [says so](super::ChildError::Refused).
     ///
     /// ```
     /// use std::io;
@@ -220,7 +231,7 @@ impl<E: 'static> TaskGroup<E> {
     ///
     /// run(async {
     ///     let ended = task::group(async |group| Ok::<_, io::Error>(group.clone())).await.unwrap();
-    ///     assert_eq!(ended.spawn(async { Ok(42) }).await, Err(ChildError::Refused));
+    ///     assert_eq!(ended.spawn(async { Ok(42) }).await, Err(super::ChildError::Refused));
     /// });
     /// ```
     #[track_caller]
@@ -240,7 +251,7 @@ impl<E: 'static> TaskGroup<E> {
     ) -> TaskHandle<T> {
         let shared = self.0.clone();
         let roll = &self.0.roll;
-        if roll.is_over.get() {
+        if roll.is_over.get() || roll.executor.has_given_up() {
             return TaskHandle { info, child: None };
         }
         let debt = roll.executor.driver().owe(self.0.account);
@@ -435,8 +446,12 @@ impl<E: 'static> TaskGroup<E> {
     /// .unwrap();
     /// ```
     pub fn set_deadline(&self, deadline: Instant) {
+        let Shared { account, roll, .. } = &*self.0;
+        if !roll.is_over.get() {
+            roll.executor.nodes().set_deadline(*account, Some(deadline));
+        }
         self.0.deadline.set(Some(deadline));
-        self.0.roll.tell_owner();
+        roll.tell_owner();
     }
 
     /// Lets the group go on when a child fails. Errors are kept until the end, when the group
@@ -554,61 +569,6 @@ impl<E: 'static> TaskGroup<E> {
     }
 }
 
-pin_project! {
-    /// A child as a task.
-    struct GroupChild<F, H, E> {
-        #[pin]
-        body: Conduct<F>,
-        on_error: Option<H>,
-        admission: Option<Admission>,
-        shared: Rc<Shared<E>>,
-    }
-}
-
-type OwnPermit = Permit<Local, Rc<Semaphore>>;
-
-/// Where the number of children is limited, a child waits for a permit and keeps it.
-enum Admission {
-    Waiting(Pin<Box<dyn Future<Output = Option<OwnPermit>>>>),
-    Holding { _permit: Option<OwnPermit> },
-}
-
-impl<F, H, T, E> Future for GroupChild<F, H, E>
-where
-    F: Future<Output = Result<T, E>>,
-    H: FnOnce(&Shared<E>, E),
-{
-    type Output = Result<T, ChildError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let shared = &*this.shared;
-        let is_cancelled = || shared.roll.is_cancelled.get();
-        if let Some(Admission::Waiting(waiting)) = this.admission {
-            match waiting.as_mut().poll(cx) {
-                Poll::Ready(permit) => {
-                    *this.admission = Some(Admission::Holding { _permit: permit });
-                }
-                Poll::Pending if is_cancelled() => {
-                    return Poll::Ready(Err(ChildError::Cancelled));
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        match ready!(this.body.poll_unless(&Same, cx, is_cancelled)) {
-            Ended::Returned(Ok(value)) => return Poll::Ready(Ok(value)),
-            Ended::Stopped => return Poll::Ready(Err(ChildError::Cancelled)),
-            Ended::Panicked(panic) => shared.panicked(panic),
-            Ended::Returned(Err(error)) => {
-                if let Some(on_error) = this.on_error.take() {
-                    on_error(shared, error);
-                }
-            }
-        }
-        Poll::Ready(Err(ChildError::Failed))
-    }
-}
-
 impl<E> Clone for TaskGroup<E> {
     fn clone(&self) -> TaskGroup<E> {
         TaskGroup(self.0.clone())
@@ -621,369 +581,5 @@ impl<E> fmt::Debug for TaskGroup<E> {
             .field("children", &self.0.roll.len())
             .field("is_cancelled", &self.0.roll.is_cancelled.get())
             .finish_non_exhaustive()
-    }
-}
-
-/// The members of one group.
-struct Roll {
-    executor: Rc<Executor>,
-    /// Where each of them lives.
-    slots: RefCell<Slab<u32>>,
-    /// Those that are over and of whom nobody was told, if anybody wants to be.
-    ended: RefCell<Option<VecDeque<TaskInfo>>>,
-    /// Told of every change.
-    watchers: RefCell<Vec<Waker>>,
-    /// Whoever polls the group.
-    owner: Cell<Option<Waker>>,
-    is_cancelled: Cell<bool>,
-    /// Whether nobody may join any more.
-    is_over: Cell<bool>,
-}
-
-impl Roll {
-    fn new(executor: Rc<Executor>) -> Roll {
-        Roll {
-            executor,
-            slots: RefCell::default(),
-            ended: RefCell::default(),
-            watchers: RefCell::default(),
-            owner: Cell::new(None),
-            is_cancelled: Cell::new(false),
-            is_over: Cell::new(false),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.slots.borrow().len()
-    }
-
-    fn seat(roll: &Rc<Roll>, info: TaskInfo) -> Seat {
-        Seat { key: roll.slots.borrow_mut().insert(u32::MAX), info, roll: roll.clone() }
-    }
-
-    fn cancel(&self) {
-        if !self.is_cancelled.replace(true) {
-            for slot in self.members() {
-                self.executor.wake(slot);
-            }
-            self.tell();
-        }
-    }
-
-    fn members(&self) -> Vec<u32> {
-        self.slots.borrow().iter().map(|(_, &slot)| slot).collect()
-    }
-
-    fn watch(&self, cx: &Context<'_>) {
-        let waker = cx.waker().clone();
-        let mut watchers = self.watchers.borrow_mut();
-        if !watchers.iter().any(|known| known.will_wake(&waker)) {
-            watchers.push(waker);
-        }
-    }
-
-    fn tell(&self) {
-        for watcher in self.watchers.take() {
-            watcher.wake();
-        }
-        self.tell_owner();
-    }
-
-    fn tell_owner(&self) {
-        if let Some(owner) = self.owner.take() {
-            owner.wake();
-        }
-    }
-}
-
-/// The place of one member, left when the member is over.
-pub(crate) struct Seat {
-    roll: Rc<Roll>,
-    key: usize,
-    info: TaskInfo,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let Seat { roll, key, info } = self;
-        roll.slots.borrow_mut().remove(*key);
-        if let Some(ended) = &mut *roll.ended.borrow_mut() {
-            ended.push_back(info.clone());
-        }
-        let has_watchers = !roll.watchers.borrow().is_empty();
-        if has_watchers || roll.len() == 0 {
-            roll.tell();
-        }
-    }
-}
-
-/// A group whose future exists.
-struct Open<'group>(&'group Rc<Roll>);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        let roll = self.0;
-        roll.is_over.set(true);
-        roll.is_cancelled.set(true);
-        for slot in roll.members() {
-            roll.executor.abandon(slot);
-        }
-    }
-}
-
-/// Awaits the value of a child of a group, or ends the child. Dropping it lets the child go on.
-///
-/// ```
-/// use std::{future::pending, io};
-/// use wakering_runtime::{run, task::{self, ChildError}};
-///
-/// run(task::group(async |group| {
-///     let mut child = group.spawn(pending::<io::Result<()>>());
-///     assert!(child.cancel());
-///     assert_eq!((&mut child).await, Err(ChildError::Cancelled));
-///     assert!(!child.cancel(), "it is over");
-///     Ok(())
-/// }))
-/// .unwrap();
-/// ```
-///
-/// # Errors
-/// [`ChildError`] if there is no value.
-///
-/// # Panics
-/// If it is polled again after it has given the value.
-///
-/// # Cancellation
-/// **Strict.** `&mut handle` may be awaited, dropped and awaited again.
-pub struct TaskHandle<T> {
-    info: TaskInfo,
-    /// `None` for a child that was refused.
-    child: Option<JoinHandle<Result<T, ChildError>>>,
-}
-
-impl<T> TaskHandle<T> {
-    /// Asks for the end of the child, and tells whether this was the first request and in time. The
-    /// group and its other children go on.
-    ///
-    /// ```
-    /// use std::{future::pending, io};
-    /// use wakering_runtime::{run, task};
-    ///
-    /// run(task::group(async |group| {
-    ///     assert!(group.spawn(pending::<io::Result<()>>()).cancel());
-    ///     Ok(())
-    /// }))
-    /// .unwrap();
-    /// ```
-    pub fn cancel(&self) -> bool {
-        self.child.as_ref().is_some_and(JoinHandle::cancel)
-    }
-
-    /// Whether awaiting it would give an outcome at once.
-    ///
-    /// ```
-    /// use std::io;
-    /// use wakering_runtime::{run, task};
-    ///
-    /// run(task::group(async |group| {
-    ///     let child = group.spawn(async { Ok::<_, io::Error>(()) });
-    ///     assert!(!child.is_finished());
-    ///     Ok(())
-    /// }))
-    /// .unwrap();
-    /// ```
-    pub fn is_finished(&self) -> bool {
-        self.child.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// The number of the task, unique in this process.
-    ///
-    /// ```
-    /// use std::io;
-    /// use wakering_runtime::{run, task};
-    ///
-    /// run(task::group(async |group| {
-    ///     let child = group.spawn(async { Ok::<_, io::Error>(task::current()) });
-    ///     let id = child.id();
-    ///     assert_eq!(child.await?.map(|task| task.id()), Some(id));
-    ///     Ok(())
-    /// }))
-    /// .unwrap();
-    /// ```
-    pub fn id(&self) -> Id {
-        self.info.id()
-    }
-
-    /// Which task it is.
-    ///
-    /// ```
-    /// use std::io;
-    /// use wakering_runtime::{run, task};
-    ///
-    /// run(task::group(async |group| {
-    ///     let child = group.spawn(async { Ok::<_, io::Error>(()) });
-    ///     assert_eq!(child.task().id(), child.id());
-    ///     Ok(())
-    /// }))
-    /// .unwrap();
-    /// ```
-    pub fn task(&self) -> &TaskInfo {
-        &self.info
-    }
-}
-
-impl<T> Future for TaskHandle<T> {
-    type Output = Result<T, ChildError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(child) = &mut self.child else { return Poll::Ready(Err(ChildError::Refused)) };
-        Poll::Ready(match ready!(Pin::new(child).poll(cx)) {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_cancelled() => Err(ChildError::Cancelled),
-            Err(_) => Err(ChildError::Failed),
-        })
-    }
-}
-
-impl<T> fmt::Debug for TaskHandle<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHandle")
-            .field("task", &self.info)
-            .field("is_finished", &self.is_finished())
-            .finish()
-    }
-}
-
-/// Cancels a child whose start nobody waits for any more.
-struct CancelOnDrop<T>(Option<TaskHandle<T>>);
-
-impl<T> Drop for CancelOnDrop<T> {
-    fn drop(&mut self) {
-        if let Some(handle) = &self.0 {
-            handle.cancel();
-        }
-    }
-}
-
-/// What a child that is being [started](TaskGroup::start) says it with.
-///
-/// ```
-/// use std::io;
-/// use wakering_runtime::{run, task::{self, Ready}};
-///
-/// run(task::group(async |group| {
-///     let (said, _child) = group
-///         .start(async |ready: Ready<&str>| Ok::<_, io::Error>(ready.set("listening")))
-///         .await
-///         .unwrap();
-///     assert_eq!(said, "listening");
-///     Ok(())
-/// }))
-/// .unwrap();
-/// ```
-#[must_use = "whoever starts the child waits for it"]
-pub struct Ready<V>(Rc<Start<V>>);
-
-/// What a child that is being started and whoever waits for it share.
-struct Start<V> {
-    value: Cell<Option<V>>,
-    /// Whether the child has no way any more to say that it is ready.
-    silent: Cell<bool>,
-    /// Whether nobody waits any more.
-    settled: Cell<bool>,
-    waiter: Cell<Option<Waker>>,
-}
-
-impl<V> Default for Start<V> {
-    fn default() -> Start<V> {
-        Start {
-            value: Cell::new(None),
-            silent: Cell::new(false),
-            settled: Cell::new(false),
-            waiter: Cell::new(None),
-        }
-    }
-}
-
-impl<V> Start<V> {
-    fn poll(&self, cx: &Context<'_>) -> Poll<Option<V>> {
-        if self.silent.get() {
-            return Poll::Ready(self.value.take());
-        }
-        self.waiter.set(Some(cx.waker().clone()));
-        Poll::Pending
-    }
-}
-
-impl<V> Ready<V> {
-    /// Says that the child is ready; whoever started it gets `value`.
-    ///
-    /// ```
-    /// use std::io;
-    /// use wakering_runtime::{run, task::{self, Ready}};
-    ///
-    /// run(task::group(async |group| {
-    ///     let child = async |ready: Ready<u32>| Ok::<_, io::Error>(ready.set(42));
-    ///     assert_eq!(group.start(child).await.unwrap().0, 42);
-    ///     Ok(())
-    /// }))
-    /// .unwrap();
-    /// ```
-    pub fn set(self, value: V) {
-        self.0.value.set(Some(value));
-    }
-}
-
-impl<V> Drop for Ready<V> {
-    fn drop(&mut self) {
-        self.0.silent.set(true);
-        if let Some(waiter) = self.0.waiter.take() {
-            waiter.wake();
-        }
-    }
-}
-
-impl<V> fmt::Debug for Ready<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ready").finish_non_exhaustive()
-    }
-}
-
-/// Why a child did not [start](TaskGroup::start).
-///
-/// ```
-/// use std::io;
-/// use wakering_runtime::{run, task::{self, Ready, StartError}};
-///
-/// run(task::group(async |group| {
-///     let silent = async |_: Ready<u32>| Ok::<_, io::Error>(());
-///     assert!(matches!(group.start(silent).await, Err(StartError::NotReady)));
-///     Ok(())
-/// }))
-/// .unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartError<E> {
-    /// It failed before it was ready.
-    Failed(E),
-    /// It returned, panicked or was cancelled before it was ready.
-    NotReady,
-}
-
-impl<E: fmt::Display> fmt::Display for StartError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Failed(error) => error.fmt(f),
-            StartError::NotReady => f.write_str("the child ended before it was ready"),
-        }
-    }
-}
-
-impl<E: Error + 'static> Error for StartError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            StartError::Failed(error) => Some(error),
-            StartError::NotReady => None,
-        }
     }
 }

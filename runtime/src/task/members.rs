@@ -6,9 +6,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 use slab::Slab;
 
@@ -107,8 +109,9 @@ impl<F: Future + Unpin> Members<F> {
         while self.round.get() > 0 {
             let Some(bell) = self.ready.pop() else { break };
             self.round.update(|left| left - 1);
-            // Cleared before the poll: a wake during the poll counts.
-            bell.rung.store(false, Ordering::Release);
+            // Cleared before the poll: a wake during the poll counts. One that came before finds it
+            // set and does nothing more; so this also takes in what that somebody has written.
+            bell.rung.swap(false, Ordering::AcqRel);
             if let Some(output) = self.poll_member(&bell) {
                 return Poll::Ready(Some((MemberId(bell), output)));
             }
@@ -221,5 +224,18 @@ impl<F> Drop for Members<F> {
         let closed = Queue { closed: true, ..Queue::default() };
         let left = std::mem::replace(&mut *self.ready.lock(), closed);
         drop(left);
+        // One by one: were two to panic in one drop, that would be the end of the process.
+        let mut first = None;
+        for member in self.members.get_mut().drain() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(member))) {
+                first.get_or_insert(panic);
+            }
+        }
+        if let Some(panic) = first.filter(|_| !thread::panicking()) {
+            resume_unwind(panic);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

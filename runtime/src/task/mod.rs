@@ -38,6 +38,8 @@ mod id;
 mod members;
 /// Children that borrow.
 mod scope;
+/// What children come to.
+mod scope_error;
 /// What goes on although it was cancelled.
 mod shield;
 /// Values that belong to a task.
@@ -72,14 +74,15 @@ pub use id::Id;
 pub use local::{AccessError, LocalKey};
 pub use race::race;
 pub use race_staggered::{Attempt, race_staggered};
-pub use scope::{ChildError, ChildHandle, Scope, ScopeError, TryScope, scope, try_scope};
+pub use scope::{ChildHandle, Scope, TryScope, scope, try_scope};
+pub use scope_error::{ChildError, ScopeError};
 pub use settle::settle;
 pub use shield::{Shield, shield, shield_for, shield_until};
 pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
 pub(crate) use cell::{Parcel, Progress, Task};
-pub(crate) use group::Seat;
+pub(crate) use group::{Roll, Seat};
 pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
 #[cfg(feature = "process")]
@@ -90,7 +93,6 @@ pub(crate) use state::{Cancel, Wake};
 pub(crate) struct Bond {
     pub(crate) debt: wakering_ring_driver::Debt,
     /// The place of a member of a group, which is told when this is dropped.
-    #[expect(dead_code, reason = "it acts when it is dropped")]
     pub(crate) seat: Option<Seat>,
     /// Whether it goes on when its runtime ends, for as long as the grace lasts.
     pub(crate) is_shielded: bool,

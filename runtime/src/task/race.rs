@@ -2,13 +2,14 @@
 
 use std::future::{Future, IntoFuture, poll_fn};
 use std::panic::resume_unwind;
+use std::pin::pin;
 use std::task::Poll;
 
 use wakering_ring_driver::Orphans;
 
 use super::members::Members;
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 
@@ -52,6 +53,7 @@ where
 
 /// Awaits a body that drops losers when it is ready, and waits for what those leave in the kernel.
 pub(super) async fn decided<F: Future>(body: F) -> F::Output {
+    let body = pin!(Conduct::new(body));
     let account = Account::open(&context::expect("race futures"), Kind::Members);
     let output = match conduct::until(&account, body, |_| Poll::Pending).await {
         Ended::Returned(output) => output,

@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -12,17 +11,27 @@ use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use wakering_ring_driver::Orphans;
 
+use self::child::ScopeChild;
+use self::handle::Outcome;
 use super::members::Members;
+use super::{ChildError, ScopeError};
 use crate::account::Account;
 use crate::conduct::{Conduct, Ended};
 use crate::context;
 use crate::executor::Executor;
 use crate::node::Kind;
+
+/// A child as the scope polls it.
+mod child;
+/// A child as whoever spawned it sees it.
+mod handle;
+
+pub use handle::ChildHandle;
 
 /// Runs `body` and the children that it spawns beside each other, and returns when all of them are
 /// over.
@@ -50,6 +59,34 @@ use crate::node::Kind;
 ///     .await;
 ///     assert_eq!((answer, done.get()), (42, 3));
 /// });
+/// ```
+///
+/// What would make that unsound does not compile: a child that borrows from the body, which may end
+/// before it,
+///
+/// ```compile_fail,E0716
+/// use wakering_runtime::{run, task};
+///
+/// run(task::scope(async |scope| {
+///     let local = &String::from("gone when the body returns");
+///     scope.spawn(async move { local.len() });
+/// }));
+/// ```
+///
+/// a reference to the scope that leaves it,
+///
+/// ```compile_fail
+/// use wakering_runtime::{run, task};
+///
+/// let mut escaped = None;
+/// run(task::scope(async |scope| escaped = Some(scope)));
+/// ```
+///
+/// and another thread.
+///
+/// ```compile_fail,E0277
+/// fn travels<T: Send>() {}
+/// travels::<wakering_runtime::task::Scope<'static, 'static>>();
 /// ```
 ///
 /// # Panics
@@ -144,27 +181,33 @@ async fn finish<R, E>(
     let mut output = None;
     let mut running = true;
     poll_fn(|cx| {
-        loop {
-            if running
-                && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_cancelled)
-            {
-                running = false;
-                match ended {
-                    Ended::Returned(Ok(value)) => output = Some(value),
-                    Ended::Returned(Err(error)) => state.fail(Failure::Error(error), children),
-                    Ended::Panicked(panic) => state.fail(Failure::Panic(panic), children),
-                    Ended::Stopped => {}
-                }
-            }
-            let failed = state.failed.get();
-            match account.charge(|| children.poll_next(cx)) {
-                Poll::Ready(Some(_)) => {}
-                Poll::Ready(None) if !running => return Poll::Ready(()),
-                // A child may have failed: then the body ends too.
-                _ if running && state.failed.get() != failed => {}
-                _ => return Poll::Pending,
+        if running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_cancelled)
+        {
+            running = false;
+            match ended {
+                Ended::Returned(Ok(value)) => output = Some(value),
+                Ended::Returned(Err(error)) => state.fail(Failure::Error(error), children),
+                Ended::Panicked(panic) => state.fail(Failure::Panic(panic), children),
+                Ended::Stopped => {}
             }
         }
+        let failed = state.failed.get();
+        // As many as there are, so that those whom children spawn for ever keep nobody waiting.
+        let mut are_waiting = children.is_empty();
+        for _ in 0..children.len() {
+            are_waiting = account.charge(|| children.poll_next(cx)).is_pending();
+            if are_waiting {
+                break;
+            }
+        }
+        if !running && children.is_empty() {
+            return Poll::Ready(());
+        }
+        let must_stop = running && state.failed.get() != failed;
+        if must_stop || !are_waiting && !children.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     })
     .await;
     account.drain(Orphans::All).await;
@@ -371,44 +414,6 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
     }
 }
 
-pin_project! {
-    /// A child: polled on an account of its own, dropped, and waited for.
-    struct ScopeChild<'scope, 'env, F, T, E> {
-        #[pin]
-        body: Conduct<F>,
-        // Open once it has begun.
-        account: Option<Account>,
-        ended: Option<Ended<Result<T, E>>>,
-        outcome: Rc<Outcome<T>>,
-        scope: &'scope TryScope<'scope, 'env, E>,
-    }
-}
-
-impl<F: Future<Output = Result<T, E>>, T, E> Future for ScopeChild<'_, '_, F, T, E> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let state = &this.scope.state;
-        let account =
-            this.account.get_or_insert_with(|| Account::open(&state.executor, Kind::Scope));
-        if this.ended.is_none() {
-            let is_cancelled = || state.cancelled.get() || this.outcome.cancelled.get();
-            *this.ended = Some(ready!(this.body.poll_unless(account, cx, is_cancelled)));
-        }
-        ready!(account.poll_drained(Orphans::All, cx));
-        *this.account = None;
-        let outcome = match this.ended.take() {
-            Some(Ended::Returned(Ok(value))) => Ok(value),
-            Some(Ended::Returned(Err(error))) => Err(this.scope.fail(Failure::Error(error))),
-            Some(Ended::Panicked(panic)) => Err(this.scope.fail(Failure::Panic(panic))),
-            Some(Ended::Stopped) | None => Err(ChildError::Cancelled),
-        };
-        this.outcome.settle(outcome);
-        Poll::Ready(())
-    }
-}
-
 impl<E> fmt::Debug for TryScope<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TryScope")
@@ -445,7 +450,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         &'scope self,
         future: impl Future<Output = T> + 'scope,
     ) -> ChildHandle<'scope, T> {
-        self.0.spawn(async { Ok(future.await) })
+        self.0.spawn(Infallibly { body: future })
     }
 }
 
@@ -454,197 +459,5 @@ impl<'scope, 'env> Deref for Scope<'scope, 'env> {
 
     fn deref(&self) -> &Self::Target {
         &self.0
-    }
-}
-
-/// Awaits the value of a child of a scope, or ends the child. Dropping it lets the child go on.
-///
-/// ```
-/// use std::future::pending;
-/// use wakering_runtime::{run, task::{self, ChildError}};
-///
-/// run(task::scope(async |scope| {
-///     let mut child = scope.spawn(pending::<()>());
-///     assert!(child.cancel());
-///     assert_eq!((&mut child).await, Err(ChildError::Cancelled));
-///     assert!(!child.cancel(), "it is over");
-/// }));
-/// ```
-///
-/// # Errors
-/// [`ChildError`] if there is no value.
-///
-/// # Panics
-/// If it is polled again after it has given the value.
-///
-/// # Cancellation
-/// **Strict.** `&mut handle` may be awaited, dropped and awaited again.
-pub struct ChildHandle<'scope, T> {
-    outcome: Rc<Outcome<T>>,
-    _scope: PhantomData<&'scope ()>,
-}
-
-/// Where a child leaves its value, and its handle the wish that it end.
-struct Outcome<T> {
-    value: Cell<Option<Result<T, ChildError>>>,
-    is_over: Cell<bool>,
-    waiter: Cell<Option<Waker>>,
-    cancelled: Cell<bool>,
-    bell: Cell<Option<Waker>>,
-}
-
-impl<T> Outcome<T> {
-    fn new() -> Outcome<T> {
-        Outcome {
-            value: Cell::new(None),
-            is_over: Cell::new(false),
-            waiter: Cell::new(None),
-            cancelled: Cell::new(false),
-            bell: Cell::new(None),
-        }
-    }
-
-    fn settle(&self, value: Result<T, ChildError>) {
-        self.value.set(Some(value));
-        self.is_over.set(true);
-        if let Some(waiter) = self.waiter.take() {
-            waiter.wake();
-        }
-    }
-}
-
-impl<T> ChildHandle<'_, T> {
-    /// Asks for the end of the child, and tells whether this was the first request and in time.
-    ///
-    /// The child is dropped when its turn comes, after the first poll of its own at the earliest;
-    /// what it left in the kernel is waited for; then the handle resolves.
-    ///
-    /// ```
-    /// use wakering_runtime::{run, task};
-    ///
-    /// run(task::scope(async |scope| {
-    ///     let child = scope.spawn(async { "ready at once" });
-    ///     assert!(child.cancel());
-    ///     assert_eq!(child.await, Ok("ready at once"), "a value wins");
-    /// }));
-    /// ```
-    pub fn cancel(&self) -> bool {
-        let asked = !self.outcome.is_over.get() && !self.outcome.cancelled.replace(true);
-        if asked && let Some(bell) = self.outcome.bell.take() {
-            bell.wake();
-        }
-        asked
-    }
-
-    /// Whether awaiting it would give an outcome at once.
-    ///
-    /// ```
-    /// use wakering_runtime::{run, task};
-    ///
-    /// run(task::scope(async |scope| {
-    ///     let child = scope.spawn(async {});
-    ///     assert!(!child.is_finished());
-    ///     task::yield_now().await;
-    ///     assert!(child.is_finished());
-    /// }));
-    /// ```
-    pub fn is_finished(&self) -> bool {
-        self.outcome.is_over.get()
-    }
-}
-
-impl<T> Future for ChildHandle<'_, T> {
-    type Output = Result<T, ChildError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = &self.outcome;
-        if outcome.is_over.get() {
-            let value = outcome.value.take();
-            return Poll::Ready(value.expect("the handle of a child gives its value once"));
-        }
-        outcome.waiter.set(Some(cx.waker().clone()));
-        Poll::Pending
-    }
-}
-
-impl<T> fmt::Debug for ChildHandle<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildHandle").field("is_finished", &self.is_finished()).finish()
-    }
-}
-
-/// Why a child of a scope or group gave no value.
-///
-/// ```
-/// use wakering_runtime::task::ChildError;
-///
-/// assert_eq!(ChildError::Cancelled.to_string(), "the child was cancelled");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildError {
-    /// It was dropped before it returned.
-    Cancelled,
-    /// It returned an error, or panicked: whoever awaits the scope or group is told.
-    Failed,
-    /// It never began, because its group had ended.
-    Refused,
-}
-
-impl fmt::Display for ChildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ChildError::Cancelled => "the child was cancelled",
-            ChildError::Failed => "the child failed; its scope or group tells how",
-            ChildError::Refused => {
-                "the child never began: its group has ended; spawn before the group's body returns"
-            }
-        })
-    }
-}
-
-impl Error for ChildError {}
-
-impl From<ChildError> for std::io::Error {
-    fn from(error: ChildError) -> std::io::Error {
-        std::io::Error::other(error)
-    }
-}
-
-/// Errors of a scope or group: the one that ended it, and those that came after.
-///
-/// ```
-/// use std::fmt::Error;
-/// use wakering_runtime::{run, task};
-///
-/// let error = run(task::try_scope(async |scope| {
-///     scope.spawn(async { Err::<(), _>(Error) });
-///     scope.spawn(async { Err::<(), _>(Error) });
-///     task::yield_now().await;
-///     Ok(())
-/// }))
-/// .unwrap_err();
-/// assert_eq!((error.first, error.suppressed), (Error, vec![Error]));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScopeError<E> {
-    /// The one that ended the scope.
-    pub first: E,
-    /// Those of the others, in the order in which they came.
-    pub suppressed: Vec<E>,
-}
-
-impl<E: fmt::Display> fmt::Display for ScopeError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.first.fmt(f)?;
-        match self.suppressed.len() {
-            0 => Ok(()),
-            more => write!(f, " (and {more} more)"),
-        }
-    }
-}
-
-impl<E: Error + 'static> Error for ScopeError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.first)
     }
 }

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
+use std::pin::pin;
 use std::task::Poll;
 
 use super::handle::Cause;
 use super::{JoinError, TaskInfo, gather};
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 
 /// Awaits all `futures` at once, as parts of this task, and gives every outcome in its place: what
 /// the future gave, or the panic that ended it.
@@ -40,7 +41,8 @@ where
 {
     let here = Location::caller();
     let outcomes = gather(futures.into_iter().enumerate().map(async |(index, future)| {
-        let member = conduct::until(&conduct::Same, future.into_future(), |_| Poll::Pending);
+        let body = pin!(Conduct::new(future.into_future()));
+        let member = conduct::until(&conduct::Same, body, |_| Poll::Pending);
         Ok::<_, Infallible>(match member.await {
             Ended::Returned(output) => Ok(output),
             Ended::Panicked(panic) => {

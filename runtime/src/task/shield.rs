@@ -3,16 +3,15 @@
 use std::fmt;
 use std::future::{Future, IntoFuture, pending};
 use std::panic::{Location, resume_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::thread;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use wakering_ring_driver::Recall;
 
 use super::{Bond, TaskInfo};
 use crate::account::Account;
-use crate::conduct::{self, Ended};
+use crate::conduct::{self, Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 use crate::time::sleep;
@@ -137,22 +136,22 @@ impl<F: Future + 'static> Future for Shield<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Shield { body, account, .. } = &mut *self;
-        let begun = body.as_mut().expect("a shielded future is not polled after it was ready");
         let account = account.get_or_insert_with(|| {
             Account::open(&context::expect("shield a future"), Kind::Shield)
         });
-        let output = ready!(account.charge(|| begun.as_mut().poll(cx)));
-        *body = None;
-        Poll::Ready(output)
+        // Taken out meanwhile: one that panics must not be polled again.
+        let mut begun = body.take().expect("a shielded future is not polled after it was ready");
+        let polled = account.charge(|| begun.as_mut().poll(cx));
+        if polled.is_pending() {
+            *body = Some(begun);
+        }
+        polled
     }
 }
 
 impl<F: Future + 'static> Drop for Shield<F> {
     fn drop(&mut self) {
-        // One that panicked while it was polled must not be polled again.
-        if let (Some(body), Some(account)) = (self.body.take(), self.account.take())
-            && !thread::panicking()
-        {
+        if let (Some(body), Some(account)) = (self.body.take(), self.account.take()) {
             go_on(Some(account), body, self.stop.take(), self.location);
         }
     }
@@ -174,9 +173,9 @@ pub(crate) fn go_on(
     debt.abandon(Recall::Cancellable);
     let bond = Bond { debt, seat: None, is_shielded: true };
     let account = account.unwrap_or_else(|| Account::open(&executor, Kind::Shield));
-    driver.shield_account(account.id());
     let rest = async move {
         let mut stop = stop.unwrap_or_else(|| Box::pin(pending()));
+        let body = pin!(Conduct::new(body));
         let ended = conduct::until(&account, body, |cx| stop.as_mut().poll(cx)).await;
         if let Ended::Panicked(panic) = ended {
             resume_unwind(panic);

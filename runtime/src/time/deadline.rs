@@ -139,7 +139,7 @@ impl Deadline {
     /// ```
     ///
     /// # Errors
-    /// [`Elapsed`] if the deadline was over before `future` was ready.
+    /// [`Elapsed`](super::Elapsed) if the deadline was over before `future` was ready.
     ///
     /// # Panics
     /// If `future` does, and when it is polled on a thread that is not running a runtime.

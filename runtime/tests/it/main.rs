@@ -9,8 +9,11 @@ mod debug;
 mod dump;
 mod cancel_token;
 mod cancel_on;
+mod cleanup;
+mod deadline;
 mod eager;
 mod fairness;
+mod group;
 mod handle;
 mod io;
 mod metrics;
@@ -21,6 +24,8 @@ mod paused;
 mod run;
 mod select;
 mod signal;
+mod scope;
+mod shield;
 mod spawn;
 mod sync;
 mod stream;
@@ -29,13 +34,15 @@ mod time;
 mod together;
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::patience;
-use wakering_runtime::Runtime;
-use wakering_runtime::time::timeout;
+use wakering_ring_driver::testing::{Memory, patience};
+use wakering_ring_driver::{Driver, Fd, op};
+use wakering_runtime::time::{sleep, timeout};
+use wakering_runtime::{Builder, Runtime};
 
 /// Runs a test that is over in well under half a minute, or fails.
 fn within_bounds<F: Future>(future: F) -> F::Output {
@@ -51,6 +58,14 @@ async fn bounded<F: Future>(future: F) -> F::Output {
 
 fn runtime() -> Runtime {
     Runtime::new().expect("this machine offers a ring")
+}
+
+/// A runtime whose kernel is the test, which ends no operation because it is asked to.
+fn stubborn() -> (Runtime, Memory, Fd) {
+    let (driver, memory) = Driver::memory().unwrap();
+    memory.set_cancel_wins(false);
+    let fd = memory.descriptor(&driver);
+    (Builder::new().build_on(driver), memory, fd)
 }
 
 /// Tells how many of its guards were dropped.
@@ -76,11 +91,55 @@ impl Drop for Guard {
     }
 }
 
+/// Calls when it is dropped.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
+
 /// The message of a panic.
 #[track_caller]
 fn message(panic: Box<dyn std::any::Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(message) => *message,
         Err(panic) => panic.downcast::<&str>().expect("a panic with a message").to_string(),
+    }
+}
+
+/// Receives into a buffer of its own, on a descriptor of its own, for ever.
+async fn receive(kernel: &Memory) {
+    let fd = kernel.descriptor(&Driver::current().unwrap());
+    let _ = op::recv(&fd, vec![0; 8]).await;
+}
+
+/// As [`bounded`], against a kernel that the test plays: what takes too long gets everything back, so
+/// that it can end and tell what was wrong.
+async fn against<F: Future>(kernel: &Memory, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut over = sleep(patience(Duration::from_secs(5)));
+    let mut is_over = false;
+    poll_fn(|cx| {
+        if !is_over && Pin::new(&mut over).poll(cx).is_ready() {
+            eprintln!("this took too long: the kernel gives everything back");
+            is_over = true;
+        }
+        if is_over {
+            give_back(kernel);
+            cx.waker().wake_by_ref();
+        }
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Lets the kernel give back all that it has.
+fn give_back(kernel: &Memory) {
+    while let Some(request) = kernel.next_request() {
+        request.receive(b"late");
     }
 }

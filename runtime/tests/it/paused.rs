@@ -1,11 +1,12 @@
 //! Time that stands still: what moves it, and what keeps it from running away.
 
 use std::cell::RefCell;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -27,11 +28,22 @@ fn paused() -> Runtime {
 }
 
 /// Runs a test in paused time, which must not take long in real time.
-fn in_no_time<F: Future>(future: F) -> F::Output {
+fn in_no_time(body: impl AsyncFnOnce() + Send + 'static) {
+    in_bounds(move || paused().block_on(body()));
+}
+
+/// Runs a test that must not take long, and does not wait for it if it does.
+fn in_bounds(body: impl FnOnce() + Send + 'static) {
+    let (tell, told) = mpsc::channel();
     let began = std::time::Instant::now();
-    let output = paused().block_on(future);
+    let running = thread::spawn(move || {
+        let _dropped_at_the_end: mpsc::Sender<()> = tell;
+        body();
+    });
+    let waited = told.recv_timeout(patience(30 * SECOND));
+    assert_eq!(waited, Err(RecvTimeoutError::Disconnected), "time does not go on");
+    running.join().unwrap_or_else(|panic| resume_unwind(panic));
     assert!(began.elapsed() < patience(SECOND), "{:?}", began.elapsed());
-    output
 }
 
 /// Given sleeps of 450 s in all, in tasks and one after the other, when they run in paused time, then
@@ -39,8 +51,8 @@ fn in_no_time<F: Future>(future: F) -> F::Output {
 /// clock shows exactly when each was due.
 #[test]
 fn case_z05_450_seconds_of_sleeps_take_no_time() {
-    let order = Rc::new(RefCell::new(Vec::new()));
-    in_no_time(async {
+    in_no_time(async || {
+        let order = Rc::new(RefCell::new(Vec::new()));
         let start = Instant::now();
         let lengths = [90, 30, 60, 60, 10, 50];
         let tasks: Vec<_> = lengths
@@ -63,14 +75,14 @@ fn case_z05_450_seconds_of_sleeps_take_no_time() {
             sleep(SECOND).await;
         }
         assert_eq!(start.elapsed(), 240 * SECOND);
+        // The sleep of 10, then 30, 50, the two of 60 as they began, and 90.
+        assert_eq!(*order.borrow(), [4, 1, 5, 2, 3, 0]);
     });
-    // The sleep of 10, then 30, 50, the two of 60 as they began, and 90.
-    assert_eq!(*order.borrow(), [4, 1, 5, 2, 3, 0]);
 }
 
 #[test]
 fn timeouts_intervals_and_deadlines_are_paused_too() {
-    in_no_time(async {
+    in_no_time(async || {
         let start = Instant::now();
         assert_eq!(timeout(HOUR, pending::<()>()).await.ok(), None);
         assert_eq!(start.elapsed(), HOUR);
@@ -89,7 +101,7 @@ fn timeouts_intervals_and_deadlines_are_paused_too() {
 /// while, then the read ends first, and the clock has gone on by about that while.
 #[test]
 fn an_operation_in_flight_keeps_time_from_jumping() {
-    in_no_time(async {
+    in_no_time(async || {
         let start = Instant::now();
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let fd = Fd::adopt(&Driver::current().unwrap(), ours.into(), Sharing::Private).unwrap();
@@ -119,7 +131,7 @@ fn an_operation_in_flight_keeps_time_from_jumping() {
 /// it comes before the jump, also where the timer is looked at first.
 #[test]
 fn what_is_there_at_once_comes_before_a_jump() {
-    in_no_time(async {
+    in_no_time(async || {
         for _ in 0..100 {
             let start = Instant::now();
             select! {
@@ -134,10 +146,12 @@ fn what_is_there_at_once_comes_before_a_jump() {
 
 #[test]
 fn a_closure_on_the_pool_keeps_time_from_jumping() {
-    in_no_time(async {
+    in_no_time(async || {
         let start = Instant::now();
         let hour = spawn(sleep(HOUR));
         unblock(|| thread::sleep(20 * MS)).await;
+        assert!(start.elapsed() < HOUR && !hour.is_finished());
+        unblock(|| thread::sleep(20 * MS)).abandon_on_cancel().await;
         assert!(start.elapsed() < HOUR && !hour.is_finished());
         hour.await.unwrap();
         assert_eq!(timeout(MS, unblock(|| thread::sleep(20 * MS))).await.ok(), None);
@@ -149,7 +163,7 @@ fn a_closure_on_the_pool_keeps_time_from_jumping() {
 /// come, before `advance` returns.
 #[test]
 fn time_is_moved_by_hand() {
-    in_no_time(async {
+    in_no_time(async || {
         let start = Instant::now();
         let tasks = [1, 2, 2, 3].map(|hours| spawn(sleep(hours * HOUR)));
         yield_now().await;
@@ -168,7 +182,7 @@ fn time_is_moved_by_hand() {
 
 #[test]
 fn time_may_run_in_between() {
-    in_no_time(async {
+    in_no_time(async || {
         let start = Instant::now();
         sleep(HOUR).await;
         time::resume();
@@ -191,6 +205,10 @@ fn time_may_run_in_between() {
 /// time, then they are over, and the thread's clock is the real one again.
 #[test]
 fn the_end_of_the_runtime_is_the_end_of_paused_time() {
+    in_bounds(end_a_paused_runtime);
+}
+
+fn end_a_paused_runtime() {
     let witness = Witness::default();
     let began = std::time::Instant::now();
     let runtime = paused();

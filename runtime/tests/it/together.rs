@@ -8,28 +8,20 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use wakering_ring_driver::testing::{CheckingBuf, Memory, patience};
-use wakering_ring_driver::{Driver, Fd, op};
+use wakering_ring_driver::op;
+use wakering_ring_driver::testing::{CheckingBuf, patience};
 use wakering_runtime::task::{
     Attempt, FutureSet, When, completed, gather, race, race_staggered, settle, shield, wait,
     yield_now,
 };
 use wakering_runtime::time::{Elapsed, Instant, sleep, timeout, timeout_at};
-use wakering_runtime::{Builder, Runtime, run, spawn};
+use wakering_runtime::{run, spawn};
 
-use crate::{Witness, bounded, message, within_bounds};
+use crate::{Witness, bounded, message, stubborn, within_bounds};
 
 const MS: Duration = Duration::from_millis(1);
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// A runtime whose kernel is the test, which ends no operation because it is asked to.
-fn stubborn() -> (Runtime, Memory, Fd) {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let fd = memory.descriptor(&driver);
-    (Builder::new().build_on(driver), memory, fd)
-}
 
 async fn after<T>(delay: Duration, value: T) -> T {
     sleep(delay).await;

@@ -1,0 +1,130 @@
+//! Who belongs to a group: told of every end, and reached by every cancellation.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use slab::Slab;
+
+use crate::executor::Executor;
+use crate::task::TaskInfo;
+
+/// The members of one group.
+pub(crate) struct Roll {
+    pub(super) executor: Rc<Executor>,
+    /// Where each of them lives.
+    pub(super) slots: RefCell<Slab<u32>>,
+    /// Those that are over and of whom nobody was told, if anybody wants to be.
+    pub(super) ended: RefCell<Option<VecDeque<TaskInfo>>>,
+    /// Told of every change.
+    watchers: RefCell<Vec<Waker>>,
+    /// Whoever polls the group.
+    pub(super) owner: Cell<Option<Waker>>,
+    pub(super) is_cancelled: Cell<bool>,
+    /// Whether nobody may join any more.
+    pub(super) is_over: Cell<bool>,
+}
+
+impl Roll {
+    pub(super) fn new(executor: Rc<Executor>) -> Roll {
+        Roll {
+            executor,
+            slots: RefCell::default(),
+            ended: RefCell::default(),
+            watchers: RefCell::default(),
+            owner: Cell::new(None),
+            is_cancelled: Cell::new(false),
+            is_over: Cell::new(false),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
+    pub(super) fn seat(roll: &Rc<Roll>, info: TaskInfo) -> Seat {
+        Seat { key: roll.slots.borrow_mut().insert(u32::MAX), info, roll: roll.clone() }
+    }
+
+    pub(super) fn cancel(&self) {
+        if !self.is_cancelled.replace(true) {
+            for slot in self.members() {
+                self.executor.wake(slot);
+            }
+            self.tell();
+        }
+    }
+
+    pub(super) fn members(&self) -> Vec<u32> {
+        self.slots.borrow().iter().map(|(_, &slot)| slot).collect()
+    }
+
+    pub(super) fn watch(&self, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        let mut watchers = self.watchers.borrow_mut();
+        if !watchers.iter().any(|known| known.will_wake(&waker)) {
+            watchers.push(waker);
+        }
+    }
+
+    fn tell(&self) {
+        for watcher in self.watchers.take() {
+            watcher.wake();
+        }
+        self.tell_owner();
+    }
+
+    pub(crate) fn tell_owner(&self) {
+        if let Some(owner) = self.owner.take() {
+            owner.wake();
+        }
+    }
+
+    /// Nobody joins any more, because nobody polls the group. Its members are for the executor to
+    /// end.
+    pub(crate) fn close(&self) {
+        self.is_over.set(true);
+        self.is_cancelled.set(true);
+    }
+}
+
+/// The place of one member, left when the member is over.
+pub(crate) struct Seat {
+    roll: Rc<Roll>,
+    pub(super) key: usize,
+    info: TaskInfo,
+}
+
+impl Seat {
+    pub(crate) fn roll(&self) -> &Rc<Roll> {
+        &self.roll
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Seat { roll, key, info } = self;
+        roll.slots.borrow_mut().remove(*key);
+        if let Some(ended) = &mut *roll.ended.borrow_mut() {
+            ended.push_back(info.clone());
+        }
+        let has_watchers = !roll.watchers.borrow().is_empty();
+        if has_watchers || roll.len() == 0 {
+            roll.tell();
+        }
+    }
+}
+
+/// A group whose future exists.
+pub(super) struct Open<'group>(pub(super) &'group Rc<Roll>);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let roll = self.0;
+        roll.close();
+        for slot in roll.members() {
+            roll.executor.abandon(slot);
+        }
+    }
+}
