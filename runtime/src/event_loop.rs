@@ -27,8 +27,12 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     let mut slice = Slice::begin(executor);
     loop {
         if woken.take() {
-            let mut cx = Context::from_waker(&waker);
-            if let Poll::Ready(output) = poll_main(executor, || main.as_mut().poll(&mut cx)) {
+            let begun = executor.watch().map(|watch| watch.begin(None));
+            let polled = main.as_mut().poll(&mut Context::from_waker(&waker));
+            if let (Some(watch), Some(begun)) = (executor.watch(), begun) {
+                watch.end_main(begun, executor.on_report());
+            }
+            if let Poll::Ready(output) = polled {
                 return output;
             }
             slice.count(executor);
@@ -56,13 +60,6 @@ fn rest(executor: &Executor, _is_idle: impl Fn() -> bool) -> Wait {
         return Wait::Now;
     }
     Wait::Until(executor.timers().next())
-}
-
-fn poll_main<R>(executor: &Executor, poll: impl FnOnce() -> R) -> R {
-    match executor.watch() {
-        None => poll(),
-        Some(watch) => watch.time_main(executor.on_report(), poll),
-    }
 }
 
 /// Takes in what has happened, after sleeping as long as nothing has and `wait` allows.

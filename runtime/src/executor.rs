@@ -253,11 +253,11 @@ impl Executor {
         let payer = self.driver.charge_to(account);
         let running = self.running.replace(Some(slot));
         let spawner = context::set_running(Some(task.header().info.id()));
-        let mut advance = || task.advance(&self.key, &mut cx);
-        let progress = match &self.watch {
-            None => advance(),
-            Some(watch) => watch.time_task(slot, task.header(), &self.on_report, advance),
-        };
+        let begun = self.watch.as_ref().map(|watch| watch.begin(Some(task.header())));
+        let progress = task.advance(&self.key, &mut cx);
+        if let (Some(watch), Some(begun)) = (&self.watch, begun) {
+            watch.end_task(begun, slot, task.header(), &self.on_report);
+        }
         context::set_running(spawner);
         self.running.set(running);
         self.driver.charge_to(payer);

@@ -269,7 +269,7 @@ impl Driver {
 
     /// Who pays for what is submitted now.
     pub fn payer(&self) -> AccountId {
-        self.with(|core| core.paying)
+        self.0.core.borrow().paying
     }
 
     /// The account above `account`; that of the runtime is its own.

@@ -21,6 +21,12 @@ pub(crate) struct Watch {
     main_was_slow: Cell<bool>,
 }
 
+/// A poll that goes on.
+pub(crate) struct Begun {
+    at: Instant,
+    is_poll: bool,
+}
+
 impl Watch {
     pub(crate) fn new(slow: Duration) -> Watch {
         Watch {
@@ -36,45 +42,39 @@ impl Watch {
         self.longest.get()
     }
 
-    /// Times a poll of the task in `slot`.
-    pub(crate) fn time_task<R>(
-        &self,
-        slot: u32,
-        header: &Header,
-        hook: &OnReport,
-        poll: impl FnOnce() -> R,
-    ) -> R {
+    /// A poll begins: of a task, or of the future that the loop runs for.
+    pub(crate) fn begin(&self, task: Option<&Header>) -> Begun {
         // Its turn may be for nothing but to be dropped.
-        let counts = !header.is_cancelled();
-        let (result, took) = self.time(poll);
+        let is_poll = !task.is_some_and(Header::is_cancelled);
+        Begun { at: Instant::now(), is_poll }
+    }
+
+    /// The poll of the task in `slot` is over.
+    pub(crate) fn end_task(&self, begun: Begun, slot: u32, header: &Header, hook: &OnReport) {
+        let (took, is_slow) = self.measure(&begun);
         let mut polled = self.polled.borrow_mut();
         let was_slow = polled.get(slot as usize).copied();
-        let is_slow = took >= self.slow;
-        if counts || was_slow.is_some() {
+        if begun.is_poll || was_slow.is_some() {
             polled.put(slot as usize, was_slow == Some(true) || is_slow);
         }
         drop(polled);
         if is_slow && was_slow != Some(true) {
-            tell(hook, &slow_poll(Some(header.info.clone()), took));
+            tell(hook, &Report::SlowPoll { task: Some(header.info.clone()), took });
         }
-        result
     }
 
-    /// Times a poll of the future that the loop runs for.
-    pub(crate) fn time_main<R>(&self, hook: &OnReport, poll: impl FnOnce() -> R) -> R {
-        let (result, took) = self.time(poll);
-        if took >= self.slow && !self.main_was_slow.replace(true) {
-            tell(hook, &slow_poll(None, took));
+    /// The poll of the future that the loop runs for is over.
+    pub(crate) fn end_main(&self, begun: Begun, hook: &OnReport) {
+        let (took, is_slow) = self.measure(&begun);
+        if is_slow && !self.main_was_slow.replace(true) {
+            tell(hook, &Report::SlowPoll { task: None, took });
         }
-        result
     }
 
-    fn time<R>(&self, poll: impl FnOnce() -> R) -> (R, Duration) {
-        let begun = Instant::now();
-        let result = poll();
-        let took = begun.elapsed();
+    fn measure(&self, begun: &Begun) -> (Duration, bool) {
+        let took = begun.at.elapsed();
         self.longest.set(self.longest.get().max(took));
-        (result, took)
+        (took, took >= self.slow)
     }
 
     /// The task in `slot` is over.
@@ -84,10 +84,6 @@ impl Watch {
             tell(hook, &Report::NeverPolled { task: header.info.clone() });
         }
     }
-}
-
-fn slow_poll(task: Option<TaskInfo>, took: Duration) -> Report {
-    Report::SlowPoll { task, took }
 }
 
 /// Tells of descriptors that were closed under somebody. Right after a turn: nobody who was awaiting
