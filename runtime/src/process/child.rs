@@ -167,8 +167,8 @@ impl Child {
     ///
     /// wakering_runtime::run(async {
     ///     let mut child = Command::new("sleep").arg("60").spawn()?;
-    ///     child.signal(2)?;
-    ///     assert_eq!(child.wait().await?.signal(), Some(2));
+    ///     child.signal(10)?;
+    ///     assert_eq!(child.wait().await?.signal(), Some(10));
     ///     Ok::<_, std::io::Error>(())
     /// })
     /// # .unwrap();

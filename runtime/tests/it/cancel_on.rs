@@ -83,7 +83,7 @@ fn case_e33_a_second_signal_ends_the_process_at_once() {
     impl Drop for Stuck {
         fn drop(&mut self) {
             println!("cleaning up");
-            send_to_thread(SignalKind::interrupt(), this_thread());
+            send_to_thread(TERMINATE, this_thread());
             println!("still alive");
         }
     }
@@ -97,7 +97,7 @@ fn case_e33_a_second_signal_ends_the_process_at_once() {
         })
     });
     let message = message(ended.unwrap_err());
-    assert!(message.contains("SIGINT"), "the signal has ended the child: {message}");
+    assert!(message.contains("SIGTERM"), "the signal has ended the child: {message}");
     assert!(message.contains("cleaning up") && !message.contains("still alive"), "{message}");
 }
 
