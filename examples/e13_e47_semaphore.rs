@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use wakering::sync::Semaphore;
 use wakering::task;
-use wakering::time::{Instant, sleep};
+use wakering::time::sleep;
 
-async fn fetch(url: usize, limit: &Semaphore, start: Instant) -> String {
+async fn fetch(url: usize, limit: &Semaphore) -> String {
     let _permit = limit.acquire().await.expect("nobody closes it");
-    println!("URL {url} starts at {} s", start.elapsed().as_secs());
+    println!("Fetching URL {url}");
     sleep(Duration::from_secs(1)).await;
     format!("Response {url}")
 }
@@ -22,8 +22,8 @@ async fn worker(number: usize, limit: &Semaphore) {
 
 #[wakering::main]
 async fn main() {
-    let (limit, start) = (Semaphore::new(3), Instant::now());
-    let responses = task::settle((0..10).map(|url| fetch(url, &limit, start))).await;
+    let limit = Semaphore::new(3);
+    let responses = task::settle((0..10).map(|url| fetch(url, &limit))).await;
     println!("Got {} responses", responses.len());
 
     let limit = Semaphore::new(2);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wakering::sync::channel;
 use wakering::task;
-use wakering::time::{Instant, sleep};
+use wakering::time::sleep;
 
 #[wakering::main]
 async fn main() {
@@ -21,12 +21,11 @@ async fn main() {
                 }
             });
         }
-        let start = Instant::now();
         for item in 0..200 {
             sender.send(item).await.expect("the workers are there");
         }
-        println!("Queued 200 items after {:.1} s", start.elapsed().as_secs_f64());
-        drop(sender);
+        println!("Queued 200 items");
+        sender.close();
     })
     .await;
     println!("Processed {} items", processed.get());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use wakering::task::with_cleanup;
+use wakering::task::{with_cleanup, yield_now};
 use wakering::time::sleep;
 use wakering::{Builder, signal, spawn};
 
@@ -13,6 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for worker in 1..=3 {
             spawn(work(worker));
         }
+        // What has not begun when a signal comes has nothing to clean up.
+        yield_now().await;
         println!("Serving, process {}", std::process::id());
         std::future::pending::<()>().await
     });
@@ -33,7 +35,7 @@ async fn work(worker: u32) {
             }
         },
         async move |_exit| {
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(500)).await;
             println!("Worker {worker} has saved its work");
         },
     )

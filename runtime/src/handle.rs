@@ -189,7 +189,7 @@ impl Handle {
     ///     let handle = Handle::current();
     ///     unblock(move || handle.dump().to_string()).await
     /// });
-    /// assert!(picture.starts_with("main: a wake\ntask "), "{picture}");
+    /// assert!(picture.starts_with("main: a closure on a pool\ntask "), "{picture}");
     /// assert!(picture.ends_with(": sleep for 60.0 s more"), "{picture}");
     /// ```
     ///

@@ -178,7 +178,9 @@ impl UnixListener {
     /// # Cancellation
     /// **Weak**: the listener is closed.
     pub async fn into_std(self) -> io::Result<(net::UnixListener, Vec<net::UnixStream>)> {
-        self.file.map(SocketFile::keep);
+        if let Some(file) = self.file {
+            file.keep();
+        }
         let (owned, leftovers) = detach(self.fd).await?;
         let accepted = leftovers.connections.into_iter().map(net::UnixStream::from).collect();
         Ok((net::UnixListener::from(owned), accepted))

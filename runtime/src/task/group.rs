@@ -231,7 +231,7 @@ impl<E: 'static> TaskGroup<E> {
     ///
     /// run(async {
     ///     let ended = task::group(async |group| Ok::<_, io::Error>(group.clone())).await.unwrap();
-    ///     assert_eq!(ended.spawn(async { Ok(42) }).await, Err(super::ChildError::Refused));
+    ///     assert_eq!(ended.spawn(async { Ok(42) }).await, Err(ChildError::Refused));
     /// });
     /// ```
     #[track_caller]
@@ -258,7 +258,7 @@ impl<E: 'static> TaskGroup<E> {
         let seat = Roll::seat(roll, info.clone());
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
-        let admission = self.0.limit.borrow().as_ref().map(|limit| Admission::ask(limit.clone()));
+        let admission = self.0.limit.borrow().clone().map(Admission::ask);
         let body = Conduct::new(future);
         let child = GroupChild { body, on_error: Some(on_error), admission, shared };
         let (handle, slot) = roll.executor.spawn_bound(info.clone(), bond, child);
