@@ -891,3 +891,14 @@ fn children_that_wait_for_their_turn_may_be_cancelled() {
         assert_eq!(begun.get(), 2);
     });
 }
+
+#[test]
+fn a_group_for_no_tasks_is_refused() {
+    let refused = catch_unwind(|| {
+        within_bounds(group(async |group| {
+            group.max_tasks(0);
+            Ok::<_, ()>(())
+        }))
+    });
+    assert!(message(refused.unwrap_err()).contains("allow at least one"));
+}
