@@ -13,7 +13,6 @@ mod cleanup;
 mod deadline;
 mod eager;
 mod fairness;
-mod group_limit;
 mod group;
 mod handle;
 mod io;
