@@ -68,6 +68,8 @@ impl Place {
     }
 
     fn occupy(&self, signal: i32, eventfd: &File) {
+        // One that was inherited names a signal still, which is none of the new listener's.
+        self.signal.store(0, SeqCst);
         self.eventfd.store(eventfd.as_raw_fd(), SeqCst);
         self.process.store(process::id(), SeqCst);
         self.insists.store(false, SeqCst);
