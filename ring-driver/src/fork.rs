@@ -22,8 +22,8 @@ impl Process {
     pub(crate) fn here() -> Process {
         static REGISTERED: Once = Once::new();
         REGISTERED.call_once(|| {
-            // SAFETY: the function that is registered is safe to call in a child: it counts.
-            // Where there is no memory to register it, forks stay unnoticed.
+            // SAFETY: the function that is registered is safe to call in a child: it touches
+            // atomics. Where there is no memory to register it, forks stay unnoticed.
             unsafe { libc::pthread_atfork(None, None, Some(forked)) };
         });
         Process(FORKS.load(Ordering::Relaxed))
@@ -37,4 +37,5 @@ impl Process {
 
 extern "C" fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    crate::signal::forget_walkers();
 }

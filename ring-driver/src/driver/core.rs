@@ -169,7 +169,7 @@ impl Core {
     /// Hands a request to the backend: the name of its flight, for which a slot is to be taken now,
     /// or the outcome, if it is over and never flies.
     pub(super) fn launch(&mut self, request: &Request) -> Result<Key, Outcome> {
-        let key = self.slots.next();
+        let key = self.slots.name();
         match self.backend.push(request, key.user_data()) {
             None => Ok(key),
             Some(outcome) => {

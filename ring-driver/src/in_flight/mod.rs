@@ -100,12 +100,16 @@ impl Slots {
         Slots { slots: Slab::with_capacity(64), next_generation: 0, date: 0 }
     }
 
-    /// The name of the next flight.
-    pub(crate) fn next(&self) -> Key {
-        Key::new(self.slots.vacant_key(), self.next_generation)
+    /// Names the flight that begins next. Nobody else gets this name: should a panic keep the flight
+    /// from having its slot, what the backend knows of it ends no other flight.
+    pub(crate) fn name(&mut self) -> Key {
+        let generation = self.next_generation;
+        // Generations stay below the patterns that backends reserve for themselves.
+        self.next_generation = (generation + 1) & 0x00ff_ffff;
+        Key::new(self.slots.vacant_key(), generation)
     }
 
-    /// Begins the flight that `key` is the next name for.
+    /// Begins the flight that has just been named `key`.
     #[inline]
     pub(crate) fn insert(
         &mut self,
@@ -115,9 +119,7 @@ impl Slots {
         state: State,
         waker: Option<Waker>,
     ) {
-        debug_assert_eq!(key, self.next());
-        // Generations stay below the patterns that backends reserve for themselves.
-        self.next_generation = (key.generation() + 1) & 0x00ff_ffff;
+        debug_assert_eq!(key.index(), self.slots.vacant_key(), "nothing begins in between");
         let outcome = Outcome::plain(0);
         let generation = key.generation();
         let begun = self.date;

@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use super::SignalKind;
+use crate::fork::Process;
 
 /// The first place of the list.
 static PLACES: Link = Link::new();
@@ -67,6 +68,8 @@ impl Place {
     }
 
     fn occupy(&self, signal: i32, eventfd: &File) {
+        // One that was inherited names a signal still, which is none of the new listener's.
+        self.signal.store(0, SeqCst);
         self.eventfd.store(eventfd.as_raw_fd(), SeqCst);
         self.process.store(process::id(), SeqCst);
         self.insists.store(false, SeqCst);
@@ -93,6 +96,8 @@ pub(super) struct Registration {
 impl Registration {
     /// `eventfd` must stay open until the registration has ended.
     pub(super) fn new(kind: SignalKind, eventfd: &File) -> io::Result<Registration> {
+        // From now on a child is told that it is one.
+        Process::here();
         let signal = kind.as_raw();
         let mut previous = lock();
         let is_first = !Place::all().any(|place| place.listens_to(signal));
@@ -142,6 +147,12 @@ impl Registration {
     }
 }
 
+/// In a child that was forked: whoever was walking is a thread of the parent, and never comes back
+/// here.
+pub(crate) fn forget_walkers() {
+    WALKING.store(0, SeqCst);
+}
+
 fn lock() -> MutexGuard<'static, BTreeMap<i32, libc::sigaction>> {
     // Nothing that could panic leaves the map half changed.
     PREVIOUS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -166,12 +177,14 @@ fn exchange(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::siga
     Ok(unsafe { former.assume_init() })
 }
 
-/// `handler` as the system wants it: on the thread's signal stack, where there is one, and with
-/// interrupted calls of others restarted.
+/// `handler` as the system wants it: on the thread's signal stack, where there is one, with
+/// interrupted calls of others restarted, and itself interrupted by no other handler, which might
+/// take its time, fork, or never return.
 fn action(handler: usize) -> libc::sigaction {
-    // SAFETY: integers and an optional function, for all of which zeros are a value: no signal is
-    // blocked but the one that is handled.
+    // SAFETY: integers and an optional function, for all of which zeros are a value.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: the set is there to be written to. It may be called in a handler.
+    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
     action.sa_sigaction = handler;
     action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
     action
@@ -221,7 +234,7 @@ mod tests {
 
     use super::super::Listener;
     use super::*;
-    use crate::testing::in_child;
+    use crate::testing::{in_child, patience};
 
     /// Given a handler that has begun to walk and may have read a listener's descriptor, when the
     /// listener is dropped, then its descriptor is not closed before the handler is done.
@@ -243,6 +256,34 @@ mod tests {
             WALKING.fetch_sub(1, SeqCst);
             leaving.join().unwrap();
         });
+    }
+
+    /// Given a handler that walks on one thread while another one forks, when a listener of the child
+    /// is dropped, then that does not wait for the handler, which only the parent has.
+    #[test]
+    fn a_child_does_not_wait_for_handlers_of_its_parent() {
+        in_child(
+            "signal::handler::tests::a_child_does_not_wait_for_handlers_of_its_parent",
+            || {
+                let _parents = Listener::new(SignalKind::user_defined1()).unwrap();
+                WALKING.fetch_add(1, SeqCst);
+                // SAFETY: the other threads of this process only wait, so that they hold no lock that
+                // the child might want; the child leaves by `_exit`.
+                let child = unsafe { libc::fork() };
+                if child == 0 {
+                    // SAFETY: takes a number. A child that hangs ends by the signal.
+                    unsafe { libc::alarm(patience(Duration::from_secs(5)).as_secs() as u32) };
+                    drop(Listener::new(SignalKind::user_defined2()));
+                    // SAFETY: ends the process.
+                    unsafe { libc::_exit(0) };
+                }
+                WALKING.fetch_sub(1, SeqCst);
+                let mut status = -1;
+                // SAFETY: the child is ours, and the kernel writes one integer.
+                assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+                assert_eq!(status, 0);
+            },
+        );
     }
 
     /// Given a handler that finds nobody who listens, because the last one has gone since, then the

@@ -25,6 +25,7 @@ mod handler;
 mod kind;
 
 use handler::Registration;
+pub(crate) use handler::forget_walkers;
 pub use kind::SignalKind;
 
 /// Somebody who is told about one kind of signal, from when it is made until it is dropped.

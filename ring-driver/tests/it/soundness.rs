@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use wakering_ring_driver::op::{self, DatagramBuffer};
-use wakering_ring_driver::{Driver, Wait};
+use wakering_ring_driver::{AccountId, Driver, Wait};
 
 use crate::{Wakes, adopt, driver, poll_once, settle};
 
@@ -157,4 +157,31 @@ fn a_panicking_waker_does_not_keep_others_from_being_woken() {
     assert!(turned.is_err());
     assert_eq!(wakes.count(), 1);
     assert!(matches!(poll_once(&driver, &mut second, &wakes), Poll::Ready(Ok(()))));
+}
+
+/// Given an operation that the kernel was handed, and that was given up by a panic before anybody
+/// had noted it, since an account pays that there is not; when another one begins, and the first has
+/// its completion; then that does not end the other, which still has what it has lent.
+#[test]
+fn a_completion_of_what_a_panic_gave_up_ends_nobody_else() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    let stranger = Driver::memory().unwrap().0.open_account(AccountId::ROOT);
+    let payer = driver.charge_to(stranger);
+    let mut given_up = op::nop();
+    let begun = catch_unwind(AssertUnwindSafe(|| poll_once(&driver, &mut given_up, &wakes)));
+    assert!(begun.is_err());
+    let given_up = memory.next_request().expect("the kernel has it");
+    driver.charge_to(payer);
+
+    let mut receive = op::recv(&fd, Vec::with_capacity(8));
+    assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
+    given_up.complete(0);
+    driver.turn(Wait::Now);
+    assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
+    memory.next_request().unwrap().receive(b"bytes");
+    driver.turn(Wait::Now);
+    let Poll::Ready(received) = poll_once(&driver, &mut receive, &wakes) else { panic!("pending") };
+    assert_eq!(received.unwrap().1, b"bytes");
 }
