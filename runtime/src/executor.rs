@@ -277,11 +277,11 @@ impl Executor {
                 Poll::Ready(()) => self.retire(&task),
                 Poll::Pending => {
                     task.header().drain();
-                    if let Some(bond) = self.bonds.borrow_mut().get_mut(slot as usize)
-                        && bond.debt.is_abandoned()
-                    {
-                        bond.debt.abandon(self.recall_of(&task));
-                    }
+                    self.with_bond(slot, |bond| {
+                        if bond.debt.is_abandoned() {
+                            bond.debt.abandon(self.recall_of(&task));
+                        }
+                    });
                 }
             }
         }
@@ -299,6 +299,15 @@ impl Executor {
                 Recall::Futile
             }
             _ => Recall::Cancellable,
+        }
+    }
+
+    /// Does something with a bond, outside of the table: it may wake somebody, who is foreign code.
+    fn with_bond(&self, slot: u32, act: impl FnOnce(&mut Bond)) {
+        let bond = self.bonds.borrow_mut().take(slot as usize);
+        if let Some(mut bond) = bond {
+            act(&mut bond);
+            self.bonds.borrow_mut().put(slot as usize, bond);
         }
     }
 
@@ -344,9 +353,13 @@ impl Executor {
         }
     }
 
+    fn task_in(&self, slot: u32) -> Option<Arc<dyn Task>> {
+        self.tasks.borrow().get(slot as usize).cloned()
+    }
+
     /// Asks for the end of the task in `slot`.
     pub(crate) fn cancel(&self, slot: u32) {
-        let task = self.tasks.borrow().get(slot as usize).cloned();
+        let task = self.task_in(slot);
         if let Some(task) = task
             && task.header().cancel() == Cancel::Push
         {
@@ -356,7 +369,7 @@ impl Executor {
 
     /// Lets the task in `slot` have a turn.
     pub(crate) fn wake(&self, slot: u32) {
-        let task = self.tasks.borrow().get(slot as usize).cloned();
+        let task = self.task_in(slot);
         if let Some(task) = task
             && task.header().wake() == Wake::Push
         {
@@ -366,10 +379,8 @@ impl Executor {
 
     /// Asks for the end of the task in `slot`, for which whoever answers for it waits from now on.
     pub(crate) fn abandon(&self, slot: u32) {
-        if let Some(bond) = self.bonds.borrow_mut().get_mut(slot as usize)
-            && let Some(task) = self.tasks.borrow().get(slot as usize)
-        {
-            bond.debt.abandon(self.recall_of(task));
+        if let Some(task) = self.task_in(slot) {
+            self.with_bond(slot, |bond| bond.debt.abandon(self.recall_of(&task)));
         }
         self.cancel(slot);
     }

@@ -19,10 +19,6 @@ impl<T> Sparse<T> {
         self.0.get(index)?.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
-        self.0.get_mut(index)?.as_mut()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
         self.0.iter().enumerate().filter_map(|(index, value)| Some((index, value.as_ref()?)))
     }
