@@ -61,6 +61,8 @@ mod scope;
 mod group;
 /// What children come to.
 mod scope_error;
+/// What goes wrong in a scope or group.
+mod failures;
 
 /// The races of its state, and of who ends it.
 #[cfg(test)]
