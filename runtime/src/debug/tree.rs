@@ -1,8 +1,8 @@
 //! All that runs, as a tree with what each waits for.
 //!
-//! The tree is that of the accounts: each node of it is one, and what is in flight stands on the
-//! bill of the node that waits for it. So the picture is drawn from the books of driver, timers and
-//! run queue, without a look into anybody's future.
+//! The tree is that of the accounts: each node of it is one, and what is in flight is charged to the
+//! node that waits for it. So the picture is drawn from the books of driver, timers and run queue,
+//! without a look into anybody's future.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
