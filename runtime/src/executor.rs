@@ -481,7 +481,8 @@ impl Executor {
             }
             self.retire(&task);
         }
-        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited it.
+        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
+        // it.
         drop(self.queue.take());
         abandoned
     }

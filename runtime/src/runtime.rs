@@ -62,8 +62,8 @@ pub fn run<F: Future>(future: F) -> F::Output {
 }
 
 impl Builder {
-    /// Runs `future` to its end on this thread as [`run`] does, with these settings, or until one of
-    /// the signals of [`cancel_on`](Builder::cancel_on) comes.
+    /// Runs `future` to its end on this thread as [`run`] does, with these settings, or until one
+    /// of the signals of [`cancel_on`](Builder::cancel_on) comes.
     ///
     /// ```
     /// use wakering_runtime::{Builder, signal};
@@ -73,8 +73,8 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// [`Cancelled`] tells which signal came. By then everything that was running has been cancelled
-    /// and awaited.
+    /// [`Cancelled`] tells which signal came. By then everything that was running has been
+    /// cancelled and awaited.
     ///
     /// # Panics
     /// As [`run`] does.
@@ -131,7 +131,8 @@ pub struct Runtime {
 
 /// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
 const LAST_WAIT: Duration = Duration::from_millis(100);
-/// The longest that the driver is told to wait: more than anybody will, and the clock can count to it.
+/// The longest that the driver is told to wait: more than anybody will, and the clock can count to
+/// it.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 impl Runtime {
@@ -207,8 +208,8 @@ impl Runtime {
         self.drive(future).unwrap_or_else(|cancelled| resume_unwind(Box::new(cancelled)))
     }
 
-    /// Runs `future` to its end as [`block_on`](Runtime::block_on) does, or until one of the signals
-    /// of [`Builder::cancel_on`](crate::Builder::cancel_on) comes.
+    /// Runs `future` to its end as [`block_on`](Runtime::block_on) does, or until one of the
+    /// signals of [`Builder::cancel_on`](crate::Builder::cancel_on) comes.
     ///
     /// ```
     /// use std::future::pending;

@@ -300,7 +300,8 @@ impl UdpSocket {
     /// ```
     ///
     /// # Errors
-    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UdpSocket::as_fd) say.
+    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UdpSocket::as_fd)
+    /// say.
     ///
     /// # Cancellation
     /// **Weak**: the socket is closed.

@@ -296,8 +296,8 @@ impl UnixDatagram {
         Ok(UnixDatagram::from_fd(fd))
     }
 
-    /// Gives the socket to std, with the datagrams that were received and that nobody has taken, and
-    /// who sent them.
+    /// Gives the socket to std, with the datagrams that were received and that nobody has taken,
+    /// and who sent them.
     ///
     /// ```
     /// use wakering_net::UnixDatagram;

@@ -38,8 +38,8 @@ impl Fd {
         }
     }
 
-    /// Ends all operations, whoever else holds a handle, and throws away what was queued. A TCP peer
-    /// sees a reset as soon as the last handle is gone.
+    /// Ends all operations, whoever else holds a handle, and throws away what was queued. A TCP
+    /// peer sees a reset as soon as the last handle is gone.
     pub fn abort(self) {
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
         // Not every descriptor is a socket, and on the others there is nothing to reset.

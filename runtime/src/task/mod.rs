@@ -1,10 +1,10 @@
 //! Tasks: futures that the runtime owns and polls, each in one allocation.
 //!
-//! [`spawn`](crate::spawn) makes one and gives a [`JoinHandle`](crate::task::JoinHandle). A task stays on the thread where
-//! it was spawned, so its future need not be `Send`; only its wakers and, if the output allows it,
-//! its handle travel. It ends in three steps: its future returns, panics or is dropped because of
-//! [`cancel`](crate::task::JoinHandle::cancel); then the kernel operations that the future left behind have
-//! their final completion; then the handle resolves.
+//! [`spawn`](crate::spawn) makes one and gives a [`JoinHandle`](crate::task::JoinHandle). A task
+//! stays on the thread where it was spawned, so its future need not be `Send`; only its wakers and,
+//! if the output allows it, its handle travel. It ends in three steps: its future returns, panics
+//! or is dropped because of [`cancel`](crate::task::JoinHandle::cancel); then the kernel operations
+//! that the future left behind have their final completion; then the handle resolves.
 
 // A task and what it is made of; its end; several futures in one task; children.
 
