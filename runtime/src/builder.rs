@@ -7,6 +7,7 @@ use std::time::Duration;
 use wakering_ring_driver::{Backend, Config, Driver, Mask, SetupError, is_debugging};
 
 use crate::debug::{self, OnReport, Report, Watch};
+use crate::executor::Executor;
 use crate::home::OnUnhandled;
 use crate::runtime::Runtime;
 use crate::signal::{SignalKind, Signals, signals};
@@ -301,8 +302,8 @@ impl Builder {
         let clock = self.is_time_paused.then(wakering_ring_driver::testing::StoppedClock::new);
         let is_debugging = self.debug.unwrap_or_else(is_debugging);
         let watch = is_debugging.then(|| Watch::new(self.slow_poll));
-        let runtime =
-            Runtime::assemble(driver, self.grace, self.on_unhandled, self.on_report, watch);
+        let executor = Executor::new(driver, self.grace, self.on_unhandled, self.on_report, watch);
+        let runtime = Runtime::of(executor);
         #[cfg(feature = "testing")]
         let runtime = runtime.with_clock(clock);
         runtime

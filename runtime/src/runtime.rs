@@ -8,17 +8,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use wakering_ring_driver::{Driver, Orphans, SetupError, Wait};
+use wakering_ring_driver::{Orphans, SetupError, Wait};
 
 use crate::account::Account;
 use crate::builder::Builder;
 use crate::conduct::{self, Conduct, Ended};
 use crate::context;
-use crate::debug::{self, OnReport, Report, TaskTree, Watch};
+use crate::debug::{self, Report, TaskTree};
 use crate::event_loop;
 use crate::executor::Executor;
 use crate::handle::Handle;
-use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
 use crate::node::Kind;
 use crate::report::ShutdownReport;
@@ -152,15 +151,9 @@ impl Runtime {
         Builder::new().build()
     }
 
-    pub(crate) fn assemble(
-        driver: Driver,
-        grace: Duration,
-        on_unhandled: OnUnhandled,
-        on_report: OnReport,
-        watch: Option<Watch>,
-    ) -> Runtime {
+    pub(crate) fn of(executor: Executor) -> Runtime {
         Runtime {
-            executor: Rc::new(Executor::new(driver, grace, on_unhandled, on_report, watch)),
+            executor: Rc::new(executor),
             cancel_on: RefCell::default(),
             is_shut_down: false,
             #[cfg(feature = "testing")]
