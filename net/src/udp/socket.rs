@@ -57,6 +57,9 @@ impl UdpSocket {
     ///
     /// # Errors
     /// That of the last address, with the address: `AddrInUse`, `AddrNotAvailable`.
+    ///
+    /// # Cancellation
+    /// **Strict**.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
         let mut last = None;
         for address in resolve(address).await? {
@@ -92,6 +95,9 @@ impl UdpSocket {
     ///
     /// # Errors
     /// That of the last address, with the address: `NetworkUnreachable`.
+    ///
+    /// # Cancellation
+    /// **Weak**: the socket may be connected all the same.
     pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         let mut last = None;
         for address in resolve(address).await? {

@@ -163,7 +163,7 @@ impl UnixListener {
     /// What close(2) says.
     ///
     /// # Cancellation
-    /// The closing goes on in the background.
+    /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         self.into_fd().close().await
     }

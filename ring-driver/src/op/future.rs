@@ -221,7 +221,7 @@ impl<O: Operation> Drop for Op<O> {
 /// The future of [`Op::cancel`].
 ///
 /// # Cancellation
-/// Dropping it is dropping the operation, which has been asked to end.
+/// That of the operation, which is dropped with it and has been asked to end.
 #[must_use = "an operation is taken back only when this is awaited"]
 pub struct Cancel<O: Operation> {
     op: Op<O>,

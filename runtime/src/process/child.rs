@@ -241,7 +241,7 @@ impl Child {
     /// As [`start_kill`](Child::start_kill) and [`wait`](Child::wait).
     ///
     /// # Cancellation
-    /// Once polled, the child dies; whoever waits next learns how.
+    /// **Weak**: once polled, the child dies; whoever waits next learns how.
     pub async fn kill(&mut self) -> io::Result<ExitStatus> {
         self.start_kill()?;
         self.wait().await

@@ -384,8 +384,8 @@ impl Command {
     /// As [`spawn`](Command::spawn).
     ///
     /// # Cancellation
-    /// The child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop) says
-    /// otherwise.
+    /// **Weak**: the child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop)
+    /// says otherwise.
     pub async fn status(&mut self) -> io::Result<ExitStatus> {
         self.spawn_to_be_killed(true)?.wait().await
     }
@@ -408,8 +408,8 @@ impl Command {
     /// As [`spawn`](Command::spawn); what reading says.
     ///
     /// # Cancellation
-    /// The child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop) says
-    /// otherwise; what was read is lost.
+    /// **Weak**: the child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop)
+    /// says otherwise; what was read is lost.
     pub async fn output(&mut self) -> io::Result<Output> {
         let child = self.spawn_captured();
         child?.wait_with_output().await
