@@ -111,6 +111,17 @@ fn groups() {
             .await
             .unwrap()
         });
+        row("runtime::TaskGroup::room", async || {
+            group(async |group| {
+                group.max_tasks(1);
+                group.spawn(checked());
+                group.room().await;
+                group.spawn(checked());
+                Ok::<_, ()>(())
+            })
+            .await
+            .unwrap()
+        });
     });
 }
 
@@ -124,7 +135,7 @@ fn shields() {
             let mut shielded = shield(work());
             (&mut shielded).await
         });
-        row("runtime::with_cleanup", async || {
+        row("runtime::WithCleanup", async || {
             let kept = Rc::new(());
             let cleanup = {
                 let kept = kept.clone();
@@ -142,8 +153,8 @@ fn shields() {
 #[test]
 fn deadlines() {
     in_child("scopes::deadlines", || {
-        row("runtime::timeout", async || timeout(LONG, work()).await.unwrap());
-        row("runtime::timeout_at", async || {
+        row("runtime::Timeout", async || timeout(LONG, work()).await.unwrap());
+        row("runtime::Timeout", async || {
             let expired: Result<(), Elapsed> = timeout_at(Instant::now() + MS, async {
                 loop {
                     work().await;
@@ -152,8 +163,8 @@ fn deadlines() {
             .await;
             expired.unwrap_err()
         });
-        row("runtime::move_on_after", async || move_on_after(LONG, work()).await.unwrap());
-        row("runtime::Deadline::limit", async || {
+        row("runtime::MoveOnAfter", async || move_on_after(LONG, work()).await.unwrap());
+        row("runtime::Timeout", async || {
             let limit = Deadline::after(LONG);
             limit
                 .limit(async {

@@ -83,10 +83,8 @@ fn writing() {
 fn tasks_and_timers() {
     in_child("streams::tasks_and_timers", || {
         row("runtime::Sleep", async || sleep(MS).await);
-        row("runtime::timeout", async || timeout(10_000 * MS, sleep(MS)).await.unwrap());
-        row("runtime::timeout_at", async || {
-            timeout_at(Instant::now() + MS, sleep(10_000 * MS)).await
-        });
+        row("runtime::Timeout", async || timeout(10_000 * MS, sleep(MS)).await.unwrap());
+        row("runtime::Timeout", async || timeout_at(Instant::now() + MS, sleep(10_000 * MS)).await);
         row("runtime::Interval::tick", async || {
             let mut interval = interval(MS);
             interval.tick().await;
