@@ -7,8 +7,8 @@
 //!
 //! 1. *The future is touched at home only.* Each function that does so takes a [`HomeKey`], which
 //!    exists on one thread only, and opens it for this task, whose home it checks. It opens no task
-//!    a second time while that is open. The exception is a parcel, whose future is `Send` and which
-//!    nobody but its sender knows.
+//!    a second time while that is open. The exception is a parcel, whose future is `Send` and which nobody but
+//!    its sender knows.
 //! 2. *The output is touched by one party at a time.* Until [`State::complete`] that is home; from
 //!    then on it is the handle, or home if it found no handle. The handle is one value, so that
 //!    there is one [`Joiner`], and that is `Send` only if the output is.
