@@ -33,20 +33,19 @@
 //! # What to look at first
 //!
 //! - [`run`], [`spawn`], [`Runtime`], `#[wakering::main]`: start here.
-//! - [`task::scope`](task::scope()) and [`task::group`](task::group()): what is begun in them is over
-//!   when they are. [`task`]: several futures at once, cancelling, cleaning up, shielding.
+//! - [`task::scope`](task::scope()) and [`task::group`](task::group()): what is begun in them is
+//!   over when they are. [`task`]: several futures at once, cancelling, cleaning up, shielding.
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
 //!   [`interval`](time::interval()).
 //! - [`sync`]: locks, permits, flags, channels, first come, first served.
 //! - [`io`]: streams and what is built on them. [`net`] and [`fs`]: std's names.
-//! - [`join!`], [`try_join!`], [`select!`]: several futures at once. [`stream`]: values that come one
-//!   after the other.
+//! - [`join!`], [`try_join!`], [`select!`]: several futures at once. [`stream`]: values that come
+//!   one after the other.
 //! - [`process`]: child processes, their pipes and their end.
 //! - [`signal`]: Ctrl-C, the request to end, and all others.
-//! - [`debug`]: who blocks the loop, and what everybody waits for.
 //! - [`blocking`]: closures that block. [`driver`]: single operations, capabilities, which backend
 //!   there is, and why it is not io_uring.
-//! - [`debug`]: what tasks wait for, and what is odd about them; [`Runtime::metrics`]: numbers.
+//! - [`debug`]: who blocks the loop, and what everybody waits for; [`Runtime::metrics`]: numbers.
 //! - `http` (feature `http`): hyper's server on these streams.
 //!
 //! # Cancellation

@@ -1,8 +1,8 @@
 //! The command line, as plain structs.
 //!
-//! `bench-harness [URL]` is `bench-harness run [URL]`. Each flag is documented by its comment, which
-//! is its help text; each is one key of `config` in the JSON report. A bad argument ends in one
-//! line on standard error and status 2.
+//! `bench-harness [URL]` is `bench-harness run [URL]`. Each flag is documented by its comment,
+//! which is its help text; each is one key of `config` in the JSON report. A bad argument ends in
+//! one line on standard error and status 2.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! System calls that have no operation, on a thread of the pool.
 //!
-//! What runs there owns all that it uses. Once begun it runs to its end whether or not anybody waits
-//! for it, and the task is over only after that, as with an operation that waits for a disk.
+//! What runs there owns all that it uses. Once begun it runs to its end whether or not anybody
+//! waits for it, and the task is over only after that, as with an operation that waits for a disk.
 
 use std::io;
 

@@ -15,8 +15,8 @@ use proc_macro::TokenStream;
 
 /// Makes an `async fn main` the entry of a program.
 ///
-/// Its body runs as a future given to `wakering::run`: tasks that it leaves behind are cancelled and
-/// awaited before the program ends. It may return whatever a `main` may return. Attributes,
+/// Its body runs as a future given to `wakering::run`: tasks that it leaves behind are cancelled
+/// and awaited before the program ends. It may return whatever a `main` may return. Attributes,
 /// visibility and documentation of the function stay.
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -157,8 +157,8 @@ impl Server {
         self.shared.close();
     }
 
-    /// Stops accepting, and drops the handlers of all connections with whatever they are doing. What
-    /// they have not sent by then is thrown away, and TCP peers see a reset.
+    /// Stops accepting, and drops the handlers of all connections with whatever they are doing.
+    /// What they have not sent by then is thrown away, and TCP peers see a reset.
     pub fn abort(&self) {
         self.shared.close();
         for connection in self.shared.connections.borrow().values() {

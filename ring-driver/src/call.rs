@@ -352,9 +352,9 @@ fn call_with(request: &Request, more: i32) -> i32 {
 /// One of the other calls, which a signal may interrupt.
 #[inline(never)]
 fn call_once(request: &Request, more: i32) -> isize {
-    // SAFETY: here and in the calls below. Every pointer in a request is valid, with the length that
-    // stands beside it, for as long as the call takes: it points into an operation in flight (see
-    // `Operation`), or into memory that whoever calls with a request of their own keeps alive.
+    // SAFETY: here and in the calls below. Every pointer in a request is valid, with the length
+    // that stands beside it, for as long as the call takes: it points into an operation in flight
+    // (see `Operation`), or into memory that whoever calls with a request of their own keeps alive.
     unsafe {
         match *request {
             Request::Nop => 0,

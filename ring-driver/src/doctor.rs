@@ -65,8 +65,8 @@ struct Found {
 }
 
 impl Doctor {
-    /// The name of the backend that a driver gets here, as [`Driver::backend`](crate::Driver::backend)
-    /// has it; `None` if a driver is refused.
+    /// The name of the backend that a driver gets here, as
+    /// [`Driver::backend`](crate::Driver::backend) has it; `None` if a driver is refused.
     pub fn backend(&self) -> Option<&'static str> {
         self.backend.as_ref().ok().copied().flatten()
     }

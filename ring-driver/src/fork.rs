@@ -1,9 +1,10 @@
 //! Whether this is still the process that something was made in.
 //!
-//! After fork(2) without exec the child has a copy of all memory, and with it of drivers and of the pool. But a ring is
-//! shared with the parent (an enter from the child would act on the parent's operations, and its memory is not even
-//! mapped there), and threads are not copied at all. So both remember their process and let go of everything, without a
-//! system call, when they find themselves in another.
+//! After fork(2) without exec the child has a copy of all memory, and with it of drivers and of the
+//! pool. But a ring is shared with the parent (an enter from the child would act on the parent's
+//! operations, and its memory is not even mapped there), and threads are not copied at all. So both
+//! remember their process and let go of everything, without a system call, when they find
+//! themselves in another.
 
 #![allow(unsafe_code)]
 

@@ -39,57 +39,64 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("wakering waits on io_uring or epoll and runs on Linux only");
 
-/// Who pays for an operation: how many each account has in flight, and how many nobody waits for.
-mod account;
-/// Socket addresses and paths in the form the kernel reads.
-mod address;
-/// 7. Who carries requests out: the kernel's ring, epoll with plain system calls, or a test.
-mod backend;
-/// 2. What may be lent to the kernel, and the buffers it may pick itself.
-pub mod buffer;
-/// The same requests as plain system calls.
-mod call;
-/// What this kernel can do, asked once.
-mod capabilities;
-/// 8. The answer.
-mod completion;
-/// What was used and how often.
-mod counters;
-/// The picture of this machine for people.
-mod doctor;
-/// What a driver is made from.
-mod config;
-/// 6. Puts the parts together: submits, waits, reaps, wakes.
-mod driver;
-/// Why there is no ring or no driver, which operation failed on what, and what mends it.
-mod error;
-/// 3. Descriptors: adopted, shared by their sides, closed when nothing names them any more.
-pub mod fd;
-/// Whether this is still the process that something was made in.
-mod fork;
-/// 5. Slots that the kernel owns until the final completion.
-mod in_flight;
+// In the order in which an operation travels; then what it needs on its way, what there is beside
+// operations, what a driver is made from and tells of itself, and helpers.
+
 /// 1. What we ask: one file an operation, and the future around it.
 pub mod op;
-/// Socket options by their own names.
-pub mod option;
-/// The one thread pool of the process.
-pub mod pool;
-/// std's synchronisation, or loom's.
-mod primitive;
-/// Children: a descriptor for each, and what std cannot tell them.
-pub mod process;
-/// What other threads may do: leave a message and wake the loop.
-mod remote;
+/// 2. What may be lent to the kernel, and the buffers it may pick itself.
+pub mod buffer;
+/// 3. Descriptors: adopted, shared by their sides, closed when nothing names them any more.
+pub mod fd;
 /// 4. The question in a form that every backend understands.
 mod request;
+/// 5. Slots that the kernel owns until the final completion.
+mod in_flight;
+/// 6. Puts the parts together: submits, waits, reaps, wakes.
+mod driver;
+/// 7. Who carries requests out: the kernel's ring, epoll with plain system calls, or a test.
+mod backend;
+/// 8. The answer.
+mod completion;
+
+/// The same requests as plain system calls.
+mod call;
+/// The one thread pool of the process.
+pub mod pool;
+/// What other threads may do: leave a message and wake the loop.
+mod remote;
+/// Who pays for an operation: how many each account has in flight, and how many nobody waits for.
+mod account;
+
+/// Socket options by their own names.
+pub mod option;
+/// Socket addresses and paths in the form the kernel reads.
+mod address;
+/// Children: a descriptor for each, and what std cannot tell them.
+pub mod process;
 /// Signals of the system, as completions of those who listen.
 pub mod signal;
+/// The clock.
+mod time;
+
+/// What a driver is made from.
+mod config;
+/// What this kernel can do, asked once.
+mod capabilities;
+/// Why there is no ring or no driver, which operation failed on what, and what mends it.
+mod error;
+/// The picture of this machine for people.
+mod doctor;
+/// What was used and how often.
+mod counters;
+
+/// std's synchronisation, or loom's.
+mod primitive;
+/// Whether this is still the process that something was made in.
+mod fork;
 /// Helpers for tests here and in the crates above.
 #[cfg(feature = "testing")]
 pub mod testing;
-/// The clock.
-mod time;
 
 pub use account::{AccountId, Orphans, Recall};
 pub use address::SocketAddress;

@@ -2,11 +2,11 @@
 //! block.
 //!
 //! All drivers share it; it begins with the first and ends with the last, which joins its threads.
-//! It has two crews, one for each [`Class`](crate::pool::Class) of job, so that closures that sit and wait never keep a
-//! file from being read. A crew starts a thread when a job comes and none is idle, up to its limit;
-//! further jobs queue, first come, first served. The thread that went idle last gets the next job
-//! (its stack is warm), and one that had none for ten seconds ends, so that the crew shrinks to
-//! what it needs.
+//! It has two crews, one for each [`Class`](crate::pool::Class) of job, so that closures that sit
+//! and wait never keep a file from being read. A crew starts a thread when a job comes and none is
+//! idle, up to its limit; further jobs queue, first come, first served. The thread that went idle
+//! last gets the next job (its stack is warm), and one that had none for ten seconds ends, so that
+//! the crew shrinks to what it needs.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

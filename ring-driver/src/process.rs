@@ -1,5 +1,5 @@
-//! What std's child processes lack: a descriptor that tells their end, and a few things that a child
-//! does to itself before it becomes its program.
+//! What std's child processes lack: a descriptor that tells their end, and a few things that a
+//! child does to itself before it becomes its program.
 
 #![allow(unsafe_code)]
 

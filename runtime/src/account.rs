@@ -15,7 +15,7 @@ use crate::context;
 use crate::executor::Executor;
 use crate::node::{Kind, Nodes};
 
-/// An open account. When it is dropped, what it still has in flight goes on the bill of its parent.
+/// An open account. When it is dropped, what it still has in flight counts for the account above.
 pub(crate) struct Account {
     driver: Driver,
     nodes: Rc<Nodes>,

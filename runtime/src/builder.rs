@@ -7,6 +7,7 @@ use std::time::Duration;
 use wakering_ring_driver::{Backend, Config, Driver, Mask, SetupError, is_debugging};
 
 use crate::debug::{self, OnReport, Report, Watch};
+use crate::executor::Executor;
 use crate::home::OnUnhandled;
 use crate::runtime::Runtime;
 use crate::signal::{SignalKind, Signals, signals};
@@ -205,9 +206,9 @@ impl Builder {
     ///
     /// The runtime listens from when it is built. When a signal comes, the future that it blocks on
     /// is dropped and what that leaves in the kernel is waited for;
-    /// [`try_block_on`](Runtime::try_block_on) then tells of it. From before the drop on, signals do
-    /// again what they did before: usually that ends the process. Tasks go on until the runtime ends,
-    /// which cancels and awaits them as always.
+    /// [`try_block_on`](Runtime::try_block_on) then tells of it. From before the drop on, signals
+    /// do again what they did before: usually that ends the process. Tasks go on until the runtime
+    /// ends, which cancels and awaits them as always.
     ///
     /// ```
     /// use std::future::pending;
@@ -229,13 +230,13 @@ impl Builder {
         self
     }
 
-    /// Lets the time of the runtime's thread stand still, from when the runtime is built until it has
-    /// ended. For tests of what takes long.
+    /// Lets the time of the runtime's thread stand still, from when the runtime is built until it
+    /// has ended. For tests of what takes long.
     ///
     /// Time jumps to the next timer whenever nothing else is left to wait for: no task is ready, no
     /// operation is in flight, no closure runs on the pool. While there is one, time passes as it
-    /// really does. So a test that only sleeps takes no time, and one that waits for the kernel does
-    /// not see time run away. What other threads do by themselves is not waited for.
+    /// really does. So a test that only sleeps takes no time, and one that waits for the kernel
+    /// does not see time run away. What other threads do by themselves is not waited for.
     ///
     /// ```
     /// use std::time::Duration;
@@ -301,8 +302,8 @@ impl Builder {
         let clock = self.is_time_paused.then(wakering_ring_driver::testing::StoppedClock::new);
         let is_debugging = self.debug.unwrap_or_else(is_debugging);
         let watch = is_debugging.then(|| Watch::new(self.slow_poll));
-        let runtime =
-            Runtime::assemble(driver, self.grace, self.on_unhandled, self.on_report, watch);
+        let executor = Executor::new(driver, self.grace, self.on_unhandled, self.on_report, watch);
+        let runtime = Runtime::of(executor);
         #[cfg(feature = "testing")]
         let runtime = runtime.with_clock(clock);
         runtime

@@ -317,27 +317,27 @@ impl Executor {
         let is_open = self.driver.has_open_below(account);
         if is_open {
             self.driver.remind_below(account);
-            for slot in self.members_below(account) {
+            for slot in self.children_below(account) {
                 self.with_roll(slot, Roll::tell_owner);
             }
         }
         is_open
     }
 
-    /// Ends what was forgotten below `account`: operations, and groups with their members.
+    /// Ends what was forgotten below `account`: operations, and groups with their children.
     pub(crate) fn recall_below(&self, account: AccountId) {
         if !self.driver.has_open_below(account) {
             return;
         }
         self.driver.recall_below(account);
-        for slot in self.members_below(account) {
+        for slot in self.children_below(account) {
             self.with_roll(slot, Roll::close);
             self.abandon(slot);
         }
     }
 
-    /// The members of groups that are open below `account`.
-    fn members_below(&self, account: AccountId) -> Vec<u32> {
+    /// The children of groups that are open below `account`.
+    fn children_below(&self, account: AccountId) -> Vec<u32> {
         let bonds = self.bonds.borrow();
         let below = bonds.iter().filter(|(_, bond)| {
             !bond.is_shielded && self.driver.is_open_below(bond.debt.account(), account)
@@ -455,7 +455,7 @@ impl Executor {
         self.bonds.borrow().get(slot as usize).is_some_and(|bond| self.shields(bond))
     }
 
-    /// Whether a task goes on when the runtime ends: what is shielded itself, and the members of a
+    /// Whether a task goes on when the runtime ends: what is shielded itself, and the children of a
     /// group in there.
     fn shields(&self, bond: &Bond) -> bool {
         bond.is_shielded || self.nodes.is_shielded(&self.driver, bond.debt.account())
@@ -492,7 +492,8 @@ impl Executor {
             }
             self.retire(&task);
         }
-        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited it.
+        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
+        // it.
         drop(self.queue.take());
         abandoned
     }

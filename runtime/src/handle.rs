@@ -70,8 +70,8 @@ impl Handle {
 
     /// Makes `future` a task of that runtime.
     ///
-    /// It travels, so it has to be `Send`. One that is not (anything that sleeps or reads) can be made
-    /// over there: let the future that travels [`spawn`](crate::spawn) it.
+    /// It travels, so it has to be `Send`. One that is not (anything that sleeps or reads) can be
+    /// made over there: let the future that travels [`spawn`](crate::spawn) it.
     ///
     /// ```
     /// use std::{thread, time::Duration};
@@ -172,8 +172,8 @@ impl Handle {
         self.ask("Handle::tasks", Executor::infos).unwrap_or_default()
     }
 
-    /// All that runs in that runtime, with what it waits for: a picture to be printed. Nothing, once
-    /// it has ended.
+    /// All that runs in that runtime, with what it waits for: a picture to be printed. Nothing,
+    /// once it has ended.
     ///
     /// On another thread this waits until the runtime has time to answer: not while a task of it
     /// blocks, and not before it is run. On its own thread, while it does not run,
@@ -200,8 +200,8 @@ impl Handle {
         self.ask("Handle::dump", debug::tree).unwrap_or_default()
     }
 
-    /// What there is and what has been done so far, as [`Runtime::metrics`](crate::Runtime::metrics)
-    /// tells it; `None`, once the runtime has ended.
+    /// What there is and what has been done so far, as
+    /// [`Runtime::metrics`](crate::Runtime::metrics) tells it; `None`, once the runtime has ended.
     ///
     /// On another thread this waits as [`dump`](Handle::dump) does.
     ///

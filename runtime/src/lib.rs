@@ -36,66 +36,73 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// Who pays for what a future has in the kernel.
-mod account;
-/// What goes on elsewhere on somebody's account.
-mod bill;
-/// Code that blocks, kept off the loop's thread.
-pub mod blocking;
+// In the order in which a completion travels; then what cancelling needs, what futures are made
+// of, how the whole is reached and seen from outside, and helpers.
+
+/// Puts the parts together, and takes them apart cleanly.
+mod runtime;
 /// Its settings.
 mod builder;
-/// What cancelling is: a body is dropped, and what it left behind waited for.
-mod conduct;
+/// 1. A completion arrives: the loop turns the driver, which wakes whoever waits.
+mod event_loop;
 /// 2. The wake finds its way: to the runtime that is current on this thread, if it is the right
 ///    one.
 mod context;
-/// What debug mode tells, and the picture of all that runs.
-pub mod debug;
-/// 1. A completion arrives: the loop turns the driver, which wakes whoever waits.
-mod event_loop;
-/// 3. The task joins the run queue, and its turn comes.
-mod executor;
-/// What other threads may do.
-mod handle;
 /// Otherwise through the inbox of the task's home.
 mod home;
-/// Streams of bytes.
-pub mod io;
-/// What it has and has done.
-mod metrics;
+/// 3. The task joins the run queue, and its turn comes.
+mod executor;
+/// 4. The task is polled, and one day over.
+pub mod task;
+
+/// Who pays for what a future has in the kernel.
+mod account;
 /// The tree of what runs.
 mod node;
-/// Tests of what threads share.
-#[cfg(test)]
-mod model;
+/// What goes on elsewhere on somebody's account.
+mod bill;
+/// What cancelling is: a body is dropped, and what it left behind waited for.
+mod conduct;
+
+/// Timers, and what is made of them.
+pub mod time;
+/// What tasks share and wait for.
+pub mod sync;
+/// Streams of bytes.
+pub mod io;
+/// Values that come one after the other.
+pub mod stream;
 /// `join!`, `try_join!`, `select!`.
 #[doc(hidden)]
 pub mod macros;
-/// std's shared state, or loom's.
-mod primitive;
+/// Code that blocks, kept off the loop's thread.
+pub mod blocking;
 /// Child processes.
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub mod process;
-/// What its end came to.
-mod report;
-/// Puts the parts together, and takes them apart cleanly.
-mod runtime;
 /// Signals of the system.
 pub mod signal;
+
+/// What other threads may do.
+mod handle;
+/// What debug mode tells, and the picture of all that runs.
+pub mod debug;
+/// What it has and has done.
+mod metrics;
+/// What its end came to.
+mod report;
+
+/// std's shared state, or loom's.
+mod primitive;
 /// A table for what few rows of another one have.
 mod sparse;
-/// What tasks share and wait for.
-pub mod sync;
-/// Values that come one after the other.
-pub mod stream;
-/// 4. The task is polled, and one day over.
-pub mod task;
+/// Tests of what threads share.
+#[cfg(test)]
+mod model;
 /// Helpers for tests here and in the crates above.
 #[cfg(feature = "testing")]
 pub mod testing;
-/// Timers, and what is made of them.
-pub mod time;
 
 pub use builder::Builder;
 pub use handle::Handle;

@@ -1,8 +1,8 @@
 //! Tests of what threads share, in all orders or in some.
 //!
 //! With `RUSTFLAGS="--cfg loom" cargo test -p wakering-runtime --lib --release races` they are run
-//! in all orders, otherwise some times with whatever comes about; the latter is also for Miri, which
-//! knows more about memory than loom.
+//! in all orders, otherwise some times with whatever comes about; the latter is also for Miri,
+//! which knows more about memory than loom.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};

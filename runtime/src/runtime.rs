@@ -8,17 +8,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use wakering_ring_driver::{Driver, Orphans, SetupError, Wait};
+use wakering_ring_driver::{Orphans, SetupError, Wait};
 
 use crate::account::Account;
 use crate::builder::Builder;
 use crate::conduct::{self, Conduct, Ended};
 use crate::context;
-use crate::debug::{self, OnReport, Report, TaskTree, Watch};
+use crate::debug::{self, Report, TaskTree};
 use crate::event_loop;
 use crate::executor::Executor;
 use crate::handle::Handle;
-use crate::home::OnUnhandled;
 use crate::metrics::Metrics;
 use crate::node::Kind;
 use crate::report::ShutdownReport;
@@ -62,8 +61,8 @@ pub fn run<F: Future>(future: F) -> F::Output {
 }
 
 impl Builder {
-    /// Runs `future` to its end on this thread as [`run`] does, with these settings, or until one of
-    /// the signals of [`cancel_on`](Builder::cancel_on) comes.
+    /// Runs `future` to its end on this thread as [`run`] does, with these settings, or until one
+    /// of the signals of [`cancel_on`](Builder::cancel_on) comes.
     ///
     /// ```
     /// use wakering_runtime::{Builder, signal};
@@ -73,8 +72,8 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// [`Cancelled`] tells which signal came. By then everything that was running has been cancelled
-    /// and awaited.
+    /// [`Cancelled`] tells which signal came. By then everything that was running has been
+    /// cancelled and awaited.
     ///
     /// # Panics
     /// As [`run`] does.
@@ -131,7 +130,8 @@ pub struct Runtime {
 
 /// What the kernel gets to let go of everything, even if tasks have used up all of the grace.
 const LAST_WAIT: Duration = Duration::from_millis(100);
-/// The longest that the driver is told to wait: more than anybody will, and the clock can count to it.
+/// The longest that the driver is told to wait: more than anybody will, and the clock can count to
+/// it.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 impl Runtime {
@@ -151,15 +151,9 @@ impl Runtime {
         Builder::new().build()
     }
 
-    pub(crate) fn assemble(
-        driver: Driver,
-        grace: Duration,
-        on_unhandled: OnUnhandled,
-        on_report: OnReport,
-        watch: Option<Watch>,
-    ) -> Runtime {
+    pub(crate) fn of(executor: Executor) -> Runtime {
         Runtime {
-            executor: Rc::new(Executor::new(driver, grace, on_unhandled, on_report, watch)),
+            executor: Rc::new(executor),
             cancel_on: RefCell::default(),
             is_shut_down: false,
             #[cfg(feature = "testing")]
@@ -207,8 +201,8 @@ impl Runtime {
         self.drive(future).unwrap_or_else(|cancelled| resume_unwind(Box::new(cancelled)))
     }
 
-    /// Runs `future` to its end as [`block_on`](Runtime::block_on) does, or until one of the signals
-    /// of [`Builder::cancel_on`](crate::Builder::cancel_on) comes.
+    /// Runs `future` to its end as [`block_on`](Runtime::block_on) does, or until one of the
+    /// signals of [`Builder::cancel_on`](crate::Builder::cancel_on) comes.
     ///
     /// ```
     /// use std::future::pending;

@@ -122,6 +122,17 @@ fn groups() {
             .await
             .unwrap()
         });
+        row("runtime::TaskGroup::room", async || {
+            group(async |group| {
+                group.max_tasks(1);
+                group.spawn(checked());
+                group.room().await;
+                group.spawn(checked());
+                Ok::<_, ()>(())
+            })
+            .await
+            .unwrap()
+        });
     });
 }
 

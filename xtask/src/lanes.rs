@@ -140,8 +140,8 @@ pub(crate) fn own_kernel() -> Option<Version> {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?.parse().ok()
 }
 
-/// The ids that may be skipped at `place`, according to the text of `.ci/skips.txt`: lines of places
-/// with commas between them and an id; `#` starts a comment.
+/// The ids that may be skipped at `place`, according to the text of `.ci/skips.txt`: lines of
+/// places with commas between them and an id; `#` starts a comment.
 pub(crate) fn allowed(text: &str, place: &Place<'_>) -> Result<BTreeSet<String>, String> {
     let mut allowed = BTreeSet::new();
     for (at, line) in text.lines().enumerate() {

@@ -191,6 +191,9 @@ impl TcpListener {
     ///
     /// # Errors
     /// What close(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         self.fd.close().await
     }

@@ -107,7 +107,7 @@ impl TcpSocket {
     /// `ConnectionRefused`, `TimedOut`, `NetworkUnreachable`, with the address.
     ///
     /// # Cancellation
-    /// The attempt is given up and the socket closed.
+    /// **Weak**: the attempt is given up and the socket closed.
     ///
     /// # Kernel
     /// `IORING_OP_CONNECT`, 5.5.

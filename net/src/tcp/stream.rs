@@ -76,7 +76,7 @@ impl TcpStream {
     /// That of the last address, with the address: `ConnectionRefused`, `TimedOut`.
     ///
     /// # Cancellation
-    /// The attempt is given up and its socket closed.
+    /// **Strict**: the attempt is given up and its socket closed.
     pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
         let mut last = None;
         for address in resolve(address).await? {
@@ -194,7 +194,7 @@ impl TcpStream {
     /// What a queued send came to.
     ///
     /// # Cancellation
-    /// The closing goes on in the background.
+    /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         let TcpStream { read, write } = self;
         drop(read);
@@ -399,7 +399,7 @@ impl TcpStream {
     /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.
     ///
     /// # Cancellation
-    /// The connection is closed.
+    /// **Weak**: the connection is closed.
     pub async fn into_std(self) -> io::Result<(std::net::TcpStream, Vec<u8>)> {
         let TcpStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;

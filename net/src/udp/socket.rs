@@ -57,6 +57,9 @@ impl UdpSocket {
     ///
     /// # Errors
     /// That of the last address, with the address: `AddrInUse`, `AddrNotAvailable`.
+    ///
+    /// # Cancellation
+    /// **Strict**.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
         let mut last = None;
         for address in resolve(address).await? {
@@ -92,6 +95,9 @@ impl UdpSocket {
     ///
     /// # Errors
     /// That of the last address, with the address: `NetworkUnreachable`.
+    ///
+    /// # Cancellation
+    /// **Weak**: the socket may be connected all the same.
     pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         let mut last = None;
         for address in resolve(address).await? {
@@ -300,7 +306,8 @@ impl UdpSocket {
     /// ```
     ///
     /// # Errors
-    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UdpSocket::as_fd) say.
+    /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UdpSocket::as_fd)
+    /// say.
     ///
     /// # Cancellation
     /// **Weak**: the socket is closed.

@@ -130,6 +130,9 @@ impl UnixDatagram {
     ///
     /// # Errors
     /// `NotFound`, `ConnectionRefused`, with the path.
+    ///
+    /// # Cancellation
+    /// **Weak**: the socket may be connected all the same.
     pub async fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.connect_addr(&of_path("connect", path.as_ref())?).await
     }
@@ -154,6 +157,9 @@ impl UnixDatagram {
     /// ```
     ///
     /// # Errors
+    /// As [`connect`](UnixDatagram::connect).
+    ///
+    /// # Cancellation
     /// As [`connect`](UnixDatagram::connect).
     pub async fn connect_addr(&self, address: &SocketAddr) -> io::Result<()> {
         let connected = op::connect(self.as_fd(), address).await;
@@ -296,8 +302,8 @@ impl UnixDatagram {
         Ok(UnixDatagram::from_fd(fd))
     }
 
-    /// Gives the socket to std, with the datagrams that were received and that nobody has taken, and
-    /// who sent them.
+    /// Gives the socket to std, with the datagrams that were received and that nobody has taken,
+    /// and who sent them.
     ///
     /// ```
     /// use wakering_net::UnixDatagram;

@@ -163,13 +163,13 @@ impl UnixListener {
     /// What close(2) says.
     ///
     /// # Cancellation
-    /// The closing goes on in the background.
+    /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         self.into_fd().close().await
     }
 
-    /// Gives the listener to std, and its file with it, and the connections that were accepted and that nobody has
-    /// taken: a dropped [`accept`](UnixListener::accept) may leave one.
+    /// Gives the listener to std, and its file with it, and the connections that were accepted and
+    /// that nobody has taken: a dropped [`accept`](UnixListener::accept) may leave one.
     ///
     /// # Errors
     /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UnixListener::as_fd)

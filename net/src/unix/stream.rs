@@ -74,7 +74,7 @@ impl UnixStream {
     /// is longer than 107 bytes. All name the path.
     ///
     /// # Cancellation
-    /// The attempt is given up and its socket closed.
+    /// **Strict**: the attempt is given up and its socket closed.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
         UnixStream::connect_addr(&of_path("connect", path.as_ref())?).await
     }
@@ -85,7 +85,7 @@ impl UnixStream {
     /// As [`connect`](UnixStream::connect).
     ///
     /// # Cancellation
-    /// The attempt is given up and its socket closed.
+    /// **Strict**: the attempt is given up and its socket closed.
     pub async fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
         let attempt = async {
             let fd = op::socket(Domain::Unix, SocketKind::Stream).now()?;
@@ -233,7 +233,7 @@ impl UnixStream {
     /// What a queued send came to.
     ///
     /// # Cancellation
-    /// The closing goes on in the background.
+    /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         let UnixStream { read, write } = self;
         drop(read);
@@ -328,7 +328,7 @@ impl UnixStream {
     /// say.
     ///
     /// # Cancellation
-    /// The connection is closed.
+    /// **Weak**: the connection is closed.
     pub async fn into_std(self) -> io::Result<(net::UnixStream, Vec<u8>)> {
         let UnixStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;

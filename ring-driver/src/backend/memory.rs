@@ -150,9 +150,9 @@ impl Submitted {
     /// Completes it with `result`, finally.
     ///
     /// # Panics
-    /// If it claims that memory was filled: that is what [`receive`](Submitted::receive) does. If it
-    /// gives a number that may be a real descriptor, and somebody else's: those of this world begin
-    /// at 2^30.
+    /// If it claims that memory was filled: that is what [`receive`](Submitted::receive) does. If
+    /// it gives a number that may be a real descriptor, and somebody else's: those of this world
+    /// begin at 2^30.
     pub fn complete(self, result: i32) {
         let claims = match self.request {
             Request::Read { .. } | Request::ReadVectored { .. } => result > 0,

@@ -143,8 +143,8 @@ mod tests {
     use crate::call::{Class, call};
     use crate::request::Number;
 
-    /// Carries a request out while another thread reads, from the first wait on; how often it had to
-    /// wait, and the result.
+    /// Carries a request out while another thread reads, from the first wait on; how often it had
+    /// to wait, and the result.
     fn drive(ours: &UnixStream, request: Request, reader: &Sender<()>) -> (u32, i32) {
         let mut attempt = Attempt::new(request, Mode::Waiting);
         let Class::Readiness(events) = attempt.request().class() else { panic!("{request:?}") };

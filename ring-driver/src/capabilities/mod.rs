@@ -25,8 +25,8 @@ pub(crate) use operations::NAMES;
 
 macro_rules! capabilities {
     ($(#[doc = $doc:literal] $name:ident: $major:literal, $minor:literal, $without:literal;)*) => {
-        /// What this kernel's io_uring can do and what a mask has left of it; nothing, where there is
-        /// no ring.
+        /// What this kernel's io_uring can do and what a mask has left of it; nothing, where there
+        /// is no ring.
         ///
         /// Displays as the list of what is there, the names being those that a [`Mask`] takes.
         ///

@@ -1,5 +1,5 @@
-//! What there is, for those who look in: reports, dumps, metrics. Nothing here changes anything, and
-//! nothing is counted before somebody asks.
+//! What there is, for those who look in: reports, dumps, metrics. Nothing here changes anything,
+//! and nothing is counted before somebody asks.
 
 use std::time::Duration;
 

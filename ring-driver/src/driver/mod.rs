@@ -91,8 +91,8 @@ impl Driver {
     /// A driver for this thread, on the best backend that this machine gives.
     ///
     /// # Errors
-    /// [`SetupError`] tells why no backend can be had and what mends it: descriptors have run out, a
-    /// setting means nothing, or a ring was asked for by name and there is none.
+    /// [`SetupError`] tells why no backend can be had and what mends it: descriptors have run out,
+    /// a setting means nothing, or a ring was asked for by name and there is none.
     pub fn new(config: &Config) -> Result<Driver, SetupError> {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let pool = Pool::shared();
@@ -127,7 +127,8 @@ impl Driver {
     /// The driver that this thread has entered.
     ///
     /// # Errors
-    /// [`RuntimeError::NoRuntime`] outside; [`RuntimeError::ForkedChild`] in a child of its process.
+    /// [`RuntimeError::NoRuntime`] outside; [`RuntimeError::ForkedChild`] in a child of its
+    /// process.
     pub fn current() -> io::Result<Driver> {
         match CURRENT.try_with(|current| current.borrow().clone()).ok().flatten() {
             None => Err(RuntimeError::NoRuntime.into()),
@@ -277,7 +278,8 @@ impl Driver {
         self.with(|core| core.accounts.parent(account))
     }
 
-    /// `account` counts for those above `parent` from now on: whoever polls it has been moved there.
+    /// `account` counts for those above `parent` from now on: whoever polls it has been moved
+    /// there.
     pub fn move_account(&self, account: AccountId, parent: AccountId) {
         self.with(|core| core.accounts.move_below(account, parent, &mut core.after.wakers));
     }
@@ -311,9 +313,9 @@ impl Driver {
         self.with(|core| core.accounts.is_open_below(account, ancestor))
     }
 
-    /// Runs `step`, in which operations get what is there for them already, and nothing is handed to
-    /// the kernel: they stay as if they had not been polled. For whoever polls a future that is to
-    /// be dropped unless it is ready.
+    /// Runs `step`, in which operations get what is there for them already, and nothing is handed
+    /// to the kernel: they stay as if they had not been polled. For whoever polls a future that is
+    /// to be dropped unless it is ready.
     pub fn hold<R>(&self, step: impl FnOnce() -> R) -> R {
         struct Held<'driver>(&'driver Driver, bool);
         impl Drop for Held<'_> {

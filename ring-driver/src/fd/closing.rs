@@ -27,7 +27,7 @@ impl Fd {
     /// What a queued send came to, or `close(2)` itself.
     ///
     /// # Cancellation
-    /// The closing goes on in the background.
+    /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         let error = self.driver().with(|core| core.start_closing(self.index(), Phase::Closing));
         poll_fn(|cx| self.poll_quiet(cx)).await;
@@ -38,8 +38,8 @@ impl Fd {
         }
     }
 
-    /// Ends all operations, whoever else holds a handle, and throws away what was queued. A TCP peer
-    /// sees a reset as soon as the last handle is gone.
+    /// Ends all operations, whoever else holds a handle, and throws away what was queued. A TCP
+    /// peer sees a reset as soon as the last handle is gone.
     pub fn abort(self) {
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
         // Not every descriptor is a socket, and on the others there is nothing to reset.
@@ -64,7 +64,7 @@ impl Fd {
     /// The handle itself, where others share it.
     ///
     /// # Cancellation
-    /// The descriptor stays the driver's and is closed with its last handle.
+    /// **Weak**: the descriptor stays the driver's and is closed with its last handle.
     pub async fn detach(self) -> Result<(OwnedFd, Leftovers), Fd> {
         if !self.is_unique() {
             return Err(self);

@@ -3,8 +3,8 @@
 //!
 //! An [`Fd`] is a counted handle. The driver keeps the state of its two sides (`side.rs`): the one
 //! receive (or accept) and the one send that may be in flight, what an abandoned receive left
-//! ([`Shelf`](crate::fd::Shelf)), and what is queued for sending. A number is given back to the system only when no
-//! operation and no queued request can name it any more.
+//! ([`Shelf`](crate::fd::Shelf)), and what is queued for sending. A number is given back to the
+//! system only when no operation and no queued request can name it any more.
 
 use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd};

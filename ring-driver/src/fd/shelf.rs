@@ -14,7 +14,8 @@ use crate::request::Number;
 /// How much may lie on a shelf before the multishot that brings more is stopped.
 pub(crate) const HIGH_WATER: usize = 16;
 
-/// What was handed over while nobody waited, and what multishots have brought. Order is the order of arrival.
+/// What was handed over while nobody waited, and what multishots have brought. Order is the order
+/// of arrival.
 #[derive(Default)]
 pub struct Shelf {
     /// Bytes of a stream. No chunk is empty.

@@ -3,8 +3,8 @@
 //! What is queued during one turn leaves in one send at its end. The send belongs to the side and
 //! finishes even if nobody asks again; its error is told to the next who queues or flushes.
 //!
-//! Sockets are sent to, which raises no signal; pipes and terminals can only be written to. Which of
-//! them a descriptor is, the kernel says by its answer to the first send.
+//! Sockets are sent to, which raises no signal; pipes and terminals can only be written to. Which
+//! of them a descriptor is, the kernel says by its answer to the first send.
 
 #![allow(unsafe_code)]
 

@@ -38,8 +38,8 @@ use crate::request::Number;
 /// ```
 ///
 /// # Panics
-/// When it is polled where another driver is current, or none, while the kernel has it. It stays as it
-/// is, and may be polled at home afterwards.
+/// When it is polled where another driver is current, or none, while the kernel has it. It stays as
+/// it is, and may be polled at home afterwards.
 ///
 /// # Cancellation
 /// Dropping it drops the interest, not the operation: that is asked to end and keeps what it was
@@ -113,7 +113,8 @@ impl Target {
     }
 
     /// Where another driver is current, nobody turns the one that holds the slot, and whoever waits
-    /// here would wait for ever. The kernel has the buffer, so there is no error to give it back with.
+    /// here would wait for ever. The kernel has the buffer, so there is no error to give it back
+    /// with.
     #[inline]
     fn assert_current(&self) {
         if let Err(error) = self.driver().check_current() {
@@ -220,7 +221,7 @@ impl<O: Operation> Drop for Op<O> {
 /// The future of [`Op::cancel`].
 ///
 /// # Cancellation
-/// Dropping it is dropping the operation, which has been asked to end.
+/// That of the operation, which is dropped with it and has been asked to end.
 #[must_use = "an operation is taken back only when this is awaited"]
 pub struct Cancel<O: Operation> {
     op: Op<O>,

@@ -38,7 +38,8 @@ pub struct ReadlinkAt {
 /// ```
 ///
 /// # Errors
-/// `InvalidInput` if the path has a zero byte in it or is no symbolic link; what readlinkat(2) says.
+/// `InvalidInput` if the path has a zero byte in it or is no symbolic link; what readlinkat(2)
+/// says.
 ///
 /// # Cancellation
 /// **Strict**: nothing changes.

@@ -68,9 +68,9 @@ pub struct Splice {
 ///
 /// # Kernel
 /// `IORING_OP_SPLICE`, 5.7. Without io_uring splice(2), tried again after pauses of up to 32 ms
-/// until both ends are ready; with a file at one end, and on a ring that lacks the operation, on the
-/// pool, where nothing can take it back: there dropping it, or closing an end, waits until a byte or
-/// the end of the stream comes.
+/// until both ends are ready; with a file at one end, and on a ring that lacks the operation, on
+/// the pool, where nothing can take it back: there dropping it, or closing an end, waits until a
+/// byte or the end of the stream comes.
 pub fn splice(
     from: &Fd,
     from_offset: Option<u64>,

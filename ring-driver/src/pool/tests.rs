@@ -161,7 +161,8 @@ fn the_end_drops_what_waits_and_joins_what_runs() {
     struct EndsLate;
     impl Drop for EndsLate {
         fn drop(&mut self) {
-            // Thread-local values are dropped after the pool's own code, so only a join waits for this.
+            // Thread-local values are dropped after the pool's own code, so only a join waits for
+            // this.
             thread::sleep(Duration::from_millis(50));
             ENDED.fetch_add(1, Ordering::Relaxed);
         }

@@ -53,8 +53,8 @@ pub fn in_child_with(name: &str, environment: &[(&str, &str)], body: impl FnOnce
     let (status, output) = run(command, patience(Duration::from_secs(60)));
     match status {
         Some(status) if status.success() && output.contains(&done) => {
-            // What the child skipped, this test has skipped. On one processor the test runner puts the
-            // test's name in front.
+            // What the child skipped, this test has skipped. On one processor the test runner puts
+            // the test's name in front.
             let skips = output.lines().filter_map(|line| line.find("SKIP ").map(|at| &line[at..]));
             skips.for_each(|skip| println!("{skip}"));
             output

@@ -1,8 +1,8 @@
 //! A clock that stands still, for tests of what takes long.
 //!
 //! It is a thread's: [`Instant::now`] tells its time there, and std's everywhere else. It goes on
-//! while a driver sleeps, by as much as that took: what the kernel has in flight takes the time that
-//! it takes. And it is moved by whoever holds it.
+//! while a driver sleeps, by as much as that took: what the kernel has in flight takes the time
+//! that it takes. And it is moved by whoever holds it.
 
 use std::cell::Cell;
 use std::marker::PhantomData;

@@ -3,8 +3,8 @@
 //! children.
 //!
 //! Everything that counts or changes something of the whole process (descriptors, limits, seccomp,
-//! users, signals) belongs into [`in_child`](crate::testing::in_child); then no test disturbs another and no count needs a
-//! tolerance.
+//! users, signals) belongs into [`in_child`](crate::testing::in_child); then no test disturbs
+//! another and no count needs a tolerance.
 
 use std::fs;
 use std::os::fd::RawFd;

@@ -3,9 +3,9 @@
 //! [`Handle::dump`](crate::Handle::dump) shows all that runs as a
 //! [tree](crate::debug::TaskTree), at any time. Debug mode, by `WAKERING_DEBUG=1` or
 //! [`Builder::debug`](crate::Builder::debug), looks while it runs and makes a
-//! [report](crate::debug::Report) of what is no error but hardly meant: a task that keeps all others
-//! waiting, a descriptor that is closed under somebody who reads from it. Nobody's future is polled
-//! for any of this.
+//! [report](crate::debug::Report) of what is no error but hardly meant: a task that keeps all
+//! others waiting, a descriptor that is closed under somebody who reads from it. Nobody's future is
+//! polled for any of this.
 
 /// What is told.
 mod report;

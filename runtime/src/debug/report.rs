@@ -31,7 +31,8 @@ use crate::task::TaskInfo;
 ///     // No other task runs meanwhile.
 ///     spawn(async { thread::sleep(Duration::from_millis(5)) }).await.unwrap();
 /// });
-/// let Report::SlowPoll { task: Some(task), took, .. } = reports.try_recv().unwrap() else { panic!() };
+/// let report = reports.try_recv().unwrap();
+/// let Report::SlowPoll { task: Some(task), took, .. } = report else { panic!("{report:?}") };
 /// assert!(took >= Duration::from_millis(5) && task.location().line() > 0);
 /// # Ok::<(), wakering_runtime::SetupError>(())
 /// ```

@@ -1,8 +1,8 @@
 //! All that runs, as a tree with what each waits for.
 //!
-//! The tree is that of the accounts: each node of it is one, and what is in flight stands on the
-//! bill of the node that waits for it. So the picture is drawn from the books of driver, timers and
-//! run queue, without a look into anybody's future.
+//! The tree is that of the accounts: each node of it is one, and what is in flight is charged to
+//! the node that waits for it. So the picture is drawn from the books of driver, timers and run
+//! queue, without a look into anybody's future.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -25,12 +25,14 @@ use crate::task::{Id, TaskInfo};
 /// let picture = run(async {
 ///     task::Builder::new().name("patient").spawn(sleep(Duration::from_secs(60)));
 ///     task::yield_now().await;
-///     timeout(Duration::from_secs(5), async { Handle::current().dump() }).await.unwrap().to_string()
+///     let dump = timeout(Duration::from_secs(5), async { Handle::current().dump() });
+///     dump.await.unwrap().to_string()
 /// });
 /// let lines: Vec<_> = picture.lines().collect();
 /// assert_eq!(lines[0], "main");
 /// assert!(lines[1].starts_with("└─ timeout with 5.0 s left: runs now"), "{picture}");
-/// assert!(lines[2].contains("`patient`") && lines[2].ends_with("sleep for 60.0 s more"), "{picture}");
+/// assert!(lines[2].contains("`patient`"), "{picture}");
+/// assert!(lines[2].ends_with("sleep for 60.0 s more"), "{picture}");
 /// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -50,8 +52,8 @@ pub struct TaskNode {
     pub kind: NodeKind,
     /// How much time its deadline leaves it, if it has one of its own.
     pub time_left: Option<Duration>,
-    /// What it waits for that the runtime knows of. Nothing, where it waits for what is below it, or
-    /// for a wake from somewhere: a channel, a lock, another task.
+    /// What it waits for that the runtime knows of. Nothing, where it waits for what is below it,
+    /// or for a wake from somewhere: a channel, a lock, another task.
     pub awaited: Vec<Awaited>,
     /// What belongs to it.
     pub below: Vec<TaskNode>,
@@ -265,8 +267,8 @@ impl TaskNode {
     ///     let task = spawn(async { Handle::current().dump() });
     ///     let id = task.id();
     ///     let tree = task.await.unwrap();
-    ///     let seen: Vec<_> = tree.roots.iter().map(|node| node.task().map(|task| task.id())).collect();
-    ///     assert_eq!(seen, [None, Some(id)]);
+    ///     let seen = tree.roots.iter().map(|node| node.task().map(|task| task.id()));
+    ///     assert!(seen.eq([None, Some(id)]));
     /// });
     /// ```
     pub fn task(&self) -> Option<&TaskInfo> {
@@ -276,7 +278,8 @@ impl TaskNode {
         }
     }
 
-    /// Writes it and what is below it: `first` stands before its own line, `rest` before the others.
+    /// Writes it and what is below it: `first` stands before its own line, `rest` before the
+    /// others.
     fn draw(&self, f: &mut fmt::Formatter<'_>, first: &str, rest: &str) -> fmt::Result {
         write!(f, "{first}{}", self.kind)?;
         if let Some(left) = self.time_left {

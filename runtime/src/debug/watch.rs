@@ -86,8 +86,8 @@ impl Watch {
     }
 }
 
-/// Tells of descriptors that were closed under somebody. Right after a turn: nobody who was awaiting
-/// has been polled since.
+/// Tells of descriptors that were closed under somebody. Right after a turn: nobody who was
+/// awaiting has been polled since.
 pub(crate) fn report_closed_in_use(executor: &Executor) {
     for flight in executor.driver().take_closed_in_use() {
         let Some(descriptor) = flight.descriptor else { continue };

@@ -124,7 +124,7 @@ impl PipeReader {
     /// say.
     ///
     /// # Cancellation
-    /// The pipe is closed.
+    /// **Weak**: the pipe is closed.
     pub async fn into_std(self) -> io::Result<(io::PipeReader, Vec<u8>)> {
         let PipeReader { fd, filling, mut ahead, used, .. } = self;
         drop(filling);
@@ -291,7 +291,7 @@ impl PipeWriter {
     /// of [`as_fd`](PipeWriter::as_fd) say.
     ///
     /// # Cancellation
-    /// The pipe is closed.
+    /// **Weak**: the pipe is closed.
     pub async fn into_std(self) -> io::Result<io::PipeWriter> {
         let fd = self.fd.ok_or_else(shut_down)?;
         Ok(detach(fd).await?.0.into())
@@ -316,7 +316,7 @@ impl PipeWriter {
     /// What a queued write came to.
     ///
     /// # Cancellation
-    /// The closing goes on in the background.
+    /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
         match self.fd {
             Some(fd) => fd.close().await,

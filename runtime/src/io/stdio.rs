@@ -39,8 +39,8 @@ pub fn stdin() -> io::Result<PipeReader> {
     Ok(PipeReader::from_fd(share(io::stdin())?))
 }
 
-/// Standard output as a stream. What [`print!`] has not yet written is in another buffer: flush that
-/// before the first byte that shall come after it.
+/// Standard output as a stream. What [`print!`] has not yet written is in another buffer: flush
+/// that before the first byte that shall come after it.
 ///
 /// ```
 /// use wakering_runtime::io::{AsyncWrite, stdout};

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 /// Awaits several futures at once, on this task, and gives their outputs as a tuple.
 ///
 /// They are polled in the order in which they are written, on this thread; use
-/// [`spawn`](crate::spawn) for futures that shall have tasks of their own. A future that is ready is
-/// dropped at once, while the others go on.
+/// [`spawn`](crate::spawn) for futures that shall have tasks of their own. A future that is ready
+/// is dropped at once, while the others go on.
 ///
 /// ```
 /// use std::time::Duration;

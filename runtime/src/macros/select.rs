@@ -1,9 +1,9 @@
 //! Awaiting the first of several futures, and going on with what it gave.
 //!
-//! A branch's pattern is needed twice: while polling, to see whether an output fits, and in front of
-//! the handler, which stands in the code around the macro so that `break`, `return`, `?` and `.await`
-//! mean what they mean there. The first look must not take the output apart. So the pattern is tried
-//! with a guard that notes that it was reached, and says no.
+//! A branch's pattern is needed twice: while polling, to see whether an output fits, and in front
+//! of the handler, which stands in the code around the macro so that `break`, `return`, `?` and
+//! `.await` mean what they mean there. The first look must not take the output apart. So the
+//! pattern is tried with a guard that notes that it was reached, and says no.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -12,8 +12,8 @@ use std::hash::{BuildHasher, RandomState};
 /// ready; the others are dropped.
 ///
 /// The syntax is tokio's. A branch is `pattern = future => handler`, or `pattern = future, if
-/// condition => handler`; commas between branches may be left out behind a block. There may be up to
-/// 32 of them, and behind them `else => handler`.
+/// condition => handler`; commas between branches may be left out behind a block. There may be up
+/// to 32 of them, and behind them `else => handler`.
 ///
 /// ```
 /// use std::{future::ready, time::Duration};
@@ -36,8 +36,8 @@ use std::hash::{BuildHasher, RandomState};
 /// output that does not fit its pattern disables its branch, too, and the others go on. When all
 /// are disabled, `else` is run.
 ///
-/// A handler runs after all futures have been dropped, in the code around `select!`: it may use what
-/// they had borrowed, and `break`, `continue`, `return`, `?` and `.await` work there.
+/// A handler runs after all futures have been dropped, in the code around `select!`: it may use
+/// what they had borrowed, and `break`, `continue`, `return`, `?` and `.await` work there.
 ///
 /// A future that is to survive is given as `&mut future`, and pinned before if need be:
 ///

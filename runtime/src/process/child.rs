@@ -204,6 +204,19 @@ impl Child {
 
     /// Ends the child (SIGKILL) without waiting for it.
     ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut child = Command::new("sleep").arg("60").spawn()?;
+    ///     child.start_kill()?;
+    ///     assert_eq!(child.wait().await?.signal(), Some(9));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `PermissionDenied` if the child has become somebody else's.
     pub fn start_kill(&self) -> io::Result<()> {
@@ -228,7 +241,7 @@ impl Child {
     /// As [`start_kill`](Child::start_kill) and [`wait`](Child::wait).
     ///
     /// # Cancellation
-    /// Once polled, the child dies; whoever waits next learns how.
+    /// **Weak**: once polled, the child dies; whoever waits next learns how.
     pub async fn kill(&mut self) -> io::Result<ExitStatus> {
         self.start_kill()?;
         self.wait().await

@@ -41,6 +41,13 @@ struct Chosen {
 
 impl Command {
     /// Runs `program`, which is looked for in `PATH` if it has no slash in it.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// let command = Command::new("true");
+    /// assert_eq!(command.as_std().get_program(), "true");
+    /// ```
     pub fn new(program: impl AsRef<OsStr>) -> Command {
         process::Command::new(program).into()
     }
@@ -63,30 +70,77 @@ impl Command {
     }
 
     /// Adds an argument.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// let mut command = Command::new("echo");
+    /// command.arg("hello").arg("world");
+    /// assert!(command.as_std().get_args().eq(["hello", "world"]));
+    /// ```
     pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Command {
         self.std.arg(arg);
         self
     }
 
     /// Adds arguments.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// let mut command = Command::new("echo");
+    /// command.args(["hello", "world"]);
+    /// assert!(command.as_std().get_args().eq(["hello", "world"]));
+    /// ```
     pub fn args(&mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> &mut Command {
         self.std.args(args);
         self
     }
 
     /// Replaces the name by which the program is told that it was called.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut shell = Command::new("sh");
+    ///     shell.arg0("shell").args(["-c", "echo $0"]);
+    ///     assert_eq!(shell.output().await?.stdout, b"shell\n");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Command {
         self.std.arg0(arg);
         self
     }
 
     /// Sets a variable of the environment, which is inherited otherwise.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut shell = Command::shell("echo $NAME");
+    ///     assert_eq!(shell.env("NAME", "ada").output().await?.stdout, b"ada\n");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
         self.std.env(key, value);
         self
     }
 
     /// Sets variables of the environment.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// let mut command = Command::new("true");
+    /// command.envs([("NAME", "ada"), ("YEAR", "1843")]);
+    /// assert_eq!(command.as_std().get_envs().count(), 2);
+    /// ```
     pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         &mut self,
         variables: impl IntoIterator<Item = (K, V)>,
@@ -96,18 +150,52 @@ impl Command {
     }
 
     /// Takes a variable out of the environment.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut shell = Command::shell("echo ${HOME-none}");
+    ///     assert_eq!(shell.env_remove("HOME").output().await?.stdout, b"none\n");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn env_remove(&mut self, key: impl AsRef<OsStr>) -> &mut Command {
         self.std.env_remove(key);
         self
     }
 
     /// Begins with an empty environment.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut shell = Command::new("/bin/sh");
+    ///     shell.env_clear().args(["-c", "echo ${HOME-none}"]);
+    ///     assert_eq!(shell.output().await?.stdout, b"none\n");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn env_clear(&mut self) -> &mut Command {
         self.std.env_clear();
         self
     }
 
     /// Sets the directory in which the program works.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut pwd = Command::new("pwd");
+    ///     assert_eq!(pwd.current_dir("/").output().await?.stdout, b"/\n");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn current_dir(&mut self, dir: impl AsRef<Path>) -> &mut Command {
         self.std.current_dir(dir);
         self
@@ -115,6 +203,20 @@ impl Command {
 
     /// What the program reads from; inherited if nothing is said, empty for
     /// [`output`](Command::output).
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (reader, mut writer) = std::io::pipe()?;
+    ///     writer.write_all(b"hello")?;
+    ///     drop(writer);
+    ///     assert_eq!(Command::new("cat").stdin(reader).output().await?.stdout, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Command {
         self.std.stdin(stdin);
         self.chosen.stdin = true;
@@ -151,6 +253,18 @@ impl Command {
 
     /// Where the program writes its errors; inherited if nothing is said, piped for
     /// [`output`](Command::output).
+    ///
+    /// ```
+    /// use std::process::Stdio;
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let mut shell = Command::shell("echo oh >&2");
+    ///     assert!(shell.stderr(Stdio::null()).output().await?.stderr.is_empty());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Command {
         self.std.stderr(stderr);
         self.chosen.stderr = true;
@@ -189,6 +303,19 @@ impl Command {
 
     /// Sets the process group; 0 makes a new one, which terminals and shells signal apart from
     /// ours.
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use wakering_runtime::process::Command;
+    ///
+    /// wakering_runtime::run(async {
+    ///     // It signals its own group, to which we do not belong.
+    ///     let mut shell = Command::shell("kill -TERM 0");
+    ///     assert_eq!(shell.process_group(0).status().await?.signal(), Some(15));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub fn process_group(&mut self, group: i32) -> &mut Command {
         self.std.process_group(group);
         self
@@ -208,7 +335,8 @@ impl Command {
     /// use wakering_runtime::process::Command;
     ///
     /// let id = wakering_runtime::run(async {
-    ///     Ok::<_, std::io::Error>(Command::new("sleep").arg("60").kill_on_drop(true).spawn()?.id())
+    ///     let child = Command::new("sleep").arg("60").kill_on_drop(true).spawn()?;
+    ///     Ok::<_, std::io::Error>(child.id())
     /// })
     /// # .unwrap();
     /// assert!(!std::path::Path::new(&format!("/proc/{id}")).exists());
@@ -256,8 +384,8 @@ impl Command {
     /// As [`spawn`](Command::spawn).
     ///
     /// # Cancellation
-    /// The child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop) says
-    /// otherwise.
+    /// **Weak**: the child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop)
+    /// says otherwise.
     pub async fn status(&mut self) -> io::Result<ExitStatus> {
         self.spawn_to_be_killed(true)?.wait().await
     }
@@ -280,8 +408,8 @@ impl Command {
     /// As [`spawn`](Command::spawn); what reading says.
     ///
     /// # Cancellation
-    /// The child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop) says
-    /// otherwise; what was read is lost.
+    /// **Weak**: the child is killed and reaped, unless [`kill_on_drop`](Command::kill_on_drop)
+    /// says otherwise; what was read is lost.
     pub async fn output(&mut self) -> io::Result<Output> {
         let child = self.spawn_captured();
         child?.wait_with_output().await
@@ -294,6 +422,14 @@ impl Command {
 
     /// The same, to be changed. What it says of standard streams, [`output`](Command::output) does
     /// not know.
+    ///
+    /// ```
+    /// use wakering_runtime::process::Command;
+    ///
+    /// let mut command = Command::new("true");
+    /// command.as_std_mut().arg("hello");
+    /// assert!(command.as_std().get_args().eq(["hello"]));
+    /// ```
     pub fn as_std_mut(&mut self) -> &mut process::Command {
         &mut self.std
     }

@@ -22,8 +22,8 @@
 //! # Dropping
 //!
 //! A [`Child`](crate::process::Child) that is dropped runs on unless it was spawned with
-//! [`kill_on_drop`](crate::process::Command::kill_on_drop). One that is killed is also waited for, by
-//! whoever answers for the drop: a scope, a timeout, a task and `run` itself are over when their
+//! [`kill_on_drop`](crate::process::Command::kill_on_drop). One that is killed is also waited for,
+//! by whoever answers for the drop: a scope, a timeout, a task and `run` itself are over when their
 //! children are. One that runs on is reaped when it has ended, as long as the runtime lives.
 //!
 //! # Kernel

@@ -65,7 +65,8 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 /// # use wakering_ring_driver::testing::send;
 ///
 /// wakering_runtime::run(async {
-///     let (mut one, mut other) = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined1())?);
+///     let mut one = signal(SignalKind::user_defined1())?;
+///     let mut other = signal(SignalKind::user_defined1())?;
 ///     // kill -USR1
 ///     # send(SignalKind::user_defined1(), std::process::id());
 ///     one.recv().await?;
@@ -126,17 +127,18 @@ impl Stream for Signal {
 
 /// Waits for Ctrl-C, that is SIGINT.
 ///
-/// Once it is there, or the future is dropped, the next one does what it did before: usually it ends
-/// the process, which is what somebody who presses it twice wants. To go on listening, take
+/// Once it is there, or the future is dropped, the next one does what it did before: usually it
+/// ends the process, which is what somebody who presses it twice wants. To go on listening, take
 /// [`signal`].
 ///
 /// ```
 /// use wakering_runtime::signal;
 /// # use wakering_ring_driver::testing::send;
 /// # use wakering_runtime::{spawn, task::yield_now};
+/// # let ctrl_c = || send(signal::SignalKind::interrupt(), std::process::id());
 ///
 /// wakering_runtime::run(async {
-///     # spawn(async { yield_now().await; send(signal::SignalKind::interrupt(), std::process::id()) });
+///     # spawn(async move { yield_now().await; ctrl_c() });
 ///     signal::ctrl_c().await?;
 ///     println!("bye");
 ///     Ok::<_, std::io::Error>(())
@@ -153,8 +155,8 @@ pub async fn ctrl_c() -> io::Result<()> {
     signal(SignalKind::interrupt())?.recv().await
 }
 
-/// Listens, from now on, to what asks a process to end: SIGINT from a terminal, SIGTERM from whoever
-/// started it.
+/// Listens, from now on, to what asks a process to end: SIGINT from a terminal, SIGTERM from
+/// whoever started it.
 ///
 /// Awaiting it tells which one came. See [`Builder::cancel_on`](crate::Builder::cancel_on) for a
 /// program whose main future shall just be cancelled.
@@ -201,6 +203,20 @@ pub fn signals(kinds: impl IntoIterator<Item = SignalKind>) -> Signals {
 ///
 /// As a future it is ready with the next signal, and may be awaited again through `&mut`. Each kind
 /// gets its turn, however often another one comes.
+///
+/// ```
+/// use futures_util::StreamExt;
+/// use wakering_runtime::signal::{SignalKind, Signals, signals};
+/// # use wakering_ring_driver::testing::send;
+///
+/// wakering_runtime::run(async {
+///     let mut hangups: Signals = signals([SignalKind::hangup()]);
+///     # send(SignalKind::hangup(), std::process::id());
+///     assert_eq!(hangups.next().await.unwrap()?, SignalKind::hangup());
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap();
+/// ```
 #[must_use = "nobody is told unless it is awaited; dropping it stops listening"]
 pub struct Signals {
     kinds: Vec<SignalKind>,
@@ -214,8 +230,8 @@ impl Signals {
         &self.kinds
     }
 
-    /// Makes a signal that nobody takes in time for the next one end the process; or tells why these
-    /// signals cannot be listened to.
+    /// Makes a signal that nobody takes in time for the next one end the process; or tells why
+    /// these signals cannot be listened to.
     pub(crate) fn insisting(self) -> io::Result<Signals> {
         let listeners = self.listeners?;
         listeners.iter().for_each(|Signal(listener)| listener.insist());

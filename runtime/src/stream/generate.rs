@@ -1,7 +1,7 @@
 //! Code that awaits and gives values, as a stream.
 //!
-//! The body is polled by whoever asks the stream for its next value, and at no other time. So a value
-//! that is emitted changes hands through one slot, and nobody has to be woken for it.
+//! The body is polled by whoever asks the stream for its next value, and at no other time. So a
+//! value that is emitted changes hands through one slot, and nobody has to be woken for it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -136,8 +136,8 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// Puts `value` in when there is room, and notes in `turn` which one that makes it. Ready when it
-    /// has been taken: then the body is polled only because the next one is asked for.
+    /// Puts `value` in when there is room, and notes in `turn` which one that makes it. Ready when
+    /// it has been taken: then the body is polled only because the next one is asked for.
     fn poll_emit(
         &self,
         value: &mut Option<T>,

@@ -126,11 +126,7 @@ impl Waits<State> for UntilSet {
         ticket: &mut Option<Ticket>,
         after: &mut After<'_>,
     ) -> Poll<()> {
-        if state.waiters.take_called(ticket, after).is_some() || state.is_set {
-            return Poll::Ready(());
-        }
-        state.waiters.park(ticket, (), after);
-        Poll::Pending
+        state.waiters.poll_unless(state.is_set, ticket, after)
     }
 
     fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {

@@ -258,11 +258,7 @@ impl<T> Waits<State<T>> for Unwanted {
         ticket: &mut Option<Ticket>,
         after: &mut After<'_>,
     ) -> Poll<()> {
-        if state.sender.take_called(ticket, after).is_some() || !state.is_wanted {
-            return Poll::Ready(());
-        }
-        state.sender.park(ticket, (), after);
-        Poll::Pending
+        state.sender.poll_unless(!state.is_wanted, ticket, after)
     }
 
     fn leave(&mut self, state: &mut State<T>, ticket: Ticket, after: &mut After<'_>) {

@@ -429,11 +429,7 @@ impl Waits<State> for Closing {
         ticket: &mut Option<Ticket>,
         after: &mut After<'_>,
     ) -> Poll<()> {
-        if state.closing.take_called(ticket, after).is_some() || state.receivers == 0 {
-            return Poll::Ready(());
-        }
-        state.closing.park(ticket, (), after);
-        Poll::Pending
+        state.closing.poll_unless(state.receivers == 0, ticket, after)
     }
 
     fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {

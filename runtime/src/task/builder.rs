@@ -130,7 +130,8 @@ impl Builder {
         context::expect("spawn a task").spawn(info, future)
     }
 
-    /// Makes `future` a task of this thread's runtime and polls it at once, as [`spawn_eager`] does.
+    /// Makes `future` a task of this thread's runtime and polls it at once, as [`spawn_eager`]
+    /// does.
     ///
     /// ```
     /// use wakering_runtime::{run, task::{self, Builder}};

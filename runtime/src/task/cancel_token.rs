@@ -288,13 +288,7 @@ impl Waits<State> for UntilCancelled {
         ticket: &mut Option<Ticket>,
         after: &mut After<'_>,
     ) -> Poll<()> {
-        if state.is_cancelled {
-            // Whoever waited was called.
-            state.waiters.take_called(ticket, after);
-            return Poll::Ready(());
-        }
-        state.waiters.park(ticket, (), after);
-        Poll::Pending
+        state.waiters.poll_unless(state.is_cancelled, ticket, after)
     }
 
     fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {

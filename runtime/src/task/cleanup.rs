@@ -19,8 +19,8 @@ use crate::time::sleep;
 /// When this is dropped (a timeout expires, a scope fails, the task is cancelled) `body` is dropped
 /// and `cleanup` goes on like a [shielded](shield) future: whoever cancelled waits for it. It has
 /// the runtime's [grace period](crate::Builder::grace) for that, 10 seconds if nothing else was
-/// said; what takes longer is dropped, and [reported](Report::CleanupCut). `cleanup` must not borrow,
-/// since it may outlive whoever awaits it. A body that was never polled needs no cleanup.
+/// said; what takes longer is dropped, and [reported](Report::CleanupCut). `cleanup` must not
+/// borrow, since it may outlive whoever awaits it. A body that was never polled needs no cleanup.
 ///
 /// ```
 /// use std::{cell::Cell, future::pending, rc::Rc, time::Duration};

@@ -1,11 +1,10 @@
 //! Groups: children that are tasks of their own, and over when the group is.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{Location, resume_unwind};
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -16,6 +15,7 @@ use self::child::{Admission, GroupChild};
 use self::handle::CancelOnDrop;
 use self::roll::Open;
 use self::start::Start;
+use super::failures::{Failure, Failures};
 use super::{Bond, ScopeError, TaskInfo};
 use crate::account::Account;
 use crate::conduct::{Conduct, Ended};
@@ -87,8 +87,7 @@ where
     let group = TaskGroup(Rc::new(Shared {
         account: account.id(),
         roll: Rc::new(Roll::new(executor)),
-        failures: RefCell::default(),
-        panic: Cell::new(None),
+        failures: Failures::none(),
         deadline: Cell::new(None),
         is_supervisor: Cell::new(false),
         limit: RefCell::default(),
@@ -118,8 +117,8 @@ async fn finish<R, E: 'static>(
             is_running = false;
             match ended {
                 Ended::Returned(Ok(value)) => output = Some(value),
-                Ended::Returned(Err(error)) => shared.stop_with(error),
-                Ended::Panicked(panic) => shared.panicked(panic),
+                Ended::Returned(Err(error)) => shared.fail(Failure::Error(error)),
+                Ended::Panicked(panic) => shared.fail(Failure::Panic(panic)),
                 Ended::Stopped => {}
             }
         }
@@ -135,15 +134,7 @@ async fn finish<R, E: 'static>(
     .await;
     shared.roll.is_over.set(true);
     account.drain(Orphans::All).await;
-    if let Some(panic) = shared.panic.take() {
-        resume_unwind(panic);
-    }
-    let mut errors = shared.failures.take().into_iter();
-    match (errors.next(), output) {
-        (None, Some(output)) => Ok(output),
-        (Some(first), _) => Err(ScopeError { first, suppressed: errors.collect() }),
-        (None, None) => unreachable!("a body is stopped by failures only"),
-    }
+    shared.failures.outcome(output)
 }
 
 /// Where the children of a [`group`] are spawned. Clones are handles on the same group, and may be
@@ -168,8 +159,7 @@ pub struct TaskGroup<E>(Rc<Shared<E>>);
 struct Shared<E> {
     account: AccountId,
     roll: Rc<Roll>,
-    failures: RefCell<Vec<E>>,
-    panic: Cell<Option<Box<dyn Any + Send>>>,
+    failures: Failures<E>,
     deadline: Cell<Option<Instant>>,
     is_supervisor: Cell<bool>,
     /// As many permits as children may have begun, if that is limited.
@@ -179,26 +169,16 @@ struct Shared<E> {
 }
 
 impl<E> Shared<E> {
-    /// A child has failed.
+    /// A child has returned an error.
     fn failed(&self, error: E) {
         match self.is_supervisor.get() {
-            true => self.failures.borrow_mut().push(error),
-            false => self.stop_with(error),
+            true => self.failures.add(Failure::Error(error)),
+            false => self.fail(Failure::Error(error)),
         }
     }
 
-    fn stop_with(&self, error: E) {
-        self.failures.borrow_mut().push(error);
-        self.stop();
-    }
-
-    fn panicked(&self, panic: Box<dyn Any + Send>) {
-        let first = self.panic.take().unwrap_or(panic);
-        self.panic.set(Some(first));
-        self.stop();
-    }
-
-    fn stop(&self) {
+    fn fail(&self, failure: Failure<E>) {
+        self.failures.add(failure);
         self.stopped.set(true);
         self.roll.cancel();
     }

@@ -1,5 +1,5 @@
-//! Values that belong to a task, or to a part of it: seen by whatever runs in a future, however deep,
-//! without being passed down.
+//! Values that belong to a task, or to a part of it: seen by whatever runs in a future, however
+//! deep, without being passed down.
 //!
 //! A value lies in a thread-local while its future is polled or dropped, and in the future between
 //! polls, so that tasks of one thread never see each other's.
@@ -27,8 +27,8 @@ use std::pin::{Pin, pin};
 /// }
 ///
 /// run(async {
-///     let both = USER.scope("ada".into(), DEPTH.scope(1, async { (greeting().await, DEPTH.get()) }));
-///     assert_eq!(both.await, ("hello, ada".into(), 1));
+///     let inner = DEPTH.scope(1, async { (greeting().await, DEPTH.get()) });
+///     assert_eq!(USER.scope("ada".into(), inner).await, ("hello, ada".into(), 1));
 ///     assert!(DEPTH.try_with(|_| ()).is_err(), "outside there is none");
 /// });
 /// ```

@@ -1,62 +1,70 @@
 //! Tasks: futures that the runtime owns and polls, each in one allocation.
 //!
-//! [`spawn`](crate::spawn) makes one and gives a [`JoinHandle`](crate::task::JoinHandle). A task stays on the thread where
-//! it was spawned, so its future need not be `Send`; only its wakers and, if the output allows it,
-//! its handle travel. It ends in three steps: its future returns, panics or is dropped because of
-//! [`cancel`](crate::task::JoinHandle::cancel); then the kernel operations that the future left behind have
-//! their final completion; then the handle resolves.
+//! [`spawn`](crate::spawn) makes one and gives a [`JoinHandle`](crate::task::JoinHandle). A task
+//! stays on the thread where it was spawned, so its future need not be `Send`; only its wakers and,
+//! if the output allows it, its handle travel. It ends in three steps: its future returns, panics
+//! or is dropped because of [`cancel`](crate::task::JoinHandle::cancel); then the kernel operations
+//! that the future left behind have their final completion; then the handle resolves.
 
-/// One that ends with its handle.
-mod abort_on_drop;
-/// One that nobody awaits.
-mod background;
+// A task and what it is made of; its end; several futures in one task; children.
+
 /// Making one.
 mod builder;
 /// What is known of it whatever its future is.
 mod header;
+/// What it is called by machines.
+mod id;
+/// Everything about a task that one atomic word tells.
+mod state;
 /// The allocation, and the only unsafe code of this crate.
 pub(crate) mod cell;
+/// What it knows of itself.
+mod current;
+/// Values that belong to a task.
+mod local;
+/// How it lets others go first.
+mod yield_now;
+
+/// Waiting for a task and ending it.
+mod handle;
 /// What is called at its end.
 mod callbacks;
+/// One that ends with its handle.
+mod abort_on_drop;
+/// One that nobody awaits.
+mod background;
 /// Being told to stop.
 mod cancel_token;
 /// Cleaning up, also after a cancellation.
 mod cleanup;
-/// What it knows of itself.
-mod current;
-/// Many futures in one task, which go on.
-mod future_set;
-/// All of them.
-mod gather;
-/// Children that are tasks of their own.
-mod group;
-/// Waiting for a task and ending it.
-mod handle;
-/// What it is called by machines.
-mod id;
-/// Futures beside each other in one.
-mod members;
-/// Children that borrow.
-mod scope;
-/// What children come to.
-mod scope_error;
 /// What goes on although it was cancelled.
 mod shield;
-/// Values that belong to a task.
-mod local;
-/// Everything about a task that one atomic word tells.
-mod state;
+
+/// Futures beside each other in one.
+mod members;
+/// All of them.
+mod gather;
+/// All of them, whatever they come to.
+mod settle;
 /// The first of many futures.
 mod race;
 /// The first that succeeds, one begun after the other.
 mod race_staggered;
-/// All of them, whatever they come to.
-mod settle;
+/// Many futures in one task, which go on.
+mod future_set;
 /// Some of them.
 mod wait;
-/// How it lets others go first.
-mod yield_now;
 
+/// Children that borrow.
+mod scope;
+/// Children that are tasks of their own.
+mod group;
+/// What children come to.
+mod scope_error;
+/// What goes wrong in a scope or group.
+mod failures;
+
+/// The races of its state, and of who ends it.
 #[cfg(test)]
 mod races;
 
@@ -92,7 +100,7 @@ pub(crate) use state::{Cancel, Wake};
 /// What ties a task to somebody other than the runtime, until it is over.
 pub(crate) struct Bond {
     pub(crate) debt: wakering_ring_driver::Debt,
-    /// The place of a member of a group, which is told when this is dropped.
+    /// The place of a child of a group, which is told when this is dropped.
     pub(crate) seat: Option<Seat>,
     /// Whether it goes on when its runtime ends, for as long as the grace lasts.
     pub(crate) is_shielded: bool,

@@ -33,8 +33,8 @@ use crate::node::Kind;
 /// ```
 ///
 /// # Panics
-/// If there are no futures, and if one of them panics; the others are dropped. And when it is polled
-/// on a thread that is not running a runtime.
+/// If there are no futures, and if one of them panics; the others are dropped. And when it is
+/// polled on a thread that is not running a runtime.
 ///
 /// # Cancellation
 /// **Weak.** All futures are dropped. What they leave in the kernel is left to whoever drops this.

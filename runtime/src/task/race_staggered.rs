@@ -35,8 +35,8 @@ pub enum Attempt<E> {
 ///
 /// The next one begins when `delay` is over since the last one did, or at once when one fails. The
 /// first value wins; the others are dropped, and what they leave in the kernel is waited for as
-/// [`race`](super::race()) does. So a server that does not answer costs `delay`, and one that refuses
-/// costs nothing.
+/// [`race`](super::race()) does. So a server that does not answer costs `delay`, and one that
+/// refuses costs nothing.
 ///
 /// ```
 /// use std::{future::pending, time::Duration};
@@ -53,8 +53,8 @@ pub enum Attempt<E> {
 /// ```
 ///
 /// # Panics
-/// If one of the futures does; the others are dropped. And when it is polled on a thread that is not
-/// running a runtime.
+/// If one of the futures does; the others are dropped. And when it is polled on a thread that is
+/// not running a runtime.
 ///
 /// # Cancellation
 /// **Weak.** All futures are dropped, and errors are lost. What they leave in the kernel is left to

@@ -1,14 +1,12 @@
 //! Scopes: futures that run beside each other inside one task, may borrow, and are over when the
 //! scope is.
 
-use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
@@ -18,6 +16,7 @@ use wakering_ring_driver::Orphans;
 
 use self::child::ScopeChild;
 use self::handle::Outcome;
+use super::failures::{Failure, Failures};
 use super::members::Members;
 use super::{ChildError, ScopeError};
 use crate::account::Account;
@@ -177,12 +176,11 @@ async fn finish<R, E>(
     state: &State<E>,
     mut body: Pin<&mut Conduct<impl Future<Output = Result<R, E>>>>,
 ) -> Result<R, ScopeError<E>> {
-    let is_cancelled = || state.failed.get();
+    let is_stopped = || state.stopped.get();
     let mut output = None;
     let mut running = true;
     poll_fn(|cx| {
-        if running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_cancelled)
-        {
+        if running && let Poll::Ready(ended) = body.as_mut().poll_unless(account, cx, is_stopped) {
             running = false;
             match ended {
                 Ended::Returned(Ok(value)) => output = Some(value),
@@ -191,7 +189,7 @@ async fn finish<R, E>(
                 Ended::Stopped => {}
             }
         }
-        let failed = state.failed.get();
+        let was_stopped = is_stopped();
         // As many as there are, so that those whom children spawn for ever keep nobody waiting.
         let mut are_waiting = children.is_empty();
         for _ in 0..children.len() {
@@ -203,7 +201,7 @@ async fn finish<R, E>(
         if !running && children.is_empty() {
             return Poll::Ready(());
         }
-        let must_stop = running && state.failed.get() != failed;
+        let must_stop = running && is_stopped() != was_stopped;
         if must_stop || !are_waiting && !children.is_empty() {
             cx.waker().wake_by_ref();
         }
@@ -211,15 +209,7 @@ async fn finish<R, E>(
     })
     .await;
     account.drain(Orphans::All).await;
-    if let Some(panic) = state.panic.take() {
-        resume_unwind(panic);
-    }
-    let mut errors = state.errors.take().into_iter();
-    match (errors.next(), output) {
-        (None, Some(output)) => Ok(output),
-        (Some(first), _) => Err(ScopeError { first, suppressed: errors.collect() }),
-        (None, None) => unreachable!("a body is stopped by failures only"),
-    }
+    state.failures.outcome(output)
 }
 
 /// A child, which keeps its outcome itself.
@@ -251,27 +241,15 @@ pub struct TryScope<'scope, 'env: 'scope, E> {
 struct State<E> {
     executor: Rc<Executor>,
     cancelled: Cell<bool>,
-    failed: Cell<bool>,
-    errors: RefCell<Vec<E>>,
-    panic: Cell<Option<Box<dyn Any + Send>>>,
-}
-
-enum Failure<E> {
-    Error(E),
-    Panic(Box<dyn Any + Send>),
+    /// Whether the body is to end.
+    stopped: Cell<bool>,
+    failures: Failures<E>,
 }
 
 impl<E> State<E> {
     fn fail(&self, failure: Failure<E>, children: &Members<Child<'_>>) {
-        match failure {
-            Failure::Error(error) => self.errors.borrow_mut().push(error),
-            Failure::Panic(panic) => {
-                // The first one counts. The others are dropped outside of the cell.
-                let first = self.panic.take().unwrap_or(panic);
-                self.panic.set(Some(first));
-            }
-        }
-        self.failed.set(true);
+        self.failures.add(failure);
+        self.stopped.set(true);
         self.cancel(children);
     }
 
@@ -287,9 +265,8 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
         let state = State {
             executor: context::expect("open a scope"),
             cancelled: Cell::new(false),
-            failed: Cell::new(false),
-            errors: RefCell::default(),
-            panic: Cell::new(None),
+            stopped: Cell::new(false),
+            failures: Failures::none(),
         };
         TryScope { children: OnceCell::new(), state: Rc::new(state), _invariant: PhantomData }
     }

@@ -5,21 +5,21 @@
 //! the loop's own wait and there are no ticks. Where a deadline and a completion meet, the
 //! completion wins.
 
-/// A deadline that may be moved.
-pub mod deadline;
 /// Deadlines in order, with removal.
 mod heap;
+/// The timers of one runtime.
+mod timers;
+/// Waiting for a point in time.
+mod sleep;
 /// Doing something again and again.
 mod interval;
+/// A deadline for somebody else's future.
+mod timeout;
+/// A deadline that may be moved.
+pub mod deadline;
 /// Time that stands still, for tests.
 #[cfg(feature = "testing")]
 mod paused;
-/// Waiting for a point in time.
-mod sleep;
-/// A deadline for somebody else's future.
-mod timeout;
-/// The timers of one runtime.
-mod timers;
 
 pub use deadline::Deadline;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};

@@ -67,8 +67,8 @@ pub async fn advance(duration: Duration) {
 /// ```
 ///
 /// # Panics
-/// Where the runtime was not built with [`Builder::paused_time`](crate::Builder::paused_time), or if
-/// time is paused already.
+/// Where the runtime was not built with [`Builder::paused_time`](crate::Builder::paused_time), or
+/// if time is paused already.
 pub fn pause() {
     assert!(StoppedClock::let_run(false), "{}", not_paused("pause", "running"));
 }

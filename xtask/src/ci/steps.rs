@@ -199,8 +199,8 @@ fn loom(run: &mut Run<'_>) -> Result<String, String> {
 }
 
 /// AddressSanitizer, for what user space does wrong. The compiler has it behind an unstable flag
-/// only, which RUSTC_BOOTSTRAP opens; std itself is not instrumented. Leaks are not looked for, because
-/// tests forget futures on purpose.
+/// only, which RUSTC_BOOTSTRAP opens; std itself is not instrumented. Leaks are not looked for,
+/// because tests forget futures on purpose.
 fn asan(run: &mut Run<'_>) -> Result<String, String> {
     let host = host()?;
     let packages = ["-p", "wakering-ring-driver", "-p", "wakering-runtime", "-p", "wakering-net"];
@@ -236,9 +236,9 @@ fn host() -> Result<String, String> {
 }
 
 /// The oldest kernel that is supported and the first on which the ring has all classes, with what a
-/// driver, a runtime and sockets are made of, and every future dropped after each of its polls. Left
-/// to `matrix` are the rest, and tests that take minutes under emulation: of streams in memory,
-/// which no kernel is asked about, and of a race.
+/// driver, a runtime and sockets are made of, and every future dropped after each of its polls.
+/// Left to `matrix` are the rest, and tests that take minutes under emulation: of streams in
+/// memory, which no kernel is asked about, and of a race.
 fn kernels(run: &mut Run<'_>) -> Result<String, String> {
     const SKIPPED: [&str; 2] = ["io::", "a_wake_that_comes_as_the_loop_goes_to_sleep"];
     let words = ["5.10", "6.1", "--package", "wakering-ring-driver"];

@@ -1,8 +1,8 @@
 //! Where kernels come from: packages of Debian, which are unpacked and not installed.
 //!
-//! Three suites have them. apt fetches and verifies them, with lists and a cache of its own, so that
-//! neither the lists nor the packages of this machine change. What was unpacked once is kept until
-//! there is something newer.
+//! Three suites have them. apt fetches and verifies them, with lists and a cache of its own, so
+//! that neither the lists nor the packages of this machine change. What was unpacked once is kept
+//! until there is something newer.
 
 use std::fs;
 use std::path::{Path, PathBuf};

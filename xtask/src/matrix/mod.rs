@@ -34,8 +34,8 @@ mod programs;
 /// The table that people read.
 mod table;
 
-/// What runs if nothing is named. The first lacks most of what the others have, the last is whatever
-/// is newest.
+/// What runs if nothing is named. The first lacks most of what the others have, the last is
+/// whatever is newest.
 const DEFAULT: &[&str] = &["5.10", "6.1", "6.12", NEWEST];
 
 const NEWEST: &str = "newest";

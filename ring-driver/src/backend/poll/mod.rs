@@ -47,8 +47,8 @@ const TURNS_WITHOUT_LOOK: u32 = 4;
 
 /// So many requests in a turn are answered on the spot, which spares the task a way through the
 /// queue. The next one is answered by the turn, so that whoever always finds something to do lets
-/// the others run. What comes in is always taken by the turn, as from a ring: a reader whose peer is
-/// quick gets one piece a turn.
+/// the others run. What comes in is always taken by the turn, as from a ring: a reader whose peer
+/// is quick gets one piece a turn.
 const ANSWERS_A_TURN: u32 = 128;
 
 /// What comes after the attempt to carry out a request.

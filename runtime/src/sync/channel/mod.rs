@@ -143,9 +143,9 @@ impl<T> State<T> {
         self.end_if_over(after);
     }
 
-    /// Lets receivers wait no more once nothing can come: the channel is closed, and all its room is
-    /// free. As long as an item is in it, even one that somebody was promised, it may still come to
-    /// another.
+    /// Lets receivers wait no more once nothing can come: the channel is closed, and all its room
+    /// is free. As long as an item is in it, even one that somebody was promised, it may still come
+    /// to another.
     fn end_if_over(&mut self, after: &mut After<'_>) {
         if self.is_closed() && self.room.free == self.capacity {
             self.items.close(after);

@@ -12,6 +12,7 @@ use crate::conduct::{Conduct, Ended, Same};
 use crate::sync::generic::{Local, Permit};
 use crate::sync::local::Semaphore;
 use crate::task::ChildError;
+use crate::task::failures::Failure;
 
 pin_project! {
     /// A child as a task.
@@ -70,7 +71,7 @@ where
         match ready!(this.body.poll_unless(&Same, cx, is_cancelled)) {
             Ended::Returned(Ok(value)) => return Poll::Ready(Ok(value)),
             Ended::Stopped => return Poll::Ready(Err(ChildError::Cancelled)),
-            Ended::Panicked(panic) => shared.panicked(panic),
+            Ended::Panicked(panic) => shared.fail(Failure::Panic(panic)),
             Ended::Returned(Err(error)) => {
                 if let Some(on_error) = this.on_error.take() {
                     on_error(shared, error);

@@ -10,7 +10,7 @@ use slab::Slab;
 use crate::executor::Executor;
 use crate::task::TaskInfo;
 
-/// The members of one group.
+/// The children of one group, by the slots where they live.
 pub(crate) struct Roll {
     pub(super) executor: Rc<Executor>,
     /// Where each of them lives.
@@ -49,14 +49,14 @@ impl Roll {
 
     pub(super) fn cancel(&self) {
         if !self.is_cancelled.replace(true) {
-            for slot in self.members() {
+            for slot in self.children() {
                 self.executor.wake(slot);
             }
             self.tell();
         }
     }
 
-    pub(super) fn members(&self) -> Vec<u32> {
+    pub(super) fn children(&self) -> Vec<u32> {
         self.slots.borrow().iter().map(|(_, &slot)| slot).collect()
     }
 
@@ -81,7 +81,7 @@ impl Roll {
         }
     }
 
-    /// Nobody joins any more, because nobody polls the group. Its members are for the executor to
+    /// Nobody joins any more, because nobody polls the group. Its children are for the executor to
     /// end.
     pub(crate) fn close(&self) {
         self.is_over.set(true);
@@ -89,7 +89,7 @@ impl Roll {
     }
 }
 
-/// The place of one member, left when the member is over.
+/// The place of one child, left when the child is over.
 pub(crate) struct Seat {
     roll: Rc<Roll>,
     pub(super) key: usize,
@@ -123,7 +123,7 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         let roll = self.0;
         roll.close();
-        for slot in roll.members() {
+        for slot in roll.children() {
             roll.executor.abandon(slot);
         }
     }

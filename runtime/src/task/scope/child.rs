@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use wakering_ring_driver::Orphans;
 
+use super::TryScope;
 use super::handle::Outcome;
-use super::{Failure, TryScope};
 use crate::account::Account;
 use crate::conduct::{Conduct, Ended};
 use crate::node::Kind;
 use crate::task::ChildError;
+use crate::task::failures::Failure;
 
 pin_project! {
     /// A child: polled on an account of its own, dropped, and waited for.
