@@ -97,17 +97,6 @@ fn groups() {
             .await
             .unwrap()
         });
-        row("runtime::TaskGroup::room", async || {
-            group(async |group| {
-                group.max_tasks(1);
-                group.spawn(checked());
-                group.room().await;
-                group.spawn(checked());
-                Ok(())
-            })
-            .await
-            .unwrap()
-        });
         row("runtime::TaskGroup::cancelled", async || {
             group(async |group| {
                 let own = group.clone();
