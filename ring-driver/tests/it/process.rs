@@ -5,7 +5,8 @@
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use wakering_ring_driver::op::{self, Interest};
 use wakering_ring_driver::process::PidFd;
@@ -50,7 +51,15 @@ fn a_child_that_was_reaped_by_others_is_not_found() {
         let mut child = lister().spawn().unwrap();
         let waited = child.wait().unwrap_err();
         assert_eq!(waited.raw_os_error(), Some(libc::ECHILD));
-        let error = PidFd::open(child.id()).unwrap_err();
+        // The kernel lets go of its number a moment after it has let go of the child.
+        let start = Instant::now();
+        let error = loop {
+            match PidFd::open(child.id()) {
+                Err(error) => break error,
+                Ok(_) => assert!(start.elapsed() < patience(Duration::from_secs(1))),
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
         assert_ne!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("somebody else has reaped the child"), "{error}");
     });

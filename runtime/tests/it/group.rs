@@ -53,12 +53,12 @@ fn case_j02_a_child_is_cancelled_alone() {
     let guard = witness.guard();
     within_bounds(async {
         let output = group(async |group| {
-            let one = group.spawn(async { Ok(after(2 * MS, 1).await) });
+            let one = group.spawn(async { Ok(after(patience(20 * MS), 1).await) });
             let ended = group.spawn(async move {
                 let _guard = guard;
                 pending::<Result<(), ()>>().await
             });
-            let two = group.spawn(async { Ok(after(3 * MS, 2).await) });
+            let two = group.spawn(async { Ok(after(patience(30 * MS), 2).await) });
             yield_now().await;
             assert!(ended.cancel() && !ended.cancel());
             assert_eq!(witness.drops(), 0, "a future is dropped when its turn comes");
@@ -398,7 +398,7 @@ fn case_j17_whoever_drops_a_group_waits_for_its_children() {
                 pending::<Result<(), ()>>().await
             });
             let mut group = pin!(group.fuse());
-            let mut other = pin!(sleep(MS).fuse());
+            let mut other = pin!(sleep(patience(20 * MS)).fuse());
             select! {
                 _ = group => unreachable!("it has no end"),
                 () = other => "returned",
@@ -480,7 +480,7 @@ fn case_j20_a_supervisor_goes_on_when_a_child_fails() {
                 inner.set(1);
                 Ok(())
             });
-            sleep(6 * MS).await;
+            sleep(patience(50 * MS)).await;
             assert!(!group.is_cancelled());
             assert_eq!(group.spawn(async { Ok(42) }).await, Ok(42));
             done.update(|done| done + 1);

@@ -289,7 +289,7 @@ fn the_end_of_a_runtime_waits_for_shielded_work() {
     let (first, second) = (done.clone(), done.clone());
     runtime.block_on(async {
         drop(spawn(shield(async move {
-            sleep(10 * MS).await;
+            sleep(patience(50 * MS)).await;
             first.borrow_mut().push("shielded");
         })));
         drop(spawn(with_cleanup(pending::<()>(), async move |_| {

@@ -349,9 +349,10 @@ fn an_expired_timeout_drops_its_body_and_waits_for_what_that_left_behind() {
             let _guard = guard;
             let _ = op::recv(&fd, buf).await;
         };
-        let mut limited = pin!(timeout(MS, body));
+        let limit = patience(20 * MS);
+        let mut limited = pin!(timeout(limit, body));
         assert!(futures_util::poll!(limited.as_mut()).is_pending());
-        sleep(5 * MS).await;
+        sleep(2 * limit).await;
         assert!(futures_util::poll!(limited.as_mut()).is_pending(), "the kernel has the buffer");
         assert_eq!(witness.drops(), 1, "the body is gone");
         assert!(!lent.is_dropped());
@@ -375,8 +376,8 @@ fn an_expired_timeout_leaves_the_disk_to_its_task() {
         let expired = Rc::new(Cell::new(false));
         let seen = expired.clone();
         let task = spawn(async move {
-            let limited = timeout(MS, timeout(60_000 * MS, op::read_at(&fd, buf, 0)));
-            assert!(limited.await.is_err());
+            let read = timeout(60_000 * MS, op::read_at(&fd, buf, 0));
+            assert!(timeout(patience(20 * MS), read).await.is_err());
             seen.set(true);
         });
         bounded(async {
@@ -411,7 +412,7 @@ fn an_expired_timeout_leaves_system_calls_to_the_pool() {
         op::bind(&listener, &address).await.unwrap();
         op::listen(&listener, 0).await.unwrap();
         bounded(op::connect(&first, &address)).await.unwrap();
-        let connecting = timeout(MS, op::connect(&second, &address));
+        let connecting = timeout(patience(20 * MS), op::connect(&second, &address));
         assert!(bounded(connecting).await.is_err(), "the queue has no room");
         // Which ends the call in the pool, for which the runtime waits.
         bounded(op::accept(&listener)).await.unwrap();
