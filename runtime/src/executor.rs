@@ -398,7 +398,12 @@ impl Executor {
         }
         task.complete(&self.key);
         // Only now: whoever waits for the task finds its output.
-        drop(bond);
+        if let Some(Bond { debt, seat, .. }) = bond {
+            drop(debt);
+            if let Some(seat) = seat {
+                seat.leave(&task.header().info);
+            }
+        }
         if self.tasks.borrow().is_empty()
             && let Some(waker) = self.emptied.take()
         {

@@ -232,18 +232,18 @@ impl<E: 'static> TaskGroup<E> {
         let shared = self.0.clone();
         let roll = &self.0.roll;
         if roll.is_over.get() || roll.executor.has_given_up() {
-            return TaskHandle { info, child: None };
+            return TaskHandle { child: Err(info) };
         }
         let debt = roll.executor.driver().owe(self.0.account);
-        let seat = Roll::seat(roll, info.clone());
+        let seat = Roll::seat(roll);
         let key = seat.key;
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
         let admission = self.0.limit.borrow().clone().map(Admission::ask);
         let body = Conduct::new(future);
         let child = GroupChild { body, on_error: Some(on_error), admission, shared };
-        let (handle, slot) = roll.executor.spawn_bound(info.clone(), bond, child);
+        let (handle, slot) = roll.executor.spawn_bound(info, bond, child);
         roll.slots.borrow_mut()[key] = slot;
-        TaskHandle { info, child: Some(handle) }
+        TaskHandle { child: Ok(handle) }
     }
 
     /// Makes a child of `child` and waits until it says that it is [ready](Ready); what it says

@@ -100,7 +100,7 @@ pub(crate) use state::{Cancel, Wake};
 /// What ties a task to somebody other than the runtime, until it is over.
 pub(crate) struct Bond {
     pub(crate) debt: wakering_ring_driver::Debt,
-    /// The place of a child of a group, which is told when this is dropped.
+    /// The place of a child of a group, to be left when it is over.
     pub(crate) seat: Option<Seat>,
     /// Whether it goes on when its runtime ends, for as long as the grace lasts.
     pub(crate) is_shielded: bool,

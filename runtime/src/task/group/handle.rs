@@ -32,9 +32,8 @@ use crate::task::{ChildError, Id, JoinHandle, TaskInfo};
 /// # Cancellation
 /// **Strict.** `&mut handle` may be awaited, dropped and awaited again.
 pub struct TaskHandle<T> {
-    pub(super) info: TaskInfo,
-    /// `None` for a child that was refused.
-    pub(super) child: Option<JoinHandle<Result<T, ChildError>>>,
+    /// Or who would have been the child that was refused.
+    pub(super) child: Result<JoinHandle<Result<T, ChildError>>, TaskInfo>,
 }
 
 impl<T> TaskHandle<T> {
@@ -52,7 +51,7 @@ impl<T> TaskHandle<T> {
     /// .unwrap();
     /// ```
     pub fn cancel(&self) -> bool {
-        self.child.as_ref().is_some_and(JoinHandle::cancel)
+        self.child.as_ref().is_ok_and(JoinHandle::cancel)
     }
 
     /// Whether awaiting it would give an outcome at once.
@@ -69,7 +68,7 @@ impl<T> TaskHandle<T> {
     /// .unwrap();
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.child.as_ref().is_none_or(JoinHandle::is_finished)
+        self.child.as_ref().map_or(true, JoinHandle::is_finished)
     }
 
     /// The number of the task, unique in this process.
@@ -87,7 +86,7 @@ impl<T> TaskHandle<T> {
     /// .unwrap();
     /// ```
     pub fn id(&self) -> Id {
-        self.info.id()
+        self.task().id()
     }
 
     /// Which task it is.
@@ -104,7 +103,10 @@ impl<T> TaskHandle<T> {
     /// .unwrap();
     /// ```
     pub fn task(&self) -> &TaskInfo {
-        &self.info
+        match &self.child {
+            Ok(child) => child.task(),
+            Err(refused) => refused,
+        }
     }
 }
 
@@ -112,7 +114,7 @@ impl<T> Future for TaskHandle<T> {
     type Output = Result<T, ChildError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(child) = &mut self.child else { return Poll::Ready(Err(ChildError::Refused)) };
+        let Ok(child) = &mut self.child else { return Poll::Ready(Err(ChildError::Refused)) };
         Poll::Ready(match ready!(Pin::new(child).poll(cx)) {
             Ok(outcome) => outcome,
             Err(error) if error.is_cancelled() => Err(ChildError::Cancelled),
@@ -124,7 +126,7 @@ impl<T> Future for TaskHandle<T> {
 impl<T> fmt::Debug for TaskHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskHandle")
-            .field("task", &self.info)
+            .field("task", self.task())
             .field("is_finished", &self.is_finished())
             .finish()
     }

@@ -43,8 +43,8 @@ impl Roll {
         self.slots.borrow().len()
     }
 
-    pub(super) fn seat(roll: &Rc<Roll>, info: TaskInfo) -> Seat {
-        Seat { key: roll.slots.borrow_mut().insert(u32::MAX), info, roll: roll.clone() }
+    pub(super) fn seat(roll: &Rc<Roll>) -> Seat {
+        Seat { key: roll.slots.borrow_mut().insert(u32::MAX), roll: roll.clone() }
     }
 
     pub(super) fn cancel(&self) {
@@ -93,19 +93,17 @@ impl Roll {
 pub(crate) struct Seat {
     roll: Rc<Roll>,
     pub(super) key: usize,
-    info: TaskInfo,
 }
 
 impl Seat {
     pub(crate) fn roll(&self) -> &Rc<Roll> {
         &self.roll
     }
-}
 
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let Seat { roll, key, info } = self;
-        roll.slots.borrow_mut().remove(*key);
+    /// The child, which was `info`, is over.
+    pub(crate) fn leave(self, info: &TaskInfo) {
+        let Seat { roll, key } = self;
+        roll.slots.borrow_mut().remove(key);
         if let Some(ended) = &mut *roll.ended.borrow_mut() {
             ended.push_back(info.clone());
         }
