@@ -149,8 +149,8 @@ impl<F: Future> FutureSet<F> {
 
     /// Moves one more output to those that are ready.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<&F::Output>> {
-        self.members.poll_next(cx).map(|member| {
-            self.ready.push_back(member?.1);
+        self.members.poll_next(cx).map(|output| {
+            self.ready.push_back(output?);
             self.ready.back()
         })
     }
@@ -174,7 +174,7 @@ impl<F: Future> Stream for FutureSet<F> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
         match self.ready.pop_front() {
             Some(output) => Poll::Ready(Some(output)),
-            None => self.members.poll_next(cx).map(|member| Some(member?.1)),
+            None => self.members.poll_next(cx),
         }
     }
 

@@ -78,7 +78,7 @@ where
     F: Future<Output = (usize, Result<T, E>)>,
 {
     let mut values: Vec<Option<T>> = iter::repeat_with(|| None).take(members.len()).collect();
-    while let Some((_, (index, outcome))) = poll_fn(|cx| members.poll_next(cx)).await {
+    while let Some((index, outcome)) = poll_fn(|cx| members.poll_next(cx)).await {
         values[index] = Some(outcome?);
     }
     Ok(values.into_iter().flatten().collect())

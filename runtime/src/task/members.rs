@@ -1,7 +1,6 @@
 //! Futures that are polled beside each other inside one: each only when it was woken itself.
 //!
-//! Scopes, gathering and racing are made of this. A member may add and remove others while it is
-//! polled.
+//! Scopes, gathering and racing are made of this. A member may add others while it is polled.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -20,6 +19,8 @@ pub(crate) struct Members<F> {
     members: RefCell<Slab<Member<F>>>,
     /// How many were ready when the present round began and have not had their turn.
     round: Cell<usize>,
+    /// How many members there have been.
+    count: Cell<u64>,
 }
 
 struct Member<F> {
@@ -28,40 +29,43 @@ struct Member<F> {
     bell: Arc<Bell>,
 }
 
-/// Names a member.
-#[derive(Clone, Debug)]
-pub(crate) struct MemberId(Arc<Bell>);
-
-impl MemberId {
-    pub(crate) fn waker(self) -> Waker {
-        Waker::from(self.0)
-    }
-}
-
 /// Whose turn it is.
 #[derive(Debug, Default)]
 struct Ready(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    woken: VecDeque<Arc<Bell>>,
+    woken: VecDeque<Name>,
     /// Whoever polls the set, unless they have been told already.
     poller: Option<Waker>,
     /// Whether the set is gone, so that wakes are for nobody.
     closed: bool,
 }
 
+/// Which member: its place, and its number, since others have been in that place before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    index: usize,
+    number: u64,
+}
+
 /// Puts one member among those whose turn it is.
 #[derive(Debug)]
 struct Bell {
     ready: Arc<Ready>,
-    index: usize,
+    name: Name,
+    /// Whether it is among them.
     rung: AtomicBool,
 }
 
 impl<F: Future + Unpin> Members<F> {
     pub(crate) fn new() -> Members<F> {
-        Members { ready: Arc::default(), members: RefCell::default(), round: Cell::new(0) }
+        Members {
+            ready: Arc::default(),
+            members: RefCell::default(),
+            round: Cell::new(0),
+            count: Cell::new(0),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -73,15 +77,15 @@ impl<F: Future + Unpin> Members<F> {
     }
 
     /// Adds a member, whose turn comes after those that are ready.
-    pub(crate) fn insert(&self, future: F) -> MemberId {
+    pub(crate) fn insert(&self, future: F) {
         let mut members = self.members.borrow_mut();
         let entry = members.vacant_entry();
-        let (ready, index) = (self.ready.clone(), entry.key());
-        let bell = Arc::new(Bell { ready, index, rung: AtomicBool::new(false) });
-        entry.insert(Member { future: Some(future), bell: bell.clone() });
+        let name = Name { index: entry.key(), number: self.count.get() };
+        self.count.set(name.number + 1);
+        let bell = Bell { ready: self.ready.clone(), name, rung: AtomicBool::new(true) };
+        entry.insert(Member { future: Some(future), bell: Arc::new(bell) });
         drop(members);
-        bell.clone().wake();
-        MemberId(bell)
+        self.ready.push(name);
     }
 
     /// Those that have not completed.
@@ -102,18 +106,15 @@ impl<F: Future + Unpin> Members<F> {
     ///
     /// Everybody who is ready has one turn before it is pending, so that a member that is always
     /// ready keeps nobody else waiting, outside of the set neither.
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<(MemberId, F::Output)>> {
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
         if self.round.get() == 0 {
             self.round.set(self.ready.len());
         }
         while self.round.get() > 0 {
-            let Some(bell) = self.ready.pop() else { break };
+            let Some(name) = self.ready.pop() else { break };
             self.round.update(|left| left - 1);
-            // Cleared before the poll: a wake during the poll counts. One that came before finds it
-            // set and does nothing more; so this also takes in what that somebody has written.
-            bell.rung.swap(false, Ordering::AcqRel);
-            if let Some(output) = self.poll_member(&bell) {
-                return Poll::Ready(Some((MemberId(bell), output)));
+            if let Some(output) = self.poll_member(name) {
+                return Poll::Ready(Some(output));
             }
         }
         self.round.set(0);
@@ -124,20 +125,23 @@ impl<F: Future + Unpin> Members<F> {
         Poll::Pending
     }
 
-    fn poll_member(&self, bell: &Arc<Bell>) -> Option<F::Output> {
-        let mut future = {
+    fn poll_member(&self, name: Name) -> Option<F::Output> {
+        let (mut future, bell) = {
             let mut members = self.members.borrow_mut();
-            let member = members.get_mut(bell.index)?;
-            Arc::ptr_eq(&member.bell, bell).then(|| member.future.take())??
+            let member = members.get_mut(name.index).filter(|m| m.bell.name == name)?;
+            (member.future.take()?, member.bell.clone())
         };
-        let waker = Waker::from(bell.clone());
+        // Cleared before the poll: a wake during the poll counts. One that came before finds it set
+        // and does nothing more; so this also takes in what that somebody has written.
+        bell.rung.swap(false, Ordering::AcqRel);
+        let waker = Waker::from(bell);
         let polled = std::pin::Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
         let mut members = self.members.borrow_mut();
-        let member = members.get_mut(bell.index).filter(|m| Arc::ptr_eq(&m.bell, bell));
+        let member = members.get_mut(name.index).filter(|m| m.bell.name == name);
         match polled {
             Poll::Ready(output) => {
                 if member.is_some() {
-                    members.remove(bell.index);
+                    members.remove(name.index);
                 }
                 drop(members);
                 drop(future);
@@ -175,8 +179,23 @@ impl Ready {
         self.lock().woken.len()
     }
 
-    fn pop(&self) -> Option<Arc<Bell>> {
+    fn pop(&self) -> Option<Name> {
         self.lock().woken.pop_front()
+    }
+
+    /// Adds somebody who is not among them, and tells whoever polls.
+    fn push(&self, name: Name) {
+        let poller = {
+            let mut queue = self.lock();
+            if queue.closed {
+                return;
+            }
+            queue.woken.push_back(name);
+            queue.poller.take()
+        };
+        if let Some(poller) = poller {
+            poller.wake();
+        }
     }
 
     /// Has `poller` told of the next wake, at once if there was one already.
@@ -200,27 +219,19 @@ impl Ready {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        if self.rung.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let ready = self.ready.clone();
-        let poller = {
-            let mut queue = ready.lock();
-            if queue.closed {
-                return;
-            }
-            queue.woken.push_back(self);
-            queue.poller.take()
-        };
-        if let Some(poller) = poller {
-            poller.wake();
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.ready.push(self.name);
         }
     }
 }
 
 impl<F> Drop for Members<F> {
     fn drop(&mut self) {
-        // Bells hold the queue, and the queue holds them.
+        // Wakers may outlive the set, and are for nobody then.
         let closed = Queue { closed: true, ..Queue::default() };
         let left = std::mem::replace(&mut *self.ready.lock(), closed);
         drop(left);

@@ -44,11 +44,7 @@ where
 {
     let members: Members<_> = futures.into_iter().map(|f| Box::pin(f.into_future())).collect();
     let first = poll_fn(move |cx| members.poll_next(cx));
-    async {
-        let (_, output) =
-            decided(first).await.expect("a race of no futures has no winner: give it one");
-        output
-    }
+    async { decided(first).await.expect("a race of no futures has no winner: give it one") }
 }
 
 /// Awaits a body that drops losers when it is ready, and waits for what those leave in the kernel.

@@ -86,11 +86,11 @@ async fn staggered<T, E>(
             Poll::Pending => Pin::new(&mut next).poll(cx).map(|()| None),
         });
         match progress.await {
-            Some(Some((_, (index, Ok(value))))) => {
+            Some(Some((index, Ok(value)))) => {
                 attempts[index] = Attempt::Won;
                 return (Some(value), attempts);
             }
-            Some(Some((_, (index, Err(error))))) => attempts[index] = Attempt::Failed(error),
+            Some(Some((index, Err(error)))) => attempts[index] = Attempt::Failed(error),
             // None has begun that might still succeed, or could begin.
             Some(None) => return (None, attempts),
             None => {}

@@ -309,7 +309,7 @@ impl<'scope, 'env, E> TryScope<'scope, 'env, E> {
                     outcome: outcome.clone(),
                     scope: self,
                 });
-                outcome.bell.set(Some(children.insert(child).waker()));
+                children.insert(child);
             }
             // The scope is being dropped, and a child's drop has called.
             None => outcome.settle(Err(ChildError::Cancelled)),

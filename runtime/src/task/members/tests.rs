@@ -85,7 +85,7 @@ fn members_that_complete_in_one_round_come_in_the_order_of_their_wakes() {
         scripts[index].waker.take().unwrap().wake();
     }
     for expected in [2, 0, 1] {
-        let Poll::Ready(Some((_, index))) = members.poll_next(&mut cx) else { panic!() };
+        let Poll::Ready(Some(index)) = members.poll_next(&mut cx) else { panic!() };
         assert_eq!(index, expected);
     }
     assert!(members.is_empty());
@@ -98,17 +98,16 @@ fn wakers_that_outlive_the_set_keep_no_member() {
     let script = Rc::new(Script::default());
     let count = Arc::new(Count::default());
     let members = Members::new();
-    let id = members.insert(member(0, &script));
+    members.insert(member(0, &script));
     let waker = Waker::from(count.clone());
     assert!(members.poll_next(&mut Context::from_waker(&waker)).is_pending());
     let (own, ready) = (script.waker.take().unwrap(), Arc::downgrade(&members.ready));
-    // Rung, and in the queue, which it keeps.
+    // Rung, and named in the queue.
     own.wake_by_ref();
     assert_eq!(count.get(), 1);
     drop(members);
     assert_eq!(Rc::strong_count(&script), 1, "the member is gone");
     own.wake_by_ref();
-    id.waker().wake();
     assert_eq!(count.get(), 1);
     drop(waker);
     assert_eq!(Arc::strong_count(&count), 1);
@@ -269,7 +268,7 @@ proptest! {
                     let mut over = Vec::new();
                     let all = loop {
                         match members.poll_next(&mut Context::from_waker(&waker)) {
-                            Poll::Ready(Some((_, index))) => over.push(index),
+                            Poll::Ready(Some(index)) => over.push(index),
                             Poll::Ready(None) => break true,
                             Poll::Pending => break false,
                         }

@@ -39,7 +39,13 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for ScopeChild<'_, '_, F, T,
             this.account.get_or_insert_with(|| Account::open(&state.executor, Kind::Scope));
         if this.ended.is_none() {
             let is_cancelled = || state.cancelled.get() || this.outcome.cancelled.get();
-            *this.ended = Some(ready!(this.body.poll_unless(account, cx, is_cancelled)));
+            match this.body.poll_unless(account, cx, is_cancelled) {
+                Poll::Ready(ended) => *this.ended = Some(ended),
+                Poll::Pending => {
+                    this.outcome.listen(cx);
+                    return Poll::Pending;
+                }
+            }
         }
         ready!(account.poll_drained(Orphans::All, cx));
         *this.account = None;

@@ -57,6 +57,13 @@ impl<T> Outcome<T> {
         }
     }
 
+    /// The child is told, from now on, that it shall end. Before its first turn there is no need.
+    pub(super) fn listen(&self, cx: &Context<'_>) {
+        // A member has one waker all its life.
+        let bell = self.bell.take().unwrap_or_else(|| cx.waker().clone());
+        self.bell.set(Some(bell));
+    }
+
     pub(super) fn settle(&self, value: Result<T, ChildError>) {
         self.value.set(Some(value));
         self.is_over.set(true);
