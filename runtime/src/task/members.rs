@@ -38,8 +38,6 @@ struct Queue {
     woken: VecDeque<Name>,
     /// Whoever polls the set, unless they have been told already.
     poller: Option<Waker>,
-    /// Whether the set is gone, so that wakes are for nobody.
-    closed: bool,
 }
 
 /// Which member: its place, and its number, since others have been in that place before.
@@ -187,9 +185,6 @@ impl Ready {
     fn push(&self, name: Name) {
         let poller = {
             let mut queue = self.lock();
-            if queue.closed {
-                return;
-            }
             queue.woken.push_back(name);
             queue.poller.take()
         };
@@ -232,8 +227,7 @@ impl Wake for Bell {
 impl<F> Drop for Members<F> {
     fn drop(&mut self) {
         // Wakers may outlive the set, and are for nobody then.
-        let closed = Queue { closed: true, ..Queue::default() };
-        let left = std::mem::replace(&mut *self.ready.lock(), closed);
+        let left = std::mem::take(&mut *self.ready.lock());
         drop(left);
         // One by one: were two to panic in one drop, that would be the end of the process.
         let mut first = None;

@@ -105,6 +105,8 @@ fn wakers_that_outlive_the_set_keep_no_member() {
     // Rung, and named in the queue.
     own.wake_by_ref();
     assert_eq!(count.get(), 1);
+    assert!(members.poll_next(&mut Context::from_waker(&waker)).is_pending());
+    drop(script.waker.take());
     drop(members);
     assert_eq!(Rc::strong_count(&script), 1, "the member is gone");
     own.wake_by_ref();
