@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use wakering_ring_driver::{Driver, Fd, Sharing, op};
 use wakering_runtime::blocking::unblock;
-use wakering_runtime::spawn;
 use wakering_runtime::task::yield_now;
 use wakering_runtime::time::sleep;
+use wakering_runtime::{Handle, spawn};
 
 use crate::{bounded, runtime};
 
@@ -76,7 +76,12 @@ fn what_is_under_way_is_counted_by_kind() {
     assert_eq!((metrics.tasks, metrics.timers), (6, 1));
     assert!(metrics.user_pool.threads >= 1, "{metrics:?}");
     drop((ends, blocked));
-    runtime.block_on(bounded(sleep(Duration::from_millis(20))));
+    let ended = async {
+        while Handle::current().metrics().is_some_and(|now| now.tasks > 2) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    runtime.block_on(bounded(ended));
     let metrics = runtime.metrics();
     assert_eq!(metrics.operations.get("recv"), None);
     assert!(metrics.driver.completions >= 3 && metrics.driver.enters > 0);

@@ -405,9 +405,10 @@ fn a_wait_that_is_dropped_loses_no_output() {
 #[test]
 fn case_g08_a_timeout_on_completed_futures_comes_after_those_that_were_ready() {
     within_bounds(async {
-        let never = 60_000;
-        let mut set = completed([4, never, 2].map(async |ms| after(ms * MS, ms).await));
-        let deadline = Instant::now() + patience(50 * MS);
+        let (late, never) = (patience(40 * MS), 60_000 * MS);
+        let members = [(4, late), (3, never), (2, 2 * MS)];
+        let mut set = completed(members.map(async |(name, delay)| after(delay, name).await));
+        let deadline = Instant::now() + patience(200 * MS);
         let mut items = Vec::new();
         let error: Elapsed = loop {
             match timeout_at(deadline, set.next()).await {
