@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use wakering_net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
-use wakering_ring_driver::testing::{in_child_with, patience};
+use wakering_ring_driver::testing::{in_child, patience};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source};
 use wakering_runtime::testing::check_stream;
 use wakering_runtime::{spawn, time::sleep};
@@ -50,9 +50,7 @@ fn case_k01_the_end_of_a_stream_stays_the_end() {
 /// process has grown by hardly more than a piece.
 #[test]
 fn case_k08_a_writer_waits_for_a_slow_reader() {
-    // AddressSanitizer keeps what was freed, which is not what is measured here.
-    let frees = ("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=0");
-    in_child_with("stream::case_k08_a_writer_waits_for_a_slow_reader", &[frees], || {
+    in_child("stream::case_k08_a_writer_waits_for_a_slow_reader", || {
         within_bounds(async {
             for owned in [false, true] {
                 slow_reader(owned).await?;

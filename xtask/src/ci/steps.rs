@@ -219,7 +219,9 @@ fn asan(run: &mut Run<'_>) -> Result<String, String> {
     let mut said = Vec::new();
     for (lane, backend) in [("asan", &[][..]), ("asan-poll", &[POLL, ON_POLL])] {
         for what in [&parts[..], &drops] {
-            let args = [&tests[..], what, &["--", "--show-output"]].concat();
+            // It measures memory, of which AddressSanitizer takes some for itself.
+            let words = ["--", "--show-output", "--skip", "case_k08_"];
+            let args = [&tests[..], what, &words].concat();
             let finished = run.finish("asan", &args, &[&env[..], backend].concat())?;
             said.push(run.judge(lane, &finished)?);
         }
