@@ -13,6 +13,7 @@ use std::io;
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{Probe, opcode, squeue};
 
+use super::super::enter::Wait;
 use super::{Ring, SetupFlags};
 use crate::capabilities::{Capabilities, Mask};
 use crate::error::SetupError;
@@ -84,14 +85,15 @@ impl Ring {
         }
         // Nothing may have been left to try, and a sandbox may allow io_uring_setup without
         // io_uring_enter.
-        self.enter(0, 0, None).map(drop).map_err(io::Error::from_raw_os_error)
+        self.enter(0, Wait::default()).map(drop).map_err(io::Error::from_raw_os_error)
     }
 
     /// The result of an entry that completes at once and lends nothing.
     fn attempt(&mut self, entry: squeue::Entry) -> io::Result<i32> {
         // SAFETY: The entries of `try_out` point to no memory.
         unsafe { self.uring.submission().push(&entry) }.map_err(|_| io::ErrorKind::WouldBlock)?;
-        self.enter(1, 1, None).map_err(io::Error::from_raw_os_error)?;
+        self.enter(1, Wait { completions: 1, ..Wait::default() })
+            .map_err(io::Error::from_raw_os_error)?;
         let completion = self.uring.completion().next();
         Ok(completion.ok_or(io::ErrorKind::WouldBlock)?.result())
     }
@@ -189,7 +191,7 @@ mod tests {
         assert!(indexed == 40 || !ring("").capabilities.registered_ring, "{indexed} of 40");
         let together: Vec<Ring> = (0..20).map(|_| ring("")).collect();
         for ring in &together {
-            assert_eq!(ring.enter(0, 0, None), Ok(0));
+            assert_eq!(ring.enter(0, Wait::default()), Ok(0));
         }
     }
 }
