@@ -100,15 +100,13 @@ pub(crate) fn assert_may_block(what: &str) {
 
 /// Puts a woken task into the run queue of the current executor, which is its own.
 pub(crate) fn queue(task: TaskRef, from: Origin) {
-    let mut task = Some(task);
+    // A thread that is ending has lost its thread-locals, and runs no runtime.
     let _ = CURRENT.try_with(|current| {
-        if let Some(executor) = &*current.borrow()
-            && let Some(task) = task.take_if(|task| executor.is_home_of(task))
-        {
+        if let Some(executor) = &*current.borrow() {
+            debug_assert!(executor.is_home_of(&task), "a task is queued at home");
             executor.push_woken(task, from);
         }
     });
-    debug_assert!(task.is_none(), "a task is queued at home");
 }
 
 /// Takes in a task that was made on another thread. Without its executor nothing happens.

@@ -120,7 +120,6 @@ impl Slice {
 
     fn begin(executor: &Executor) -> Slice {
         let begun = executor.driver().now();
-        executor.timers().see(begun);
         Slice { begun, polls: 0, reading: Slice::FIRST_READING, is_over: false }
     }
 

@@ -358,28 +358,31 @@ impl TaskRef {
     /// Puts the task into the run queue of its home, through the inbox if that is on another
     /// thread.
     fn wake(self) {
-        if self.is_to_be_pushed() {
-            self.push();
+        if let Some(side) = self.is_to_be_pushed() {
+            self.push(side);
         }
     }
 
     /// The same with a reference of its own, if one is needed.
     fn wake_by_ref(&self) {
-        if self.is_to_be_pushed() {
-            self.clone().push();
+        if let Some(side) = self.is_to_be_pushed() {
+            self.clone().push(side);
         }
     }
 
-    fn is_to_be_pushed(&self) -> bool {
+    /// Where from, if so.
+    fn is_to_be_pushed(&self) -> Option<Side> {
         let header = self.header();
-        match header.side() {
+        let side = header.side();
+        let is_first = match side {
             Side::Here => header.wake() == Wake::Push,
             Side::Afar => header.state.call(),
-        }
+        };
+        is_first.then_some(side)
     }
 
-    fn push(self) {
-        match self.header().side() {
+    fn push(self, side: Side) {
+        match side {
             Side::Here => context::queue(self, Origin::Here),
             Side::Afar => {
                 let home = self.header().home().clone();
