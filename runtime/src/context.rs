@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wakering_ring_driver::Entered;
 
 use crate::executor::Executor;
-use crate::home::{AtHome, Home};
+use crate::home::{AtHome, Home, HomeKey};
 use crate::node::Nodes;
 use crate::task::{Id, TaskRef};
 
@@ -107,6 +107,14 @@ pub(crate) fn queue(task: TaskRef, from: Origin) {
             executor.push_woken(task, from);
         }
     });
+}
+
+/// Does something with the key of the current executor's home.
+pub(crate) fn with_key<R>(act: impl FnOnce(&HomeKey) -> R) -> Option<R> {
+    let with_key = |current: &RefCell<Option<Rc<Executor>>>| {
+        current.borrow().as_ref().map(|executor| act(executor.key()))
+    };
+    CURRENT.try_with(with_key).ok().flatten()
 }
 
 /// Takes in a task that was made on another thread. Without its executor nothing happens.

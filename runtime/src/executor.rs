@@ -214,10 +214,10 @@ impl Executor {
         self.called.set(called);
     }
 
-    /// Makes a future of this thread a task.
+    /// Makes a future of this thread a task. Who it is, is written down where it stays.
     pub(crate) fn spawn<F: Future + 'static>(
         &self,
-        info: TaskInfo,
+        info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let (task, joiner) = task::cell::new(&self.key, info, future);
@@ -233,7 +233,7 @@ impl Executor {
         bond: Bond,
         future: F,
     ) -> (JoinHandle<F::Output>, u32) {
-        let (task, joiner) = task::cell::new(&self.key, info, future);
+        let (task, joiner) = task::cell::new(&self.key, || info, future);
         let slot = self.take_in(task, Some(bond));
         (JoinHandle::new(joiner), slot)
     }
@@ -247,7 +247,7 @@ impl Executor {
     /// whoever is running.
     pub(crate) fn spawn_eager<F: Future + 'static>(
         &self,
-        info: TaskInfo,
+        info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let handle = self.spawn(info, future);
