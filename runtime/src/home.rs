@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError};
 use wakering_ring_driver::{Deliver, Message, Remote};
 
 use crate::context;
-use crate::primitive::{Mutex, thread_local};
+use crate::primitive::{Mutex, per_thread};
 use crate::task::{JoinError, Lodging, References, Spare, TaskRef};
 
 /// Told about a panic that nobody else will hear of.
@@ -138,7 +138,7 @@ impl Drop for HomeKey {
     }
 }
 
-thread_local! {
+per_thread! {
     /// The home of those that are polled on this thread. Only compared, never followed.
     static HERE: Cell<*const Home> = const { Cell::new(ptr::null()) };
 }

@@ -17,16 +17,16 @@ pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// std's macro, or loom's, which knows no initializers in constants.
 #[cfg(not(loom))]
-pub(crate) use std::thread_local;
+pub(crate) use std::thread_local as per_thread;
 
 #[cfg(loom)]
-macro_rules! thread_local {
+macro_rules! per_thread {
     ($(#[$attr:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
         loom::thread_local! { $(#[$attr])* static $name: $type = $value; }
     };
 }
 #[cfg(loom)]
-pub(crate) use thread_local;
+pub(crate) use per_thread;
 
 /// std's `UnsafeCell` with loom's way of asking for the pointer.
 #[cfg(not(loom))]

@@ -137,7 +137,7 @@ where
 pub(crate) fn new_resident(key: &HomeKey, info: TaskInfo) -> TaskRef {
     let home = Tie::Lodging(Lodging::of(key));
     let header = || Header::new(home, info, State::resident(), References::own(1));
-    allocate(std::future::pending::<()>(), None, header).0
+    allocate(std::future::pending::<()>(), Some(key.spare()), header).0
 }
 
 /// A task, and the output of its future.
