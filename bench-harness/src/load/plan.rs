@@ -32,8 +32,8 @@ pub struct Plan {
     pub requests: Option<u64>,
     /// Total rate of the open loop.
     pub rate: Option<u64>,
-    /// Whether completions wait for each other.
-    pub batch: bool,
+    /// How long completions wait for each other, if they do.
+    pub batch: Option<Duration>,
     /// Processors for the threads, if they may not have all.
     pub cpus: Option<Vec<usize>>,
 }

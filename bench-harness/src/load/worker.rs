@@ -30,9 +30,8 @@ const CONNECTING_MAX: usize = 64;
 /// Pauses after a connection could not be established, doubled from the first to the last.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// With `--batch`: how long completions wait for each other, and how many are enough.
-const GATHER: Duration = Duration::from_micros(50);
-const GATHERED: u32 = 16;
+/// With `--batch`: so many completions wait for no more. Half of them are those of requests sent.
+const GATHERED: u32 = 64;
 /// How long an interrupted run waits for what is under way.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -90,8 +89,10 @@ pub fn run(
 /// With `--batch` one whose loop sleeps until several responses are there.
 fn runtime(plan: &Plan) -> Result<Runtime, SetupError> {
     let builder = Builder::new();
-    let builder = if plan.batch { builder.min_wait(GATHER, GATHERED) } else { builder };
-    builder.build()
+    match plan.batch {
+        Some(gather) => builder.min_wait(gather, GATHERED).build(),
+        None => builder.build(),
+    }
 }
 
 async fn connect(plan: Arc<Plan>, share: usize) -> (Vec<Connection>, Failures) {

@@ -17,7 +17,7 @@ use crate::machine::usage::Usage;
 /// loop with an embedded server, or of a closed loop without one.
 pub fn with_report(open: bool, with: impl FnOnce(&Report<'_>)) {
     let flags = match open {
-        true => "-R 3 --data a=b --json - --hgrm x",
+        true => "-R 3 --batch --data a=b --json - --hgrm x",
         false => "-c 2 -t 2",
     };
     let line = format!("bench-harness http://localhost:8080/get -d 1s {flags}");

@@ -39,8 +39,8 @@ impl Report<'_> {
             write!(f, ", a new one each request")?;
         }
         write!(f, " · {}", plural(args.threads, "thread"))?;
-        if args.batch {
-            write!(f, " · batched, which adds up to 50 µs")?;
+        if let Some(gather) = args.batch {
+            write!(f, " · batched, which adds up to {}", round_time(ns(gather)))?;
         }
         write!(f, " · warm-up {} + ", round_time(ns(args.warmup)))?;
         match (args.duration(), args.requests) {
