@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long perf may take to be ready.
-const BEGIN: Duration = Duration::from_millis(300);
+const BEGIN: Duration = Duration::from_millis(200);
 
 /// A count under way.
 pub struct Count {
@@ -17,21 +17,29 @@ pub struct Count {
 }
 
 impl Count {
-    /// Begins to count for process `id`, which is idle.
-    pub fn begin(id: u32) -> Result<Count, String> {
-        let mut perf = Command::new("perf")
+    /// Begins to count for processes that are idle.
+    pub fn begin(ids: [u32; 2]) -> Result<[Count; 2], String> {
+        let [mut a, mut b] = [Count::start(ids[0])?, Count::start(ids[1])?];
+        std::thread::sleep(BEGIN);
+        match [a.perf.try_wait(), b.perf.try_wait()] {
+            [Ok(None), Ok(None)] => Ok([a, b]),
+            // Both fail for the same reason: it may not trace.
+            _ => {
+                b.end().ok();
+                Err(format!("perf: {}", read(a.perf)))
+            }
+        }
+    }
+
+    fn start(id: u32) -> Result<Count, String> {
+        let perf = Command::new("perf")
             .args(["stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", &id.to_string()])
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("perf: {error}"))?;
-        std::thread::sleep(BEGIN);
-        match perf.try_wait() {
-            Ok(None) => Ok(Count { perf }),
-            _ => Err(format!("perf: {}", read(perf))),
-        }
+            .spawn();
+        Ok(Count { perf: perf.map_err(|error| format!("perf: {error}"))? })
     }
 
     /// How many there were.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::args::Args;
 use super::calls::Count;
 use super::contestant::{CLIENT, Contestant, ITSELF, Named, REFERENCES, Workshop, names};
-use super::duel::{Side, Slice, Turn, pairs, warm_up};
+use super::duel::{Side, Turn, pairs, warm_up};
 use super::program::Program;
 use super::record::{Record, Row, Version};
 use super::scenario::{Cell, Family, Load, SCENARIOS, Scenario, chosen};
@@ -257,23 +257,18 @@ impl<'a> Session<'a> {
             rival: rival.name.clone(),
             ..Row::default()
         };
-        let blame = |who: &Contestant| {
-            let name = who.name.clone();
-            move |error: String| format!("{name}: {error}")
-        };
+        // The reason stands behind the rival's name, and may be the subject's fault.
+        let blame = |error: String| format!("{}: {error}", subject.name);
         if let Load::Idle { .. } | Load::Grown = cell.load {
             // One after the other: both at once would share the ports.
-            let a = self.memory(cell, subject).map_err(blame(subject))?;
-            row.each = Some([a, self.memory(cell, rival).map_err(blame(rival))?]);
+            let a = self.memory(cell, subject).map_err(blame)?;
+            row.each = Some([a, self.memory(cell, rival)?]);
             return Ok(row);
         }
         if let Load::Files = cell.load {
             prepare(&self.folder).map_err(|e| format!("{}: {e}", self.folder.display()))?;
         }
-        let mut sides = [
-            self.side(cell, subject).map_err(blame(subject))?,
-            self.side(cell, rival).map_err(blame(rival))?,
-        ];
+        let mut sides = [self.side(cell, subject).map_err(blame)?, self.side(cell, rival)?];
         let seconds = scenario.seconds[usize::from(self.args.quick)];
         let time = Duration::from_secs_f64(self.args.seconds.unwrap_or(seconds));
         let slice = Duration::from_millis(self.args.slice_ms);
@@ -284,7 +279,8 @@ impl<'a> Session<'a> {
             let medians = Metric::Rate.medians(&row).ok_or("there is no rate")?;
             let rate = (medians[0].min(medians[1]) / 2.0).max(1.0);
             // Long enough for a hundredth of the messages to be several.
-            let ms = (self.args.slice_ms * 3).max((500.0 * 1e3 / rate) as u64);
+            let slices = if self.args.quick { 1 } else { 3 };
+            let ms = (self.args.slice_ms * slices).max((500.0 * 1e3 / rate) as u64);
             let paced =
                 pairs(&mut sides, &format!("paced {ms} {rate:.0}"), time.mul_f64(PACED_PART))?;
             row.note_paced(rate, &paced);
@@ -353,28 +349,35 @@ impl<'a> Session<'a> {
     /// Counts system calls and allocations, in slices of their own.
     fn count(&mut self, sides: &mut [Side; 2], row: &mut Row) -> Result<(), String> {
         let order = format!("slice {}", self.args.slice_ms * 2);
-        let (mut calls, mut allocations) = ([0.0; 2], [0.0; 2]);
-        for (at, side) in sides.iter_mut().enumerate() {
-            let before = side.program.allocations()?;
-            let counting = match self.counts_calls {
-                true => Count::begin(side.program.id()),
-                false => Err(String::new()),
-            };
-            let Slice { operations, .. } = side.turn(&order)?;
-            match counting.and_then(Count::end) {
-                Ok(count) => calls[at] = count as f64 / operations as f64,
-                Err(why) if self.counts_calls => {
-                    eprintln!("bench-harness: system calls are not counted: {why}");
-                    self.counts_calls = false;
-                }
-                Err(_told) => {}
+        let [a, b] = &mut *sides;
+        let before = [a.program.allocations()?, b.program.allocations()?];
+        // Each is idle while the other works, so both can be counted at once.
+        let mut counts = Vec::new();
+        if self.counts_calls {
+            match Count::begin([a.program.id(), b.program.id()]) {
+                Ok(begun) => counts.extend(begun),
+                Err(why) => self.counts_no_calls(&why),
             }
-            let grown = side.program.allocations()?.saturating_sub(before);
-            allocations[at] = grown as f64 / operations as f64;
         }
-        row.calls = self.counts_calls.then_some(calls.map(rounded));
-        row.allocations = Some(allocations.map(rounded));
+        let operations = [a.turn(&order)?.operations, b.turn(&order)?.operations];
+        let calls: Result<Vec<u64>, String> = counts.into_iter().map(Count::end).collect();
+        let each = |count: [u64; 2]| {
+            [0, 1].map(|side| rounded(count[side] as f64 / operations[side] as f64))
+        };
+        match calls.as_deref() {
+            Ok(&[a, b]) => row.calls = Some(each([a, b])),
+            Ok(_uncounted) => {}
+            Err(why) => self.counts_no_calls(why),
+        }
+        let after = [a.program.allocations()?, b.program.allocations()?];
+        row.allocations = Some(each([0, 1].map(|side| after[side].saturating_sub(before[side]))));
         Ok(())
+    }
+
+    /// Says so once, and does not try again.
+    fn counts_no_calls(&mut self, why: &str) {
+        eprintln!("bench-harness: system calls are not counted: {why}");
+        self.counts_calls = false;
     }
 }
 

@@ -80,7 +80,7 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
     // Then only the second is run, the third is named, and everything is shown
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     let said = complaint(&output);
-    assert!(said.contains("yield, three: left out: three: no such luck"), "{said}");
+    assert!(said.contains("yield, three: left out: no such luck"), "{said}");
     let text = text(&output);
     assert!(text.contains("subject   / two") && !text.contains("subject   / one"), "{text}");
     assert!(text.contains("| one | ") && text.contains("| two | "), "{text}");
