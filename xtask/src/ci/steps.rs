@@ -353,11 +353,11 @@ fn publish(run: &mut Run<'_>) -> Result<String, String> {
     run.cargo("publish", &["publish", "--workspace", "--dry-run", "--allow-dirty"], &[])
 }
 
-/// The comparison programs are a workspace of their own and have to build; their figures are taken
-/// by hand.
+/// The comparison programs are a workspace of their own and have to build, optimised or not; their
+/// figures are taken by hand.
 fn rivals(run: &mut Run<'_>) -> Result<String, String> {
     let manifest = "bench-harness/rivals/Cargo.toml";
-    run.cargo("rivals", &["test", "--release", "--manifest-path", manifest], &[])
+    run.cargo("rivals", &["test", "--workspace", "--locked", "--manifest-path", manifest], &[])
 }
 
 fn folder(root: &Path, name: &str) -> String {
