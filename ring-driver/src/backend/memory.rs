@@ -34,6 +34,8 @@ struct World {
     /// Answers cancellations by completing the target with `ECANCELED`, as a kernel does that wins
     /// the race.
     cancel_wins: bool,
+    /// How many cancellations from now on do not find what they look for.
+    misses: u32,
     /// Reports the end of what is cancelled and goes on using its memory.
     broken: bool,
     descriptors: i32,
@@ -73,6 +75,11 @@ impl Memory {
     /// to the test.
     pub fn set_cancel_wins(&self, wins: bool) {
         self.0.borrow_mut().cancel_wins = wins;
+    }
+
+    /// The next `count` cancellations find nothing and say so, whatever is in flight.
+    pub fn miss_cancels(&self, count: u32) {
+        self.0.borrow_mut().misses = count;
     }
 
     /// Plays a kernel that breaks its promise: what is cancelled is reported as ended at once,
@@ -252,7 +259,11 @@ impl Backend {
 
     pub(crate) fn cancel(&mut self, target: UserData) {
         let mut world = self.0.borrow_mut();
-        if world.cancel_wins && world.in_flight.contains(&target) {
+        if world.misses > 0 {
+            world.misses -= 1;
+            let (user_data, outcome) = (target.cancellation(), Outcome::plain(-libc::ENOENT));
+            world.completions.push_back(Completion { user_data, outcome });
+        } else if world.cancel_wins && world.in_flight.contains(&target) {
             if !world.broken {
                 world.in_flight.retain(|&flying| flying != target);
                 world.requests.retain(|&(_, waiting)| waiting != target);

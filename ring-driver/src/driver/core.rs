@@ -12,6 +12,7 @@ use slab::Slab;
 use super::Driver;
 use super::flight::keeps_something;
 use super::listing::Flight;
+use super::missed::Missed;
 use crate::account::{AccountId, Accounts};
 use crate::backend::Backend;
 use crate::buffer::BufPool;
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     /// Multishots that have brought more than anybody fetched by then: cancelled at the end of the
     /// turn if that is so still.
     pub(super) flooding: Vec<Key>,
+    pub(super) missed: Missed,
     /// Descriptors whose sink has bytes to send.
     pub(crate) dirty: Vec<u32>,
     /// Descriptors that are being closed, and until when their output may take.
@@ -104,6 +106,7 @@ impl Core {
             holding: false,
             orphans: Vec::new(),
             flooding: Vec::new(),
+            missed: Missed::default(),
             dirty: Vec::new(),
             closing: Vec::new(),
             buf_pool: None,
@@ -190,11 +193,11 @@ impl Core {
         !self.dirty.is_empty() || !self.orphans.is_empty() || self.backend.needs_enter()
     }
 
-    /// How long the backend may sleep: until `deadline` or until a closing descriptor runs out of
-    /// time.
+    /// How long the backend may sleep: until `deadline`, until a closing descriptor runs out of
+    /// time, or until something is to be cancelled once more.
     pub(super) fn time_left(&self, deadline: Option<Instant>) -> Option<Duration> {
         let closing = self.closing.iter().map(|&(until, _)| until).min();
-        let next = deadline.into_iter().chain(closing).min()?;
+        let next = deadline.into_iter().chain(closing).chain(self.missed.next()).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -205,6 +208,7 @@ impl Core {
             self.flush_sink(index);
         }
         self.expire_closing();
+        self.cancel_missed();
         for at in 0..self.orphans.len() {
             let key = self.orphans[at];
             if self.is_orphan(key) {
@@ -234,10 +238,10 @@ impl Core {
     }
 
     pub(super) fn on_completion(&mut self, completion: Completion) {
-        self.tally.completions += 1;
         let Completion { user_data, outcome } = completion;
         let key = Key::from_user_data(user_data);
-        let Some(slot) = self.slots.get(key) else { return self.on_stale(outcome) };
+        let Some(slot) = self.slots.get(key) else { return self.on_stranger(user_data, outcome) };
+        self.tally.completions += 1;
         let (state, action) = slot.state.on_completion(outcome);
         slot.state = state;
         let home = slot.home;
@@ -292,9 +296,13 @@ impl Core {
         }
     }
 
-    /// A completion that no slot waits for: of a leaked flight, or posted by somebody else. Its
-    /// buffer goes home.
-    fn on_stale(&mut self, outcome: Outcome) {
+    /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
+    /// posted by somebody else. Its buffer goes home.
+    fn on_stranger(&mut self, user_data: UserData, outcome: Outcome) {
+        if let Some(target) = user_data.cancelled() {
+            return self.on_cancellation(Key::from_user_data(target), outcome);
+        }
+        self.tally.completions += 1;
         self.tally.stale += 1;
         if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
             drop(pool.take(id, 0));
@@ -509,6 +517,20 @@ pub(super) fn isolate<R>(
 impl UserData {
     /// The lowest pattern that a backend may use for requests of its own.
     pub(crate) const RESERVED: u64 = u64::MAX - 15;
+    /// Makes of the name of a flight that of its cancellation. Generations leave the upper eight
+    /// bits free.
+    const CANCELLATION: u64 = 1 << 62;
     /// What another driver posts to end a sleep.
     pub(crate) const NUDGE: UserData = UserData(UserData::RESERVED + 2);
+
+    /// Names the cancellation of this flight.
+    pub(crate) fn cancellation(self) -> UserData {
+        UserData(self.0 ^ UserData::CANCELLATION)
+    }
+
+    /// The flight that the cancellation of this name was to end.
+    fn cancelled(self) -> Option<UserData> {
+        let target = self.0 ^ UserData::CANCELLATION;
+        (target >> 56 == 0).then_some(UserData(target))
+    }
 }

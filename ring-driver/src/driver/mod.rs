@@ -39,6 +39,7 @@ mod drain;
 mod flight;
 mod lanes;
 mod listing;
+mod missed;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
