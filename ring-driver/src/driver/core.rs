@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf};
+use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     pub(super) flooding: Vec<Key>,
     /// Descriptors whose sink has bytes to send.
     pub(crate) dirty: Vec<u32>,
+    /// Empty buffers of sinks.
+    pub(crate) spares: Rc<Spares>,
     /// Descriptors that are being closed, and until when their output may take.
     pub(crate) closing: Vec<(Instant, u32)>,
     buf_pool: Option<BufPool>,
@@ -105,6 +108,7 @@ impl Core {
             orphans: Vec::new(),
             flooding: Vec::new(),
             dirty: Vec::new(),
+            spares: Rc::default(),
             closing: Vec::new(),
             buf_pool: None,
             batch: Vec::new(),

@@ -24,6 +24,7 @@ mod weak;
 pub(crate) use shelf::HIGH_WATER;
 pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase, Side};
+pub(crate) use sink::Spares;
 pub use weak::WeakFd;
 
 /// Whether somebody outside this process, or outside this runtime, uses the same open file.
