@@ -119,6 +119,12 @@ impl Fd {
     }
 }
 
+impl AsRef<Fd> for Fd {
+    fn as_ref(&self) -> &Fd {
+        self
+    }
+}
+
 impl std::fmt::Debug for Fd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.os_number() {
