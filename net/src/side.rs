@@ -112,6 +112,13 @@ impl AsyncRead for ReadSide {
     }
 }
 
+impl WriteSide {
+    /// Sends from where the bytes lie, if the kernel can.
+    pub(crate) fn write_zero_copy<B: IoBuf>(&mut self, buf: B) -> op::ZeroCopy<B> {
+        op::send_zc(&self.fd, buf)
+    }
+}
+
 impl Sink for WriteSide {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.fd.poll_ready(cx)

@@ -196,6 +196,14 @@ pub enum Request {
         len: u32,
         flags: i32,
     },
+    /// As `Send`, but the kernel borrows the bytes: a second completion tells when it reads them no
+    /// longer.
+    SendZc {
+        fd: Number,
+        buf: *const u8,
+        len: u32,
+        flags: i32,
+    },
     SendMsg {
         fd: Number,
         message: *const libc::msghdr,
@@ -278,6 +286,7 @@ impl Request {
             | Request::RecvMulti { fd, .. }
             | Request::RecvMsg { fd, .. }
             | Request::Send { fd, .. }
+            | Request::SendZc { fd, .. }
             | Request::SendMsg { fd, .. }
             | Request::Shutdown { fd, .. }
             | Request::Poll { fd, .. }

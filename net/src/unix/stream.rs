@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::ops::RangeBounds;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
@@ -13,6 +14,7 @@ use wakering_ring_driver::{Driver, Fd, Sharing, op, option};
 
 use super::{failed, of_path, shown};
 use crate::address::unix;
+use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 
@@ -187,6 +189,44 @@ impl UnixStream {
     /// What getsockopt(2) says.
     pub fn peer_cred(&self) -> io::Result<PeerCredentials> {
         option::peer_credentials(&self.read.fd)
+    }
+
+    /// Sends `range` of `file` (bytes from its start), as far as the file goes, after all that was
+    /// queued or written before. Says how many bytes that was.
+    ///
+    /// ```
+    /// use wakering_net::{UnixStream};
+    /// use wakering_ring_driver::op::{self, OpenHow};
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("page");
+    /// # std::fs::write(&path, "head body tail").unwrap();
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, mut theirs) = UnixStream::pair()?;
+    ///     // A `File` of wakering's does as well.
+    ///     let file = op::open(None, &path, OpenHow { read: true, ..OpenHow::default() }).await?;
+    ///     assert_eq!(ours.send_file(&file, 5..9).await?, 4);
+    ///     assert_eq!(ours.send_file(&file, 10..).await?, 4);
+    ///     ours.close().await?;
+    ///     assert_eq!(theirs.read_to_end(Vec::new()).await?.1, b"bodytail");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As `write`. An error of reading the file names it as such; what was read before has been
+    /// sent.
+    ///
+    /// # Cancellation
+    /// **Weak**: how much was sent is not known.
+    pub async fn send_file(
+        &mut self,
+        file: impl AsRef<Fd>,
+        range: impl RangeBounds<u64>,
+    ) -> io::Result<u64> {
+        send_file(&self.write.fd, file.as_ref(), range).await
     }
 
     /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The

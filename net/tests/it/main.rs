@@ -7,9 +7,11 @@ mod into_std;
 mod memory;
 mod resolve;
 mod scope;
+mod send_file;
 mod serve;
 mod split;
 mod stream;
+mod write;
 
 use std::future::Future;
 use std::io;

@@ -118,7 +118,9 @@ impl Submitted {
     pub fn bytes(&self) -> Vec<u8> {
         self.assert_lent();
         match self.request {
-            Request::Write { buf, len, .. } | Request::Send { buf, len, .. } => {
+            Request::Write { buf, len, .. }
+            | Request::Send { buf, len, .. }
+            | Request::SendZc { buf, len, .. } => {
                 // SAFETY: lent until the final completion, which only this test gives.
                 unsafe { slice::from_raw_parts(buf, len as usize) }.to_vec()
             }
@@ -214,6 +216,18 @@ impl Submitted {
         self.answer(Outcome::plain(number).with_more());
     }
 
+    /// Gives a send that borrows its bytes the first of its two completions: how many of them have
+    /// been sent, or why none.
+    pub fn sent(&self, result: i32) {
+        self.assert_lent();
+        self.answer(Outcome::plain(result).with_more());
+    }
+
+    /// Gives it the second one: its bytes are read no longer, and may have been `copied`.
+    pub fn notify(self, copied: bool) {
+        self.finish(Outcome::notification(copied));
+    }
+
     fn pooled(&self, bytes: &[u8], more: bool) -> (Outcome, usize) {
         let selected = self.world.borrow().pool.as_ref().and_then(BufPool::select);
         let Some((id, buf, len)) = selected else { return (Outcome::plain(-libc::ENOBUFS), 0) };
@@ -300,6 +314,12 @@ impl Backend {
             Request::Socket { .. } => world.new_descriptor(),
             Request::Close { fd } => {
                 world.closed.push(fd.0);
+                0
+            }
+            // Descriptors of this world are connections over TCP.
+            Request::GetSockOpt { name: libc::SO_PROTOCOL, value, .. } => {
+                // SAFETY: whoever asks for an integer option keeps room for an integer.
+                unsafe { value.cast::<i32>().write_unaligned(libc::IPPROTO_TCP) };
                 0
             }
             _ => 0,

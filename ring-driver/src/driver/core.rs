@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf};
+use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub(super) missed: Missed,
     /// Descriptors whose sink has bytes to send.
     pub(crate) dirty: Vec<u32>,
+    /// Empty buffers of sinks.
+    pub(crate) spares: Rc<Spares>,
     /// Descriptors that are being closed, and until when their output may take.
     pub(crate) closing: Vec<(Instant, u32)>,
     buf_pool: Option<BufPool>,
@@ -108,6 +111,7 @@ impl Core {
             flooding: Vec::new(),
             missed: Missed::default(),
             dirty: Vec::new(),
+            spares: Rc::default(),
             closing: Vec::new(),
             buf_pool: None,
             batch: Vec::new(),
@@ -242,6 +246,10 @@ impl Core {
         let key = Key::from_user_data(user_data);
         let Some(slot) = self.slots.get(key) else { return self.on_stranger(user_data, outcome) };
         self.tally.completions += 1;
+        let outcome = match outcome.is_notification() {
+            true => slot.outcome.ended_by(outcome),
+            false => outcome,
+        };
         let (state, action) = slot.state.on_completion(outcome);
         slot.state = state;
         let home = slot.home;
@@ -271,10 +279,13 @@ impl Core {
         }
     }
 
-    /// One of the completions of a multishot: whoever wants it finds it on the shelf, in order,
-    /// whether or not the one who began the series is still there.
+    /// A completion with more to come. One of a multishot is left on the shelf, in order, whether or
+    /// not the one who began the series is still there.
     fn on_item(&mut self, key: Key, home: Home, outcome: Outcome) {
-        let Home::Side { descriptor, lane: Lane::Read } = home else { return };
+        let Home::Side { descriptor, lane } = home else { return };
+        if lane == Lane::Write {
+            return self.on_sent(key, descriptor, outcome);
+        }
         let Some(slot) = self.slots.get(key) else { return };
         let shelf = self.descriptors[descriptor as usize].read.shelf();
         slot.kept.put_back(outcome, shelf);
@@ -283,6 +294,17 @@ impl Core {
             self.flooding.push(key);
         }
         self.wake_read_side(home);
+    }
+
+    /// A send is over, of which the kernel has borrowed the bytes: the next one may begin, and the
+    /// memory stays where it is. One that has failed has borrowed nothing, and is told when it ends.
+    fn on_sent(&mut self, key: Key, descriptor: u32, outcome: Outcome) {
+        let Some(slot) = self.slots.get(key) else { return };
+        slot.outcome = outcome;
+        if outcome.errno().is_none() {
+            slot.home = Home::Lent;
+            self.free_side(descriptor, Lane::Write);
+        }
     }
 
     /// Stops a multishot whose items nobody fetches, so that the peer is held up and not memory
@@ -322,6 +344,10 @@ impl Core {
             Some(Home::Side { descriptor, lane }) => {
                 let slot = self.slots.remove(key);
                 self.leave_to_side(slot.kept, outcome, descriptor, lane);
+            }
+            Some(Home::Lent) => {
+                let slot = self.slots.remove(key);
+                self.after.discard.push((slot.kept, outcome));
             }
             None => {}
         }
@@ -367,6 +393,7 @@ impl Core {
                     self.accounts.ended(payer, orphan, &mut self.after.wakers);
                 }
             }
+            Home::Lent => {}
         }
     }
 
@@ -429,7 +456,8 @@ impl Core {
 
     /// Asks the backend to end `key`. Never lost: a full queue is submitted first.
     pub(crate) fn cancel(&mut self, key: Key) {
-        if let Some(slot) = self.slots.get(key).filter(|slot| slot.state.is_flying()) {
+        let Some(slot) = self.slots.get(key) else { return };
+        if slot.state.is_flying() && slot.home != Home::Lent {
             slot.recalled = true;
             self.tally.cancels += 1;
             self.backend.cancel(key.user_data());

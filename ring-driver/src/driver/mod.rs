@@ -478,6 +478,11 @@ impl Driver {
         self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
     }
 
+    /// What was sent by a flight of which the kernel still reads what it was lent.
+    pub(crate) fn lent(&self, key: Key) -> Option<Outcome> {
+        self.with(|core| core.lent(key))
+    }
+
     /// What multishots like `O`, or others, have left on `fd`.
     pub(crate) fn take_item<O: MultiOperation>(&self, fd: &Fd) -> Option<O::Taken> {
         self.with(|core| core.take_item::<O>(fd.index()))

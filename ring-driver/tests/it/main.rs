@@ -36,6 +36,7 @@ mod soundness;
 mod splice;
 mod waits;
 mod wake;
+mod zero_copy;
 
 /// A driver with default settings.
 fn driver() -> Driver {

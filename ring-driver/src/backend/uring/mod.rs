@@ -219,6 +219,7 @@ impl Uring {
         let form = match request {
             Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
             Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
