@@ -9,7 +9,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 
-use wakering_ring_driver::option;
+use wakering_ring_driver::{PooledBuf, option};
 
 use crate::address::{inet, unix};
 use crate::side::{ReadSide, WriteSide, delegate_stream};
@@ -105,6 +105,34 @@ impl<S: Split> OwnedReadHalf<S> {
         write.ends_stream = false;
         let side = WriteSide { fd: write.side.fd.clone() };
         Ok(S::whole(self.side, side))
+    }
+}
+
+impl<S> OwnedReadHalf<S> {
+    /// The next bytes in the memory into which they were received; an empty buffer is the end. As
+    /// [`TcpStream::recv`].
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::AsyncWrite;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, mut theirs) = UnixStream::pair()?;
+    ///     let (mut read, _write) = ours.into_split();
+    ///     theirs.write_all("hello").await?;
+    ///     assert_eq!(*read.recv().await?, *b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**.
+    pub fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        self.side.recv()
     }
 }
 

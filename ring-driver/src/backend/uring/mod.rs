@@ -120,6 +120,12 @@ impl Uring {
             let (address, len) = (ptr::null_mut(), ptr::null_mut());
             return self.push(&Request::Accept { fd, address, len }, user_data);
         }
+        if let Request::RecvMulti { fd, group } = *request
+            && !self.ring.capabilities.multishot_recv
+        {
+            // The same here.
+            return self.push(&Request::RecvPooled { fd, group }, user_data);
+        }
         if self.can(request) {
             return self.submit(request, user_data, Flags::empty());
         }
@@ -196,7 +202,7 @@ impl Uring {
 
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
-            let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+            let pool = BufPool::with_ring()?;
             // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
             // after the ring is closed.
             let registered = unsafe {
@@ -212,15 +218,14 @@ impl Uring {
                 return Ok(self.buf_pool.insert(pool).clone());
             }
         }
-        Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE))
+        Ok(BufPool::without_ring())
     }
 
     /// Whether the running ring has the operation itself.
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
-            Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
             _ => true,
         };
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
