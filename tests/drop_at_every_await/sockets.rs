@@ -78,6 +78,7 @@ fn tcp_sockets() {
             let (_listener, address) = listener();
             TcpSocket::new_v4().unwrap().connect(address).await.unwrap()
         });
+        row("net::TcpStream::recv", async || tcp().0.recv().await.unwrap());
         row("net::TcpStream::peek", async || tcp().0.peek(vec![0; 9]).await.unwrap());
         row("net::TcpStream::write_zero_copy", async || {
             let (mut stream, _peer) = tcp();
@@ -169,6 +170,12 @@ fn unix_streams() {
             let file = wakering::fs::File::open("/proc/self/exe").await.unwrap();
             pair().0.send_file(&file, ..4).await
         });
+        row("net::UnixStream::recv", async || {
+            let (mut stream, mut peer) = pair();
+            wakering::io::Sink::queue(&mut peer, b"word").unwrap();
+            stream.recv().await.unwrap();
+        });
+        row("net::OwnedReadHalf::recv", async || tcp().0.into_split().0.recv().await.unwrap());
         row("net::UnixStream::close", async || pair().0.close().await.unwrap());
         row("net::UnixStream::into_std", async || pair().0.into_std().await.unwrap());
     });

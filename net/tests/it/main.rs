@@ -5,6 +5,7 @@ mod cancel;
 mod datagram;
 mod into_std;
 mod memory;
+mod recv;
 mod resolve;
 mod scope;
 mod send_file;

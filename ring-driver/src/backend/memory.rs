@@ -194,7 +194,7 @@ impl Submitted {
                 self.finish(Outcome::plain(n as i32));
                 n
             }
-            Request::RecvPooled { .. } => {
+            Request::RecvPooled { .. } | Request::RecvMulti { .. } => {
                 let (outcome, n) = self.pooled(bytes, false);
                 self.finish(outcome);
                 n
@@ -303,7 +303,7 @@ impl Backend {
     }
 
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+        let pool = BufPool::with_ring()?;
         self.0.borrow_mut().pool = Some(pool.clone());
         Ok(pool)
     }

@@ -19,7 +19,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf, Spares};
+use crate::fd::{Descriptor, Sharing, Shelf, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -137,7 +137,7 @@ impl Core {
         self.descriptors.insert(Descriptor::new(number)) as u32
     }
 
-    pub(super) fn buf_pool(&mut self) -> io::Result<BufPool> {
+    pub(crate) fn buf_pool(&mut self) -> io::Result<BufPool> {
         if let Some(pool) = &self.buf_pool {
             return Ok(pool.clone());
         }
@@ -225,7 +225,8 @@ impl Core {
         }
     }
 
-    /// Takes in everything that has completed, with as many further enters as the kernel asks for.
+    /// Takes in everything that has completed, with as many further enters as the kernel asks for
+    /// and the pool has buffers for: those of the first have to be read before there are more.
     pub(super) fn reap(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         loop {
@@ -234,7 +235,8 @@ impl Core {
             for completion in batch.drain(..) {
                 self.on_completion(completion);
             }
-            if !self.backend.enter_again() {
+            let is_low = self.buf_pool.as_ref().is_some_and(BufPool::is_low);
+            if is_low || !self.backend.enter_again() {
                 break;
             }
         }
@@ -290,7 +292,7 @@ impl Core {
         let shelf = self.descriptors[descriptor as usize].read.shelf();
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
-        if shelf.len() >= HIGH_WATER && shelf.len().is_multiple_of(HIGH_WATER) {
+        if shelf.is_full() && self.flooding.last() != Some(&key) {
             self.flooding.push(key);
         }
         self.wake_read_side(home);
@@ -313,7 +315,7 @@ impl Core {
         let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
             return;
         };
-        if self.descriptors[descriptor as usize].read.shelf().len() >= HIGH_WATER {
+        if self.descriptors[descriptor as usize].read.shelf().is_full() {
             self.cancel(key);
         }
     }
@@ -421,8 +423,9 @@ impl Core {
             _ => &mut state.read,
         };
         side.in_flight = None;
+        side.own = false;
         let (payer, orphan) = side.settle();
-        self.after.wakers.append(&mut side.waiters);
+        side.waiters.leave_to(&mut self.after.wakers);
         if payer != AccountId::ROOT {
             self.accounts.ended(payer, orphan, &mut self.after.wakers);
         }
@@ -442,7 +445,7 @@ impl Core {
     fn wake_read_side(&mut self, home: Home) {
         if let Home::Side { descriptor, lane: Lane::Read } = home {
             let side = &mut self.descriptors[descriptor as usize].read;
-            self.after.wakers.append(&mut side.waiters);
+            side.waiters.leave_to(&mut self.after.wakers);
         }
     }
 

@@ -28,6 +28,7 @@ mod masks;
 mod multishot;
 mod options;
 mod poll;
+mod prefetch;
 mod process;
 mod series;
 mod setup;

@@ -39,6 +39,7 @@ impl Ring {
         found.buf_ring = found.buf_ring && self.takes_buf_ring();
         self.try_out(&mut found)
             .map_err(|error| SetupError::diagnosed("io_uring_enter", object(), error))?;
+        found.multishot_recv = found.multishot_recv && found.buf_ring && self.tells_end();
         self.capabilities = found.masked(mask);
         Ok(())
     }
