@@ -12,6 +12,7 @@ use wakering_ring_driver::{Driver, Fd, PooledBuf, Sharing, op, option};
 
 use super::TcpSocket;
 use crate::address::inet;
+use crate::detached::Detached;
 use crate::resolve::{ToSocketAddrs, resolve};
 use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
@@ -524,6 +525,35 @@ impl TcpStream {
         let TcpStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;
         Ok((std::net::TcpStream::from(owned), bytes))
+    }
+
+    /// Takes the connection out of this runtime, so that it may be sent to another core. What is
+    /// queued is sent first.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (theirs, _) = listener.accept().await?;
+    ///     ours.write_all("hello").await?;
+    ///     let mut theirs = theirs.detach().await?.attach()?;
+    ///     assert_eq!(theirs.read_exact(vec![0; 5]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the connection is closed.
+    pub async fn detach(self) -> io::Result<Detached<TcpStream>> {
+        let TcpStream { read, write } = self;
+        Ok(Detached::new(read.detach(write).await?))
     }
 
     /// The descriptor, for operations of the driver.

@@ -14,6 +14,7 @@ use wakering_ring_driver::{Driver, Fd, PooledBuf, Sharing, op, option};
 
 use super::{failed, of_path, shown};
 use crate::address::unix;
+use crate::detached::Detached;
 use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
@@ -410,6 +411,33 @@ impl UnixStream {
         let UnixStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;
         Ok((net::UnixStream::from(owned), bytes))
+    }
+
+    /// Takes the connection out of this runtime, so that it may be sent to another core. What is
+    /// queued is sent first.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, theirs) = UnixStream::pair()?;
+    ///     ours.write_all("hello").await?;
+    ///     let mut theirs = theirs.detach().await?.attach()?;
+    ///     assert_eq!(theirs.read_exact(vec![0; 5]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the descriptor is shared, by a clone of [`as_fd`](UnixStream::as_fd) say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the connection is closed.
+    pub async fn detach(self) -> io::Result<Detached<UnixStream>> {
+        let UnixStream { read, write } = self;
+        Ok(Detached::new(read.detach(write).await?))
     }
 
     /// The descriptor, for operations of the driver.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod cancel;
+mod cores;
 mod datagram;
 mod into_std;
 mod memory;

@@ -169,6 +169,18 @@ impl Driver {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether this is a forked child's copy of its parent's driver, which does nothing.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{Config, Driver};
+    ///
+    /// assert!(!Driver::new(&Config::default())?.is_forked());
+    /// # Ok::<(), wakering_ring_driver::SetupError>(())
+    /// ```
+    pub fn is_forked(&self) -> bool {
+        self.0.process.is_gone()
+    }
+
     /// What other threads hold to reach this driver.
     pub fn remote(&self) -> &Arc<Remote> {
         &self.0.remote
