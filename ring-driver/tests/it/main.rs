@@ -28,6 +28,7 @@ mod masks;
 mod multishot;
 mod options;
 mod poll;
+mod prefetch;
 mod process;
 mod series;
 mod setup;
@@ -36,6 +37,7 @@ mod soundness;
 mod splice;
 mod waits;
 mod wake;
+mod zero_copy;
 
 /// A driver with default settings.
 fn driver() -> Driver {

@@ -39,8 +39,6 @@ pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
-/// Cancellations: what they came to shows in the completion of their target.
-const IGNORE: UserData = UserData(UserData::RESERVED + 1);
 
 /// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
 /// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
@@ -120,6 +118,12 @@ impl Uring {
             let (address, len) = (ptr::null_mut(), ptr::null_mut());
             return self.push(&Request::Accept { fd, address, len }, user_data);
         }
+        if let Request::RecvMulti { fd, group } = *request
+            && !self.ring.capabilities.multishot_recv
+        {
+            // The same here.
+            return self.push(&Request::RecvPooled { fd, group }, user_data);
+        }
         if self.can(request) {
             return self.submit(request, user_data, Flags::empty());
         }
@@ -142,7 +146,7 @@ impl Uring {
             true => Flags::SKIP_SUCCESS,
             false => Flags::empty(),
         };
-        self.submit(&Request::Cancel { target }, IGNORE, quietly);
+        self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -196,7 +200,7 @@ impl Uring {
 
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
-            let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+            let pool = BufPool::with_ring()?;
             // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
             // after the ring is closed.
             let registered = unsafe {
@@ -212,15 +216,15 @@ impl Uring {
                 return Ok(self.buf_pool.insert(pool).clone());
             }
         }
-        Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE))
+        Ok(BufPool::without_ring())
     }
 
     /// Whether the running ring has the operation itself.
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
-            Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
@@ -329,7 +333,7 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            IGNORE | UserData::NUDGE => None,
+            UserData::NUDGE => None,
             _ => Some(completion),
         }
     }

@@ -13,6 +13,7 @@ use super::enter;
 use crate::capabilities::{Capabilities, Mask};
 use crate::error::SetupError;
 
+mod ending;
 mod flags;
 mod ladder;
 mod probe;
