@@ -18,10 +18,10 @@ fn main() -> io::Result<()> {
     let job = Job::from_args();
     wakering::run(async {
         match job {
-            Job::Echo(buffer) => serve::echo(buffer).await,
+            Job::Echo(_) => serve::echo().await,
             Job::Http => serve::http().await,
             Job::Udp(buffer) => serve::udp(buffer).await,
-            Job::FanOut(buffer) => serve::fan_out(buffer).await,
+            Job::FanOut(_) => serve::fan_out().await,
             Job::Repeat(what) => {
                 repeat::run::<Wakering>(what).await;
                 Ok(())

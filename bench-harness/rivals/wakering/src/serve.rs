@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use stage::console;
 use wakering::http::service::service_fn;
-use wakering::io::{AsyncRead, AsyncWrite};
+use wakering::io::AsyncWrite;
 use wakering::net::{TcpListener, TcpStream, UdpSocket};
 use wakering::sync::local;
 
@@ -16,24 +16,23 @@ async fn listen() -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Sends back what comes.
-pub async fn echo(buffer: usize) -> io::Result<()> {
+/// Sends back what comes, in the buffers of the runtime's pool: a task has none of its own.
+pub async fn echo() -> io::Result<()> {
     let listener = listen().await?;
     loop {
         let (stream, _peer) = listener.accept().await?;
-        wakering::spawn(echo_one(stream, buffer));
+        wakering::spawn(echo_one(stream));
     }
 }
 
-async fn echo_one(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
+async fn echo_one(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = Vec::with_capacity(buffer);
     loop {
-        let (n, filled) = stream.read(buffer).await?;
-        if n == 0 {
+        let received = stream.recv().await?;
+        if received.is_empty() {
             return Ok(());
         }
-        (_, buffer) = stream.write_all(filled).await?;
+        stream.write_all(received).await?;
     }
 }
 
@@ -56,7 +55,7 @@ pub async fn udp(buffer: usize) -> io::Result<()> {
 }
 
 /// Sends what comes on one connection to all: a queue and two tasks a connection.
-pub async fn fan_out(buffer: usize) -> io::Result<()> {
+pub async fn fan_out() -> io::Result<()> {
     let listener = listen().await?;
     let all: Rc<RefCell<Vec<local::UnboundedSender<Rc<[u8]>>>>> = Rc::default();
     loop {
@@ -73,14 +72,12 @@ pub async fn fan_out(buffer: usize) -> io::Result<()> {
         });
         let all = all.clone();
         wakering::spawn(async move {
-            let mut buffer = Vec::with_capacity(buffer);
             loop {
-                let (n, filled) = reader.read(buffer).await?;
-                if n == 0 {
+                let received = reader.recv().await?;
+                if received.is_empty() {
                     return io::Result::Ok(());
                 }
-                let message: Rc<[u8]> = filled[..n].into();
-                buffer = filled;
+                let message: Rc<[u8]> = received[..].into();
                 // Those that have left have nobody at the other end of their queue.
                 all.borrow_mut().retain(|queue| queue.send(message.clone()).is_ok());
             }
