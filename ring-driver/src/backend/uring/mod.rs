@@ -62,6 +62,8 @@ pub(crate) struct Uring {
     /// Whether the read on the notifier is in flight.
     armed: bool,
     rounds: u32,
+    /// How long a sleep gathers completions, and how many are enough. One, where it does not.
+    gather: (Duration, u32),
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
@@ -85,6 +87,11 @@ impl Uring {
         }
         let mut counters = Counters::NONE;
         counters.setup_flags = ring.flags.names().collect();
+        let gathers = ring.capabilities.min_wait && !config.min_wait.is_zero();
+        let gather = match gathers {
+            true => (config.min_wait, config.min_completions.max(1)),
+            false => (Duration::ZERO, 1),
+        };
         Ok(Uring {
             ring,
             remote: remote.clone(),
@@ -96,6 +103,7 @@ impl Uring {
             notified: Box::new(0),
             armed: false,
             rounds: 0,
+            gather,
             counters,
             buf_pool: None,
         })
@@ -278,8 +286,7 @@ impl Uring {
         }
         self.counters.enters += 1;
         self.counters.waits += u64::from(sleep.is_some());
-        let min_complete = u32::from(sleep.is_some());
-        match self.ring.enter(queued, min_complete, sleep.flatten()) {
+        match self.ring.enter(queued, self.wait(sleep)) {
             Ok(submitted) => self.counters.submitted += u64::from(submitted),
             // The time is over, or a signal came: whoever asked looks at the clock and at the queue
             // anyway.
@@ -297,6 +304,17 @@ impl Uring {
                 io::Error::from_raw_os_error(errno)
             ),
         }
+    }
+
+    /// What to wait for, to sleep for that long.
+    fn wait(&self, sleep: Option<Option<Duration>>) -> enter::Wait {
+        let Some(timeout) = sleep else { return enter::Wait::default() };
+        // Who has to be up sooner gathers nothing: the kernel would finish gathering first.
+        let (gather, completions) = match self.gather {
+            (gather, _) if timeout.is_some_and(|timeout| timeout <= gather) => (Duration::ZERO, 1),
+            gather => gather,
+        };
+        enter::Wait { completions, gather, timeout }
     }
 
     /// A read on the notifier, so that a message from another thread ends the sleep.
