@@ -42,11 +42,6 @@ const WAKE: UserData = UserData(UserData::RESERVED);
 /// Cancellations: what they came to shows in the completion of their target.
 const IGNORE: UserData = UserData(UserData::RESERVED + 1);
 
-/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
-/// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
-/// from running.
-const ROUNDS: u32 = 64;
-
 pub(crate) struct Uring {
     ring: Ring,
     remote: Arc<Remote>,
@@ -63,7 +58,6 @@ pub(crate) struct Uring {
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
     armed: bool,
-    rounds: u32,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
@@ -97,7 +91,6 @@ impl Uring {
             local: Vec::new(),
             notified: Box::new(0),
             armed: false,
-            rounds: 0,
             counters,
             buf_pool: None,
         })
@@ -152,7 +145,6 @@ impl Uring {
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
-        self.rounds = 0;
         if sleep.is_some() && !self.armed {
             self.arm();
         }
@@ -163,16 +155,6 @@ impl Uring {
         if sleep.is_some() || queued > 0 || due {
             self.enter_kernel(queued, sleep);
         }
-    }
-
-    pub(crate) fn enter_again(&mut self) -> bool {
-        let (queued, due) = self.submission_state();
-        self.rounds += 1;
-        if !due || self.rounds > ROUNDS {
-            return false;
-        }
-        self.enter_kernel(queued, None);
-        true
     }
 
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
