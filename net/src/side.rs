@@ -53,6 +53,11 @@ impl ReadSide {
         Poll::Ready(Ok(bytes))
     }
 
+    /// Shows `bytes` before what is received from now on.
+    pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
+        self.ahead = PooledBuf::from(bytes);
+    }
+
     /// Gives the descriptor back to the system's own handle, with all bytes that were received and
     /// that nobody has consumed, in order.
     pub(crate) async fn detach(self, write: WriteSide) -> io::Result<(OwnedFd, Vec<u8>)> {
@@ -120,6 +125,13 @@ impl AsyncRead for ReadSide {
         }
         self.consume(0);
         Ok((total, bufs))
+    }
+}
+
+impl WriteSide {
+    /// Sends from where the bytes lie, if the kernel can.
+    pub(crate) fn write_zero_copy<B: IoBuf>(&mut self, buf: B) -> op::ZeroCopy<B> {
+        op::send_zc(&self.fd, buf)
     }
 }
 

@@ -39,6 +39,7 @@ mod drain;
 mod flight;
 mod lanes;
 mod listing;
+mod missed;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
@@ -166,6 +167,18 @@ impl Driver {
     /// Whether `other` is a handle on the same driver.
     pub fn is_same(&self, other: &Driver) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether this is a forked child's copy of its parent's driver, which does nothing.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{Config, Driver};
+    ///
+    /// assert!(!Driver::new(&Config::default())?.is_forked());
+    /// # Ok::<(), wakering_ring_driver::SetupError>(())
+    /// ```
+    pub fn is_forked(&self) -> bool {
+        self.0.process.is_gone()
     }
 
     /// What other threads hold to reach this driver.
@@ -475,6 +488,11 @@ impl Driver {
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
         self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
+    }
+
+    /// What was sent by a flight of which the kernel still reads what it was lent.
+    pub(crate) fn lent(&self, key: Key) -> Option<Outcome> {
+        self.with(|core| core.lent(key))
     }
 
     /// What multishots like `O`, or others, have left on `fd`.

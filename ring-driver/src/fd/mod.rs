@@ -24,6 +24,7 @@ mod weak;
 
 pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase, Side};
+pub(crate) use sink::Spares;
 pub(crate) use waiters::Waiters;
 pub use weak::WeakFd;
 
@@ -116,6 +117,12 @@ impl Fd {
     /// It says nothing about how long the number stays this descriptor's.
     pub fn os_number(&self) -> Option<i32> {
         self.number().ok().map(|number| number.0)
+    }
+}
+
+impl AsRef<Fd> for Fd {
+    fn as_ref(&self) -> &Fd {
+        self
     }
 }
 

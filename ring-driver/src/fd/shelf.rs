@@ -38,8 +38,6 @@ pub struct Shelf {
     pub(crate) no_socket: bool,
     /// What a write-behind send did not get rid of yet.
     pub(crate) unsent: Option<(Vec<u8>, usize)>,
-    /// An empty buffer to queue the next bytes in.
-    pub(crate) spare: Vec<u8>,
 }
 
 /// What leaves with a descriptor that is given back: all that the kernel had handed over and nobody

@@ -28,6 +28,9 @@ pub(crate) struct Descriptor {
     pub(crate) end_after_output: bool,
     /// Whether its output is thrown away from now on.
     pub(crate) cut_short: bool,
+    /// Whether the kernel can send from memory that it borrows: unknown until it matters, and no
+    /// longer where it has copied all the same.
+    pub(crate) can_borrow: Option<bool>,
     /// Told when the descriptor has become quiet enough to be closed or given away.
     pub(crate) quiet_waiter: Option<Waker>,
 }
@@ -96,6 +99,7 @@ impl Descriptor {
             dirty: false,
             end_after_output: false,
             cut_short: false,
+            can_borrow: None,
             quiet_waiter: None,
         }
     }

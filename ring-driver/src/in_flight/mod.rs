@@ -65,6 +65,9 @@ pub(crate) enum Home {
         descriptor: u32,
         lane: Lane,
     },
+    /// Nowhere any more: it has been sent and its side is free, but the kernel reads what it was
+    /// lent until a last completion says so. Nobody can hasten that, and nobody answers for it.
+    Lent,
 }
 
 impl Home {

@@ -37,6 +37,7 @@ mod soundness;
 mod splice;
 mod waits;
 mod wake;
+mod zero_copy;
 
 /// A driver with default settings.
 fn driver() -> Driver {

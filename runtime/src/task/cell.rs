@@ -7,8 +7,8 @@
 //!
 //! 1. *The future is touched at home only.* Each function that does so takes a [`HomeKey`], which
 //!    exists on one thread only, and opens it for this task, whose home it checks. It opens no task
-//!    a second time while that is open. The exception is a parcel, whose future is `Send` and which
-//!    nobody but its sender knows.
+//!    a second time while that is open. The exception is a parcel: what makes its future is `Send`,
+//!    and until home takes it in there is nothing else in the stage.
 //! 2. *The output is touched by one party at a time.* Until [`State::complete`] that is home; from
 //!    then on it is the handle, or home if it found no handle. The handle is one value, so that
 //!    there is one [`Joiner`], and that is `Send` only if the output is.
@@ -27,6 +27,7 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use pin_project_lite::pin_project;
 use wakering_ring_driver::Deliver;
 
 use super::current::TaskInfo;
@@ -113,16 +114,41 @@ where
     build(Header::new(key.home(), info, State::new()), future)
 }
 
-/// Makes a task to be sent to its home.
+/// Makes a task to be sent to its home, where `make` makes the future in the first poll.
 pub(crate) fn new_parcel<F>(
     home: &Arc<Home>,
     info: TaskInfo,
-    future: F,
+    make: impl FnOnce() -> F + Send + 'static,
 ) -> (Arc<dyn Task>, Joiner<F::Output>)
 where
-    F: Future<Output: Send> + Send + 'static,
+    F: Future<Output: Send> + 'static,
 {
-    build(Header::new(home, info, State::parcel()), future)
+    build(Header::new(home, info, State::parcel()), Made::Plan { make: Some(make) })
+}
+
+pin_project! {
+    /// The future of a parcel: before its first poll, what makes it and nothing else.
+    #[project = MadeProjection]
+    enum Made<M, F> {
+        Plan { make: Option<M> },
+        Future { #[pin] future: F },
+    }
+}
+
+impl<M: FnOnce() -> F, F: Future> Future for Made<M, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if let MadeProjection::Plan { make } = self.as_mut().project() {
+            let make = make.take().expect("what has panicked is not polled again");
+            let future = make();
+            self.set(Made::Future { future });
+        }
+        match self.project() {
+            MadeProjection::Future { future } => future.poll(cx),
+            MadeProjection::Plan { .. } => unreachable!("it was made just now"),
+        }
+    }
 }
 
 fn build<F: Future + 'static>(header: Header, future: F) -> (Arc<dyn Task>, Joiner<F::Output>) {
@@ -267,8 +293,9 @@ impl<F: Future + 'static> Task for TaskCell<F> {
 
     fn refuse(&self) {
         if self.header.claim_parcel() {
-            // SAFETY: rule 1, the exception: the future is `Send`. Home, which did not get to claim
-            // it, never has it in its queue: a parcel is born queued, so that no wake pushes it.
+            // SAFETY: rule 1, the exception: what is there is `Send`. Home, which did not get to
+            // claim it, never has it in its queue: a parcel is born queued, so that no wake pushes
+            // it.
             unsafe { self.replace(Stage::Output(Err(Cause::RuntimeGone))) };
             self.finish();
         }

@@ -93,7 +93,6 @@ pub(crate) use cell::{Parcel, Progress, Task};
 pub(crate) use group::{Roll, Seat};
 pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
-#[cfg(feature = "process")]
 pub(crate) use shield::go_on;
 pub(crate) use state::{Cancel, Wake};
 

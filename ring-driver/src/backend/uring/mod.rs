@@ -39,8 +39,6 @@ pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
-/// Cancellations: what they came to shows in the completion of their target.
-const IGNORE: UserData = UserData(UserData::RESERVED + 1);
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -141,7 +139,7 @@ impl Uring {
             true => Flags::SKIP_SUCCESS,
             false => Flags::empty(),
         };
-        self.submit(&Request::Cancel { target }, IGNORE, quietly);
+        self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -208,6 +206,7 @@ impl Uring {
         let capabilities = &self.ring.capabilities;
         let form = match request {
             Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
@@ -316,7 +315,7 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            IGNORE | UserData::NUDGE => None,
+            UserData::NUDGE => None,
             _ => Some(completion),
         }
     }

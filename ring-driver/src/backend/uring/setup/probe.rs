@@ -9,12 +9,15 @@
 
 use std::alloc::{self, Layout};
 use std::io;
+use std::ptr;
 
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{Probe, opcode, squeue};
 
+use super::super::encode::REPORT_USAGE;
 use super::{Ring, SetupFlags};
 use crate::capabilities::{Capabilities, Mask};
+use crate::completion::Outcome;
 use crate::error::SetupError;
 
 impl Ring {
@@ -83,18 +86,31 @@ impl Ring {
             let recv = opcode::RecvMulti::new(Fd(-1), 0);
             found.multishot_recv = self.attempt(recv.build())? == -libc::EBADF;
         }
+        if found.send_zc {
+            let send = opcode::SendZc::new(Fd(-1), ptr::null(), 0).zc_flags(REPORT_USAGE);
+            found.send_zc = self.attempt(send.build())? == -libc::EBADF;
+        }
         // Nothing may have been left to try, and a sandbox may allow io_uring_setup without
         // io_uring_enter.
         self.enter(0, 0, None).map(drop).map_err(io::Error::from_raw_os_error)
     }
 
-    /// The result of an entry that completes at once and lends nothing.
+    /// The result of an entry that completes at once and lends nothing. Who would lend something
+    /// gets a second completion.
     fn attempt(&mut self, entry: squeue::Entry) -> io::Result<i32> {
         // SAFETY: The entries of `try_out` point to no memory.
         unsafe { self.uring.submission().push(&entry) }.map_err(|_| io::ErrorKind::WouldBlock)?;
         self.enter(1, 1, None).map_err(io::Error::from_raw_os_error)?;
-        let completion = self.uring.completion().next();
-        Ok(completion.ok_or(io::ErrorKind::WouldBlock)?.result())
+        let mut result = None;
+        loop {
+            let completion = self.uring.completion().next().ok_or(io::ErrorKind::WouldBlock)?;
+            let outcome = Outcome::new(completion.result(), completion.flags());
+            let first = *result.get_or_insert(outcome.result());
+            if !outcome.more_to_come() {
+                return Ok(first);
+            }
+            self.enter(0, 1, None).map_err(io::Error::from_raw_os_error)?;
+        }
     }
 
     /// Whether a group of one provided buffer can be registered. On kernels that count it, the page
