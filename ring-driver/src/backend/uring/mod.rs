@@ -40,11 +40,6 @@ pub(crate) mod setup;
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
 
-/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
-/// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
-/// from running.
-const ROUNDS: u32 = 64;
-
 pub(crate) struct Uring {
     ring: Ring,
     remote: Arc<Remote>,
@@ -61,7 +56,6 @@ pub(crate) struct Uring {
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
     armed: bool,
-    rounds: u32,
     /// How long a sleep gathers completions, and how many are enough. One, where it does not.
     gather: (Duration, u32),
     pub(crate) counters: Counters,
@@ -102,7 +96,6 @@ impl Uring {
             local: Vec::new(),
             notified: Box::new(0),
             armed: false,
-            rounds: 0,
             gather,
             counters,
             buf_pool: None,
@@ -158,7 +151,6 @@ impl Uring {
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
-        self.rounds = 0;
         if sleep.is_some() && !self.armed {
             self.arm();
         }
@@ -169,16 +161,6 @@ impl Uring {
         if sleep.is_some() || queued > 0 || due {
             self.enter_kernel(queued, sleep);
         }
-    }
-
-    pub(crate) fn enter_again(&mut self) -> bool {
-        let (queued, due) = self.submission_state();
-        self.rounds += 1;
-        if !due || self.rounds > ROUNDS {
-            return false;
-        }
-        self.enter_kernel(queued, None);
-        true
     }
 
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
