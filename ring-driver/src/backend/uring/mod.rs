@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SetupError;
 use crate::pool::Pool;
-use crate::remote::Remote;
-use crate::request::{Request, UserData};
+use crate::remote::{Notifier, Remote};
+use crate::request::{Number, Request, UserData};
 
 use super::offload::Offload;
 use setup::{Ring, Size};
@@ -41,6 +41,8 @@ pub(crate) mod setup;
 const WAKE: UserData = UserData(UserData::RESERVED);
 /// Cancellations: what they came to shows in the completion of their target.
 const IGNORE: UserData = UserData(UserData::RESERVED + 1);
+/// What was posted to another ring.
+const NUDGED: UserData = UserData(UserData::RESERVED + 3);
 
 /// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
 /// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
@@ -63,6 +65,8 @@ pub(crate) struct Uring {
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
     armed: bool,
+    /// Those to whose rings something was posted since the last look at completions.
+    nudged: Vec<Arc<Notifier>>,
     rounds: u32,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
@@ -97,6 +101,7 @@ impl Uring {
             local: Vec::new(),
             notified: Box::new(0),
             armed: false,
+            nudged: Vec::new(),
             rounds: 0,
             counters,
             buf_pool: None,
@@ -145,6 +150,25 @@ impl Uring {
         self.submit(&Request::Cancel { target }, IGNORE, quietly);
     }
 
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        if !self.ring.capabilities.msg_ring || !self.backlog.is_empty() {
+            return false;
+        }
+        let quietly = match self.ring.capabilities.cqe_skip {
+            true => Flags::SKIP_SUCCESS,
+            false => Flags::empty(),
+        };
+        let ring = Number(ring.as_raw_fd());
+        let request = Request::MsgRing { ring, result: 0, user_data: UserData::NUDGE.0 };
+        self.nudged.push(notifier.clone());
+        self.submit(&request, NUDGED, quietly);
+        // Not with the next enter: whoever wakes another core may be about to wait for it, or to
+        // compute for a while.
+        let (queued, _) = self.submission_state();
+        self.enter_kernel(queued, None);
+        true
+    }
+
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
         self.rounds = 0;
         if sleep.is_some() && !self.armed {
@@ -180,6 +204,7 @@ impl Uring {
             batch.extend(self.translate(completion));
         }
         self.raw = raw;
+        self.nudged.clear();
         batch.append(&mut self.local);
     }
 
@@ -330,6 +355,12 @@ impl Uring {
                 None
             }
             IGNORE | UserData::NUDGE => None,
+            NUDGED => {
+                if completion.outcome.result() < 0 {
+                    self.nudged.iter().for_each(|notifier| notifier.notify());
+                }
+                None
+            }
             _ => Some(completion),
         }
     }
