@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SetupError;
 use crate::pool::Pool;
-use crate::remote::Remote;
-use crate::request::{Request, UserData};
+use crate::remote::{Notifier, Remote};
+use crate::request::{Number, Request, UserData};
 
 use super::offload::Offload;
 use setup::{Ring, Size};
@@ -39,6 +39,8 @@ pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
+/// What was posted to another ring.
+const NUDGED: UserData = UserData(UserData::RESERVED + 3);
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -58,6 +60,8 @@ pub(crate) struct Uring {
     armed: bool,
     /// How long a sleep gathers completions, and how many are enough. One, where it does not.
     gather: (Duration, u32),
+    /// Those to whose rings something was posted since the last look at completions.
+    nudged: Vec<Arc<Notifier>>,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
@@ -97,6 +101,7 @@ impl Uring {
             notified: Box::new(0),
             armed: false,
             gather,
+            nudged: Vec::new(),
             counters,
             buf_pool: None,
         })
@@ -150,6 +155,25 @@ impl Uring {
         self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
     }
 
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        if !self.ring.capabilities.msg_ring || !self.backlog.is_empty() {
+            return false;
+        }
+        let quietly = match self.ring.capabilities.cqe_skip {
+            true => Flags::SKIP_SUCCESS,
+            false => Flags::empty(),
+        };
+        let ring = Number(ring.as_raw_fd());
+        let request = Request::MsgRing { ring, result: 0, user_data: UserData::NUDGE.0 };
+        self.nudged.push(notifier.clone());
+        self.submit(&request, NUDGED, quietly);
+        // Not with the next enter: whoever wakes another core may be about to wait for it, or to
+        // compute for a while.
+        let (queued, _) = self.submission_state();
+        self.enter_kernel(queued, None);
+        true
+    }
+
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
         if sleep.is_some() && !self.armed {
             self.arm();
@@ -174,6 +198,7 @@ impl Uring {
             batch.extend(self.translate(completion));
         }
         self.raw = raw;
+        self.nudged.clear();
         batch.append(&mut self.local);
     }
 
@@ -334,6 +359,12 @@ impl Uring {
                 None
             }
             UserData::NUDGE => None,
+            NUDGED => {
+                if completion.outcome.result() < 0 {
+                    self.nudged.iter().for_each(|notifier| notifier.notify());
+                }
+                None
+            }
             _ => Some(completion),
         }
     }
