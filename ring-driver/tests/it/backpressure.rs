@@ -295,10 +295,11 @@ fn ending_a_driver_does_not_wait_for_a_stalled_peer() {
     let driver = driver();
     let (fd, theirs) = stalled(&driver);
     let start = Instant::now();
-    let drained = driver.shutdown(patience(Duration::from_millis(400)));
+    let allowed = Duration::from_secs(3).max(patience(Duration::from_millis(400)));
+    let drained = driver.shutdown(allowed);
     assert_eq!(drained.leaked, 0);
-    assert!(start.elapsed() >= Duration::from_millis(200));
-    assert!(start.elapsed() < patience(Duration::from_millis(400)), "{:?}", start.elapsed());
+    assert!(start.elapsed() >= allowed / 2);
+    assert!(start.elapsed() < allowed, "{:?}", start.elapsed());
     drop((fd, theirs));
 }
 
