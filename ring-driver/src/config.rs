@@ -35,6 +35,12 @@ pub struct Config {
     /// Entries of a ring's completion queue, at least as many; default 4,096. Multishots and bursts
     /// fan out.
     pub completions: u32,
+    /// How many threads the kernel may start for those of a ring's operations on files and names
+    /// that would block; default 32. It never starts more than four a core.
+    pub file_workers: u32,
+    /// The same for whatever else would block, such as a splice between pipes; default 512. What
+    /// finds none waits until another one has ended, so this is there to stop a runaway.
+    pub other_workers: u32,
     /// Which backend to use.
     pub backend: Backend,
     /// Capabilities to do without; `None` means what `WAKERING_CAPS` says.
@@ -53,6 +59,13 @@ pub fn is_debugging() -> bool {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { entries: 256, completions: 4096, backend: Backend::Auto, mask: None }
+        Config {
+            entries: 256,
+            completions: 4096,
+            file_workers: 32,
+            other_workers: 512,
+            backend: Backend::Auto,
+            mask: None,
+        }
     }
 }

@@ -92,6 +92,8 @@ macro_rules! capabilities {
 capabilities! {
     /// A wait takes a timeout.
     ext_arg: 5, 11, "nothing, such a ring is refused";
+    /// The threads that the kernel starts for what would block can be limited.
+    capped_workers: 5, 15, "four a core at most for files; for the rest as many as `ulimit -u` allows";
     /// An operation may be asked to complete silently where it succeeds.
     cqe_skip: 5, 17, "the completions of cancellations are taken and dropped";
     /// One bad entry does not stop the submission of those behind it.

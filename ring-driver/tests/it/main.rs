@@ -36,6 +36,7 @@ mod soundness;
 mod splice;
 mod waits;
 mod wake;
+mod workers;
 
 /// A driver with default settings.
 fn driver() -> Driver {

@@ -76,7 +76,8 @@ impl Uring {
         remote: &Arc<Remote>,
         pool: &Arc<Pool>,
     ) -> Result<Uring, SetupError> {
-        let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        let mut ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        ring.cap_workers(config.file_workers, config.other_workers);
         // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the
         // same. SAFETY: the ring is open for the length of this call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(ring.uring.as_raw_fd()) };
