@@ -5,9 +5,10 @@
 //! of rings. The match below is the only price of having more than one.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::buffer::BufPool;
+use crate::buffer::{Block, BufPool};
 use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
@@ -28,7 +29,7 @@ pub(crate) mod poll;
 /// The kernel's ring.
 pub(crate) mod uring;
 
-pub(crate) use choice::{VARIABLE, asked, choose, decide};
+pub(crate) use choice::{VARIABLE, asked, choose, decide, tell};
 
 /// One of the backends, or none any more.
 pub(crate) enum Backend {
@@ -179,6 +180,14 @@ impl Backend {
             Backend::Poll(poll) => poll.make_buf_pool(),
             Backend::Memory(memory) => memory.make_buf_pool(),
             Backend::Gone => Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE)),
+        }
+    }
+
+    /// Tells the kernel of memory that will be read into and written from. Whether it can be told.
+    pub(crate) fn register(&mut self, block: &Arc<Block>) -> io::Result<bool> {
+        match self {
+            Backend::Uring(uring) => uring.register(block),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => Ok(false),
         }
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 
-use crate::buffer::BufPool;
+use crate::buffer::{Block, BufPool};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::capabilities::{Capabilities, Mask};
 use crate::completion::{Completion, Outcome};
@@ -28,12 +28,15 @@ use crate::remote::Remote;
 use crate::request::{Request, UserData};
 
 use super::offload::Offload;
+use registered::Registered;
 use setup::{Ring, Size};
 
 /// Requests as submission-queue entries.
 pub(crate) mod encode;
 /// The system calls of a running ring.
 pub(crate) mod enter;
+/// Memory of which the ring has been told.
+mod registered;
 /// How a ring comes to be.
 pub(crate) mod setup;
 
@@ -67,6 +70,7 @@ pub(crate) struct Uring {
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
+    registered: Registered,
 }
 
 impl Uring {
@@ -101,6 +105,7 @@ impl Uring {
             rounds: 0,
             counters,
             buf_pool: None,
+            registered: Registered::default(),
         })
     }
 
@@ -216,6 +221,15 @@ impl Uring {
         Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE))
     }
 
+    /// Tells the ring of memory that is read into and written from. Whether it is able to know.
+    pub(crate) fn register(&mut self, block: &Arc<Block>) -> io::Result<bool> {
+        if !self.ring.capabilities.registered_buffers {
+            return Ok(false);
+        }
+        self.registered.add(&self.ring.uring.submitter(), block)?;
+        Ok(true)
+    }
+
     /// Whether the running ring has the operation itself.
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
@@ -228,7 +242,11 @@ impl Uring {
     }
 
     fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
-        let entry = encode::encode(request, user_data).flags(flags);
+        let entry = match self.registered.index(request) {
+            Some(index) => encode::encode_registered(request, index, user_data),
+            None => encode::encode(request, user_data),
+        };
+        let entry = entry.flags(flags);
         let (opcode, flags, priority) = encode::head(&entry);
         self.counters.count_entry(opcode, flags, priority);
         if !self.backlog.is_empty() || !self.try_push(&entry) {

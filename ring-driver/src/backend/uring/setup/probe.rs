@@ -32,6 +32,7 @@ impl Ring {
         found.cancel_any = since_5_19;
         found.multishot_accept = since_5_19;
         found.multishot_recv = since_6_0;
+        found.registered_buffers = since_5_19;
         found.capped_workers = true;
         let mut found = found.masked(mask);
         found.capped_workers = found.capped_workers && self.takes_worker_limits();
