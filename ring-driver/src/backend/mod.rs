@@ -16,6 +16,8 @@ use crate::counters::Counters;
 use crate::fd::Sharing;
 use crate::request::{Number, Request, UserData};
 
+/// Reads that the page cache answers.
+mod cached;
 /// Which one, if nobody says.
 mod choice;
 /// A backend whose other end a test holds. Always built, so that the matches below are the same
@@ -57,23 +59,21 @@ impl Backend {
     /// backend needs, unless others share it.
     pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) -> io::Result<()> {
         match self {
-            // The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on
-            // a non-blocking descriptor instead (liburing issue 390).
-            Backend::Uring(_) | Backend::Gone if sharing == Sharing::Private => {
-                call::set_nonblocking(fd.0, false)
-            }
+            Backend::Uring(uring) => uring.adopt(fd, sharing),
             Backend::Poll(poll) => {
                 poll.adopt(fd, sharing);
                 Ok(())
             }
-            Backend::Uring(_) | Backend::Memory(_) | Backend::Gone => Ok(()),
+            Backend::Memory(_) | Backend::Gone => Ok(()),
         }
     }
 
     /// A descriptor that a request has made is the driver's from now on.
     pub(crate) fn made(&mut self, fd: Number) {
-        if let Backend::Poll(poll) = self {
-            poll.adopt(fd, Sharing::Private);
+        match self {
+            Backend::Uring(uring) => uring.made(fd),
+            Backend::Poll(poll) => poll.adopt(fd, Sharing::Private),
+            Backend::Memory(_) | Backend::Gone => {}
         }
     }
 

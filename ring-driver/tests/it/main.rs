@@ -14,6 +14,7 @@ use wakering_ring_driver::{Config, Driver, Fd, Instant, Sharing, Wait};
 
 mod adoption;
 mod backpressure;
+mod cached;
 mod cancel;
 mod datagrams;
 mod drop_in_flight;
