@@ -35,7 +35,7 @@ use crate::failure::on;
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let path = path.as_ref();
     let mut file = File::open(path).await?;
-    let len = file.metadata().await?.len();
+    let (_, len) = file.type_and_len()?;
     let mut content = Vec::new();
     // One more than there is, so that the read that finds the end needs no more memory.
     let capacity = usize::try_from(len).unwrap_or(usize::MAX).saturating_add(1);
