@@ -328,6 +328,13 @@ impl File {
     }
 }
 
+/// The descriptor, for operations of the driver, and for sockets that send the file.
+impl AsRef<Fd> for File {
+    fn as_ref(&self) -> &Fd {
+        &self.shared.fd
+    }
+}
+
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("File")

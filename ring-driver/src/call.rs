@@ -54,6 +54,7 @@ impl Request {
             Request::Write { offset: None, .. }
             | Request::WriteVectored { offset: None, .. }
             | Request::Send { .. }
+            | Request::SendZc { .. }
             | Request::SendMsg { .. } => Class::WRITABLE,
             // Nor when it has room to queue us.
             Request::Connect { address, .. } if is_unix(address) => Class::Untold,
@@ -145,7 +146,9 @@ pub(crate) enum Mode {
 #[inline(always)]
 pub(crate) fn call_without_blocking(request: &Request, mode: Mode) -> i32 {
     match *request {
-        Request::Recv { .. } | Request::Send { .. } => call_with(request, libc::MSG_DONTWAIT),
+        Request::Recv { .. } | Request::Send { .. } | Request::SendZc { .. } => {
+            call_with(request, libc::MSG_DONTWAIT)
+        }
         _ => call_carefully(request, mode),
     }
 }
@@ -372,7 +375,8 @@ fn call_with(request: &Request, more: i32) -> i32 {
             // SAFETY: as in `call_once`.
             retry(|| unsafe { libc::recv(fd.0, buf.cast(), len as usize, flags) })
         }
-        Request::Send { fd, buf, len, flags } => {
+        // A plain call gives the bytes back when it returns, and so copies them.
+        Request::Send { fd, buf, len, flags } | Request::SendZc { fd, buf, len, flags } => {
             let flags = flags | more | libc::MSG_NOSIGNAL;
             // SAFETY: as in `call_once`.
             retry(|| unsafe { libc::send(fd.0, buf.cast(), len as usize, flags) })
@@ -492,7 +496,8 @@ fn call_once(request: &Request, more: i32) -> isize {
             Request::Close { .. }
             | Request::Poll { .. }
             | Request::Recv { .. }
-            | Request::Send { .. } => unreachable!("it is called elsewhere: {request:?}"),
+            | Request::Send { .. }
+            | Request::SendZc { .. } => unreachable!("it is called elsewhere: {request:?}"),
         }
     }
 }

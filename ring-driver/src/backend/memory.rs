@@ -34,6 +34,8 @@ struct World {
     /// Answers cancellations by completing the target with `ECANCELED`, as a kernel does that wins
     /// the race.
     cancel_wins: bool,
+    /// How many cancellations from now on do not find what they look for.
+    misses: u32,
     /// Reports the end of what is cancelled and goes on using its memory.
     broken: bool,
     descriptors: i32,
@@ -85,6 +87,11 @@ impl Memory {
         self.0.borrow_mut().cancel_wins = wins;
     }
 
+    /// The next `count` cancellations find nothing and say so, whatever is in flight.
+    pub fn miss_cancels(&self, count: u32) {
+        self.0.borrow_mut().misses = count;
+    }
+
     /// Plays a kernel that breaks its promise: what is cancelled is reported as ended at once,
     /// while the test may go on writing to its memory. It shows that whoever looks for such writes
     /// finds them.
@@ -121,7 +128,9 @@ impl Submitted {
     pub fn bytes(&self) -> Vec<u8> {
         self.assert_lent();
         match self.request {
-            Request::Write { buf, len, .. } | Request::Send { buf, len, .. } => {
+            Request::Write { buf, len, .. }
+            | Request::Send { buf, len, .. }
+            | Request::SendZc { buf, len, .. } => {
                 // SAFETY: lent until the final completion, which only this test gives.
                 unsafe { slice::from_raw_parts(buf, len as usize) }.to_vec()
             }
@@ -190,7 +199,7 @@ impl Submitted {
                 self.finish(Outcome::plain(n as i32));
                 n
             }
-            Request::RecvPooled { .. } => {
+            Request::RecvPooled { .. } | Request::RecvMulti { .. } => {
                 let (outcome, n) = self.pooled(bytes, false);
                 self.finish(outcome);
                 n
@@ -210,6 +219,18 @@ impl Submitted {
     pub fn accept_more(&self) {
         let number = self.world.borrow_mut().new_descriptor();
         self.answer(Outcome::plain(number).with_more());
+    }
+
+    /// Gives a send that borrows its bytes the first of its two completions: how many of them have
+    /// been sent, or why none.
+    pub fn sent(&self, result: i32) {
+        self.assert_lent();
+        self.answer(Outcome::plain(result).with_more());
+    }
+
+    /// Gives it the second one: its bytes are read no longer, and may have been `copied`.
+    pub fn notify(self, copied: bool) {
+        self.finish(Outcome::notification(copied));
     }
 
     fn pooled(&self, bytes: &[u8], more: bool) -> (Outcome, usize) {
@@ -264,7 +285,11 @@ impl Backend {
 
     pub(crate) fn cancel(&mut self, target: UserData) {
         let mut world = self.0.borrow_mut();
-        if world.cancel_wins && world.in_flight.contains(&target) {
+        if world.misses > 0 {
+            world.misses -= 1;
+            let (user_data, outcome) = (target.cancellation(), Outcome::plain(-libc::ENOENT));
+            world.completions.push_back(Completion { user_data, outcome });
+        } else if world.cancel_wins && world.in_flight.contains(&target) {
             if !world.broken {
                 world.in_flight.retain(|&flying| flying != target);
                 world.requests.retain(|&(_, waiting)| waiting != target);
@@ -290,7 +315,7 @@ impl Backend {
     }
 
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+        let pool = BufPool::with_ring()?;
         self.0.borrow_mut().pool = Some(pool.clone());
         Ok(pool)
     }
@@ -307,6 +332,12 @@ impl Backend {
                 let (mode, len) = world.described;
                 // SAFETY: whoever calls lends it for the length of the call.
                 unsafe { out.write(described(mode, len)) };
+                0
+            }
+            // Descriptors of this world are connections over TCP.
+            Request::GetSockOpt { name: libc::SO_PROTOCOL, value, .. } => {
+                // SAFETY: whoever asks for an integer option keeps room for an integer.
+                unsafe { value.cast::<i32>().write_unaligned(libc::IPPROTO_TCP) };
                 0
             }
             _ => 0,

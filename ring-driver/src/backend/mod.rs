@@ -179,7 +179,7 @@ impl Backend {
             Backend::Uring(uring) => uring.make_buf_pool(),
             Backend::Poll(poll) => poll.make_buf_pool(),
             Backend::Memory(memory) => memory.make_buf_pool(),
-            Backend::Gone => Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE)),
+            Backend::Gone => Ok(BufPool::without_ring()),
         }
     }
 

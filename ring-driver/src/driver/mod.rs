@@ -39,6 +39,7 @@ mod drain;
 mod flight;
 mod lanes;
 mod listing;
+mod missed;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
@@ -77,11 +78,16 @@ struct Shared {
     /// Keeps the process's pool alive until this driver has been shut down.
     pool: Cell<Option<Arc<Pool>>>,
     process: Process,
+    /// How long a turn looks for something to do before it sleeps.
+    busy_poll: Duration,
     /// Whether this is a child's copy of a driver, and has been emptied.
     disowned: Cell<bool>,
     /// Reused for the inbox, so that a turn allocates nothing.
     messages: Cell<Vec<Message>>,
 }
+
+/// How often a loop that is busy looking looks before it reads the clock again.
+const LOOKS_A_READING: u32 = 16;
 
 thread_local! {
     static CURRENT: RefCell<Option<Driver>> = const { RefCell::new(None) };
@@ -97,7 +103,11 @@ impl Driver {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let pool = Pool::shared();
         let backend = choose(config, &remote, &pool)?;
-        Ok(Driver::assemble(backend, remote, pool))
+        let busy_poll = match backend {
+            Backend::Uring(_) => config.busy_poll,
+            _ => Duration::ZERO,
+        };
+        Ok(Driver::assemble(backend, remote, pool, busy_poll))
     }
 
     /// A driver whose kernel is the test: it holds the other end and completes what and when it
@@ -110,11 +120,18 @@ impl Driver {
     pub fn memory() -> Result<(Driver, crate::testing::Memory), SetupError> {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let (backend, memory) = crate::backend::memory::new();
-        Ok((Driver::assemble(Backend::Memory(backend), remote, Pool::shared()), memory))
+        let backend = Backend::Memory(backend);
+        Ok((Driver::assemble(backend, remote, Pool::shared(), Duration::ZERO), memory))
     }
 
-    fn assemble(backend: Backend, remote: Arc<Remote>, pool: Arc<Pool>) -> Driver {
+    fn assemble(
+        backend: Backend,
+        remote: Arc<Remote>,
+        pool: Arc<Pool>,
+        busy_poll: Duration,
+    ) -> Driver {
         Driver(Rc::new(Shared {
+            busy_poll,
             core: RefCell::new(Core::new(backend)),
             remote,
             pool: Cell::new(Some(pool)),
@@ -168,6 +185,18 @@ impl Driver {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether this is a forked child's copy of its parent's driver, which does nothing.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{Config, Driver};
+    ///
+    /// assert!(!Driver::new(&Config::default())?.is_forked());
+    /// # Ok::<(), wakering_ring_driver::SetupError>(())
+    /// ```
+    pub fn is_forked(&self) -> bool {
+        self.0.process.is_gone()
+    }
+
     /// What other threads hold to reach this driver.
     pub fn remote(&self) -> &Arc<Remote> {
         &self.0.remote
@@ -208,6 +237,10 @@ impl Driver {
     /// One turn: submits what was queued, sleeps as long as `wait` allows and nothing has happened,
     /// takes in what has completed, and tells whoever waits for it.
     pub fn turn(&self, wait: Wait) {
+        let wait = match wait {
+            Wait::Until(deadline) if self.finds_news(deadline) => Wait::Now,
+            wait => wait,
+        };
         self.with(|core| {
             core.flush();
             let timeout = match wait {
@@ -225,6 +258,32 @@ impl Driver {
             core.reap();
         });
         self.empty_inbox();
+    }
+
+    /// Hands over what was queued, and looks for something to take in until that is there, the
+    /// time for it is over or `deadline` has come. Whether it is there.
+    fn finds_news(&self, deadline: Option<Instant>) -> bool {
+        if self.0.busy_poll.is_zero() {
+            return false;
+        }
+        let left = self.with(|core| {
+            core.flush();
+            core.backend.enter(None);
+            core.time_left(deadline)
+        });
+        let most = left.unwrap_or(Duration::MAX).min(self.0.busy_poll);
+        let begun = std::time::Instant::now();
+        loop {
+            for _ in 0..LOOKS_A_READING {
+                if self.0.remote.has_messages() || self.with(|core| core.has_news()) {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if begun.elapsed() >= most {
+                return false;
+            }
+        }
     }
 
     /// Whether a turn would do something: hand over what was queued, or take in what has come, as
@@ -350,6 +409,21 @@ impl Driver {
             let waiter = core.accounts.close(account);
             core.after.silent.extend(waiter);
         });
+    }
+
+    /// Closes `account` if nothing keeps it open: no account below it, and no orphan under it. For
+    /// somebody who has ended. Whether it did.
+    pub fn close_if_clear(&self, account: AccountId) -> bool {
+        self.with(|core| {
+            let accounts = &mut core.accounts;
+            let is_clear =
+                !accounts.has_open_below(account) && !accounts.has(account, Orphans::All);
+            if is_clear {
+                let waiter = accounts.close(account);
+                core.after.silent.extend(waiter);
+            }
+            is_clear
+        })
     }
 
     /// The provided buffers of this driver.
@@ -495,6 +569,11 @@ impl Driver {
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
         self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
+    }
+
+    /// What was sent by a flight of which the kernel still reads what it was lent.
+    pub(crate) fn lent(&self, key: Key) -> Option<Outcome> {
+        self.with(|core| core.lent(key))
     }
 
     /// What multishots like `O`, or others, have left on `fd`.

@@ -121,8 +121,8 @@ impl Core {
         let error = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
         let (read, free_flights) = (state.read.in_flight, state.free_flights);
         // Whoever waits for a side finds it closed.
-        self.after.wakers.append(&mut state.read.waiters);
-        self.after.wakers.append(&mut state.write.waiters);
+        state.read.waiters.leave_to(&mut self.after.wakers);
+        state.write.waiters.leave_to(&mut self.after.wakers);
         if let Some(key) = read {
             self.cancel(key);
             self.rob_if_done(key, index as u32);

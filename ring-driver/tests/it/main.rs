@@ -29,6 +29,7 @@ mod masks;
 mod multishot;
 mod options;
 mod poll;
+mod prefetch;
 mod process;
 mod registered;
 mod series;
@@ -39,6 +40,7 @@ mod splice;
 mod waits;
 mod wake;
 mod workers;
+mod zero_copy;
 
 /// A driver with default settings.
 fn driver() -> Driver {

@@ -105,7 +105,7 @@ impl Poll {
 
     /// Nothing is registered anywhere: this backend itself is who picks from the pool.
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+        let pool = BufPool::with_ring()?;
         Ok(self.buf_pool.insert(pool).clone())
     }
 

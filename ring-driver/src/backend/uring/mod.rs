@@ -44,8 +44,6 @@ pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
-/// Cancellations: what they came to shows in the completion of their target.
-const IGNORE: UserData = UserData(UserData::RESERVED + 1);
 
 /// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
 /// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
@@ -70,6 +68,8 @@ pub(crate) struct Uring {
     /// Whether the read on the notifier is in flight.
     armed: bool,
     rounds: u32,
+    /// How long a sleep gathers completions, and how many are enough. One, where it does not.
+    gather: (Duration, u32),
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
@@ -95,6 +95,11 @@ impl Uring {
         }
         let mut counters = Counters::NONE;
         counters.setup_flags = ring.flags.names().collect();
+        let gathers = ring.capabilities.min_wait && !config.min_wait.is_zero();
+        let gather = match gathers {
+            true => (config.min_wait, config.min_completions.max(1)),
+            false => (Duration::ZERO, 1),
+        };
         Ok(Uring {
             ring,
             remote: remote.clone(),
@@ -107,6 +112,7 @@ impl Uring {
             notified: Box::new(0),
             armed: false,
             rounds: 0,
+            gather,
             counters,
             buf_pool: None,
             registered: Registered::default(),
@@ -153,6 +159,12 @@ impl Uring {
             let (address, len) = (ptr::null_mut(), ptr::null_mut());
             return self.push(&Request::Accept { fd, address, len }, user_data);
         }
+        if let Request::RecvMulti { fd, group } = *request
+            && !self.ring.capabilities.multishot_recv
+        {
+            // The same here.
+            return self.push(&Request::RecvPooled { fd, group }, user_data);
+        }
         if self.can(request) {
             return self.submit(request, user_data, Flags::empty());
         }
@@ -175,7 +187,7 @@ impl Uring {
             true => Flags::SKIP_SUCCESS,
             false => Flags::empty(),
         };
-        self.submit(&Request::Cancel { target }, IGNORE, quietly);
+        self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -234,7 +246,7 @@ impl Uring {
 
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
-            let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+            let pool = BufPool::with_ring()?;
             // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
             // after the ring is closed.
             let registered = unsafe {
@@ -250,7 +262,7 @@ impl Uring {
                 return Ok(self.buf_pool.insert(pool).clone());
             }
         }
-        Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE))
+        Ok(BufPool::without_ring())
     }
 
     /// Tells the ring of memory that is read into and written from. Whether it is able to know.
@@ -266,8 +278,8 @@ impl Uring {
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
-            Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
@@ -325,8 +337,7 @@ impl Uring {
         }
         self.counters.enters += 1;
         self.counters.waits += u64::from(sleep.is_some());
-        let min_complete = u32::from(sleep.is_some());
-        match self.ring.enter(queued, min_complete, sleep.flatten()) {
+        match self.ring.enter(queued, self.wait(sleep)) {
             Ok(submitted) => self.counters.submitted += u64::from(submitted),
             // The time is over, or a signal came: whoever asked looks at the clock and at the queue
             // anyway.
@@ -344,6 +355,17 @@ impl Uring {
                 io::Error::from_raw_os_error(errno)
             ),
         }
+    }
+
+    /// What to wait for, to sleep for that long.
+    fn wait(&self, sleep: Option<Option<Duration>>) -> enter::Wait {
+        let Some(timeout) = sleep else { return enter::Wait::default() };
+        // Who has to be up sooner gathers nothing: the kernel would finish gathering first.
+        let (gather, completions) = match self.gather {
+            (gather, _) if timeout.is_some_and(|timeout| timeout <= gather) => (Duration::ZERO, 1),
+            gather => gather,
+        };
+        enter::Wait { completions, gather, timeout }
     }
 
     /// A read on the notifier, so that a message from another thread ends the sleep.
@@ -380,7 +402,7 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            IGNORE | UserData::NUDGE => None,
+            UserData::NUDGE => None,
             _ => Some(completion),
         }
     }
