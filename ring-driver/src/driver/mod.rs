@@ -424,19 +424,17 @@ impl Driver {
         });
     }
 
-    /// Closes `account` if nothing keeps it open: no account below it, and no orphan under it. For
-    /// somebody who has ended. Whether it did.
-    pub fn close_if_clear(&self, account: AccountId) -> bool {
+    /// Whether whoever has ended can close `account`: no account is open below it, and no orphan is
+    /// under it.
+    pub fn is_clear(&self, account: AccountId) -> bool {
         self.with(|core| {
-            let accounts = &mut core.accounts;
-            let is_clear =
-                !accounts.has_open_below(account) && !accounts.has(account, Orphans::All);
-            if is_clear {
-                let waiter = accounts.close(account);
-                core.after.silent.extend(waiter);
-            }
-            is_clear
+            !core.accounts.has_open_below(account) && !core.accounts.has(account, Orphans::All)
         })
+    }
+
+    /// Whether nothing at all is charged to `account`, nor to one below it.
+    pub fn is_unused(&self, account: AccountId) -> bool {
+        self.with(|core| core.accounts.is_unused(account))
     }
 
     /// The provided buffers of this driver.
