@@ -115,5 +115,5 @@ fn received(pool: &BufPool, outcome: Outcome) -> io::Result<PooledBuf> {
     let len = outcome.result().max(0) as usize;
     let bytes = outcome.buffer_id().map(|id| pool.take(id, len));
     outcome.value()?;
-    Ok(bytes.unwrap_or_else(|| PooledBuf::from(Vec::new())))
+    Ok(bytes.unwrap_or_default())
 }
