@@ -29,6 +29,11 @@ impl AccountId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The account with this [number](AccountId::index).
+    pub fn at(index: usize) -> AccountId {
+        AccountId(index as u32)
+    }
 }
 
 /// Which of the operations that futures left behind somebody waits for.

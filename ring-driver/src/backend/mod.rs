@@ -5,6 +5,8 @@
 //! of rings. The match below is the only price of having more than one.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::buffer::BufPool;
@@ -13,6 +15,7 @@ use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
 use crate::fd::Sharing;
+use crate::remote::Notifier;
 use crate::request::{Number, Request, UserData};
 
 /// Which one, if nobody says.
@@ -112,6 +115,15 @@ impl Backend {
             Backend::Poll(poll) => poll.cancel(target),
             Backend::Memory(memory) => memory.cancel(target),
             Backend::Gone => {}
+        }
+    }
+
+    /// Posts a completion to another ring, at once; `notifier` is told if that fails later. False if
+    /// there is no ring to post from.
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        match self {
+            Backend::Uring(uring) => uring.nudge(ring, notifier),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
         }
     }
 

@@ -119,7 +119,7 @@ capabilities! {
     /// The submission queue has no indirection.
     no_sqarray: 6, 6, "it has one";
     /// A wait may gather completions for a while.
-    min_wait: 6, 12, "a wait ends with the first one, which so far it always does";
+    min_wait: 6, 12, "a wait ends with the first one";
     /// An idle wait does not count as waiting for I/O.
     no_iowait: 6, 15, "an idle ring shows as I/O wait";
 }

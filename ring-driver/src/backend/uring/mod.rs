@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SetupError;
 use crate::pool::Pool;
-use crate::remote::Remote;
-use crate::request::{Request, UserData};
+use crate::remote::{Notifier, Remote};
+use crate::request::{Number, Request, UserData};
 
 use super::offload::Offload;
 use setup::{Ring, Size};
@@ -39,6 +39,8 @@ pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
+/// What was posted to another ring.
+const NUDGED: UserData = UserData(UserData::RESERVED + 3);
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -56,6 +58,10 @@ pub(crate) struct Uring {
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
     armed: bool,
+    /// How long a sleep gathers completions, and how many are enough. One, where it does not.
+    gather: (Duration, u32),
+    /// Those to whose rings something was posted since the last look at completions.
+    nudged: Vec<Arc<Notifier>>,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
@@ -79,6 +85,11 @@ impl Uring {
         }
         let mut counters = Counters::NONE;
         counters.setup_flags = ring.flags.names().collect();
+        let gathers = ring.capabilities.min_wait && !config.min_wait.is_zero();
+        let gather = match gathers {
+            true => (config.min_wait, config.min_completions.max(1)),
+            false => (Duration::ZERO, 1),
+        };
         Ok(Uring {
             ring,
             remote: remote.clone(),
@@ -89,6 +100,8 @@ impl Uring {
             local: Vec::new(),
             notified: Box::new(0),
             armed: false,
+            gather,
+            nudged: Vec::new(),
             counters,
             buf_pool: None,
         })
@@ -142,6 +155,25 @@ impl Uring {
         self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
     }
 
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        if !self.ring.capabilities.msg_ring || !self.backlog.is_empty() {
+            return false;
+        }
+        let quietly = match self.ring.capabilities.cqe_skip {
+            true => Flags::SKIP_SUCCESS,
+            false => Flags::empty(),
+        };
+        let ring = Number(ring.as_raw_fd());
+        let request = Request::MsgRing { ring, result: 0, user_data: UserData::NUDGE.0 };
+        self.nudged.push(notifier.clone());
+        self.submit(&request, NUDGED, quietly);
+        // Not with the next enter: whoever wakes another core may be about to wait for it, or to
+        // compute for a while.
+        let (queued, _) = self.submission_state();
+        self.enter_kernel(queued, None);
+        true
+    }
+
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
         if sleep.is_some() && !self.armed {
             self.arm();
@@ -166,6 +198,7 @@ impl Uring {
             batch.extend(self.translate(completion));
         }
         self.raw = raw;
+        self.nudged.clear();
         batch.append(&mut self.local);
     }
 
@@ -260,8 +293,7 @@ impl Uring {
         }
         self.counters.enters += 1;
         self.counters.waits += u64::from(sleep.is_some());
-        let min_complete = u32::from(sleep.is_some());
-        match self.ring.enter(queued, min_complete, sleep.flatten()) {
+        match self.ring.enter(queued, self.wait(sleep)) {
             Ok(submitted) => self.counters.submitted += u64::from(submitted),
             // The time is over, or a signal came: whoever asked looks at the clock and at the queue
             // anyway.
@@ -279,6 +311,17 @@ impl Uring {
                 io::Error::from_raw_os_error(errno)
             ),
         }
+    }
+
+    /// What to wait for, to sleep for that long.
+    fn wait(&self, sleep: Option<Option<Duration>>) -> enter::Wait {
+        let Some(timeout) = sleep else { return enter::Wait::default() };
+        // Who has to be up sooner gathers nothing: the kernel would finish gathering first.
+        let (gather, completions) = match self.gather {
+            (gather, _) if timeout.is_some_and(|timeout| timeout <= gather) => (Duration::ZERO, 1),
+            gather => gather,
+        };
+        enter::Wait { completions, gather, timeout }
     }
 
     /// A read on the notifier, so that a message from another thread ends the sleep.
@@ -316,6 +359,12 @@ impl Uring {
                 None
             }
             UserData::NUDGE => None,
+            NUDGED => {
+                if completion.outcome.result() < 0 {
+                    self.nudged.iter().for_each(|notifier| notifier.notify());
+                }
+                None
+            }
             _ => Some(completion),
         }
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use io_uring::types::Fd;
 use io_uring::{opcode, squeue};
 
+use super::super::enter::Wait;
 use super::Ring;
 
 /// Anything on this machine is faster.
@@ -103,14 +104,15 @@ impl Ring {
         // SAFETY: it points to no memory but by the group of buffers, which is leaked unless the
         // operation has ended.
         unsafe { self.uring.submission().push(entry) }.map_err(|_| io::ErrorKind::WouldBlock)?;
-        self.enter(1, 0, None).map(drop).map_err(io::Error::from_raw_os_error)
+        self.enter(1, Wait::default()).map(drop).map_err(io::Error::from_raw_os_error)
     }
 
     /// The result of the next completion and whether more follow; `None` if there is none in time.
     fn next_result(&mut self) -> io::Result<Option<(i32, bool)>> {
         const F_MORE: u32 = 1 << 1;
         if self.uring.completion().is_empty() {
-            match self.enter(0, 1, Some(PATIENCE)) {
+            let wait = Wait { completions: 1, timeout: Some(PATIENCE), ..Wait::default() };
+            match self.enter(0, wait) {
                 Ok(_) | Err(libc::ETIME | libc::EINTR) => {}
                 Err(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use io_uring::{IoUring, opcode};
 
-use super::enter;
+use super::enter::{self, Wait};
 use crate::capabilities::{Capabilities, Mask};
 use crate::error::SetupError;
 
@@ -67,17 +67,11 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Submits `to_submit` entries, runs what is due, and waits for `min_complete` completions
-    /// (zero: not at all) until `timeout` is over. Errors are errnos; ETIME and EINTR are told only
-    /// if nothing was submitted.
-    pub(crate) fn enter(
-        &self,
-        to_submit: u32,
-        min_complete: u32,
-        timeout: Option<Duration>,
-    ) -> Result<u32, i32> {
+    /// Submits `to_submit` entries, runs what is due, and waits. Errors are errnos; ETIME and EINTR
+    /// are told only if nothing was submitted.
+    pub(crate) fn enter(&self, to_submit: u32, wait: Wait) -> Result<u32, i32> {
         let mut flags = 0;
-        if min_complete > 0 && self.capabilities.no_iowait {
+        if wait.completions > 0 && self.capabilities.no_iowait {
             flags |= enter::ENTER_NO_IOWAIT;
         }
         let name = match self.registered {
@@ -87,9 +81,9 @@ impl Ring {
             }
             None => self.uring.as_raw_fd(),
         };
-        let waits = if timeout.is_some() { enter::ENTER_EXT_ARG } else { 0 };
+        let waits = if wait.is_extended() { enter::ENTER_EXT_ARG } else { 0 };
         self.entered_with.update(|known| known | flags | waits);
-        enter::enter(name, to_submit, min_complete, flags, timeout)
+        enter::enter(name, to_submit, flags, wait)
     }
 
     /// The size that the ring came to.
