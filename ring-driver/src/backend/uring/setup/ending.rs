@@ -1,6 +1,6 @@
 //! Finds out whether a multishot receive tells the end of a stream that comes with its last bytes.
 //!
-//! Some kernels of 2026 take both wake-ups for one: they deliver the bytes, go back to waiting, and
+//! Some kernels take both wake-ups for one: they deliver the bytes, go back to waiting, and
 //! nothing will ever wake them again. No flag and no number tells which kernels those are, so it is
 //! tried, once a process: on a connection over the loopback device, because Unix sockets were not
 //! concerned everywhere, or on a pair of those where there is no such device.
