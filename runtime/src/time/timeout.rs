@@ -151,13 +151,9 @@ impl<F: Future, D: AsRef<Deadline>> Timeout<F, D> {
 
 impl Running {
     fn begin(at: Option<Instant>) -> Running {
-        let executor = context::expect("set a timeout");
-        let account = Account::open(&executor, Kind::Timeout);
+        let account = Account::open(&context::expect("set a timeout"), Kind::Timeout);
         account.set_deadline(at);
-        let now = Instant::now();
-        // A deadline that has passed is to be seen in this very poll.
-        executor.timers().see(now);
-        let is_hurried = Cell::new(at.is_some_and(|at| at <= now));
+        let is_hurried = Cell::new(at.is_some_and(|at| at <= Instant::now()));
         Running { account, sleep: Sleep::new(at), is_hurried, is_draining: false }
     }
 
