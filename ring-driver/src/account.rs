@@ -179,6 +179,12 @@ impl Accounts {
         }
     }
 
+    /// Whether nothing is charged to `id` or below it, and nobody waits for that.
+    pub(crate) fn is_unused(&self, id: AccountId) -> bool {
+        let account = &self.accounts[id.0 as usize];
+        account.in_flight == 0 && account.waiter.is_none()
+    }
+
     /// Whether an account below `id` is open that does not stand by itself.
     pub(crate) fn has_open_below(&self, id: AccountId) -> bool {
         self.accounts[id.0 as usize].open_below > 0

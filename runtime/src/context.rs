@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wakering_ring_driver::Entered;
 
 use crate::executor::Executor;
-use crate::home::{AtHome, Home};
+use crate::home::{AtHome, Home, HomeKey};
 use crate::node::Nodes;
 use crate::task::{Id, TaskRef};
 
@@ -100,15 +100,21 @@ pub(crate) fn assert_may_block(what: &str) {
 
 /// Puts a woken task into the run queue of the current executor, which is its own.
 pub(crate) fn queue(task: TaskRef, from: Origin) {
-    let mut task = Some(task);
+    // A thread that is ending has lost its thread-locals, and runs no runtime.
     let _ = CURRENT.try_with(|current| {
-        if let Some(executor) = &*current.borrow()
-            && let Some(task) = task.take_if(|task| executor.is_home_of(task))
-        {
+        if let Some(executor) = &*current.borrow() {
+            debug_assert!(executor.is_home_of(&task), "a task is queued at home");
             executor.push_woken(task, from);
         }
     });
-    debug_assert!(task.is_none(), "a task is queued at home");
+}
+
+/// Does something with the key of the current executor's home.
+pub(crate) fn with_key<R>(act: impl FnOnce(&HomeKey) -> R) -> Option<R> {
+    let with_key = |current: &RefCell<Option<Rc<Executor>>>| {
+        current.borrow().as_ref().map(|executor| act(executor.key()))
+    };
+    CURRENT.try_with(with_key).ok().flatten()
 }
 
 /// Takes in a task that was made on another thread. Without its executor nothing happens.

@@ -23,11 +23,11 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     let resident = Resident::of(executor);
     let waker = resident.task.waker();
     let mut cx = Context::from_waker(&waker);
-    let mut slice = Slice::begin(executor);
+    let mut slice = Slice::begin(executor.driver().now());
     loop {
         for _ in 0..executor.queued() {
             if slice.is_over {
-                slice = look(executor, Wait::Now);
+                slice = look(executor, Wait::Now, slice.now);
             }
             let Some(task) = executor.pop() else { break };
             if !task.is_same(&resident.task) {
@@ -39,9 +39,9 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
         }
         let is_idle = || executor.queued() == 0;
         if is_idle() {
-            slice = look(executor, rest(executor, is_idle));
+            slice = look(executor, rest(executor, is_idle), slice.now);
         } else if slice.is_over {
-            slice = look(executor, Wait::Now);
+            slice = look(executor, Wait::Now, slice.now);
         }
     }
 }
@@ -91,21 +91,24 @@ fn rest(executor: &Executor, _is_idle: impl Fn() -> bool) -> Wait {
 }
 
 /// Takes in what has happened, after sleeping as long as nothing has and `wait` allows.
-fn look(executor: &Executor, wait: Wait) -> Slice {
+fn look(executor: &Executor, wait: Wait, now: Instant) -> Slice {
+    let mut now = now;
     if wait != Wait::Now || executor.driver().needs_turn() {
         executor.driver().turn(wait);
         if executor.watch().is_some() {
             debug::report_closed_in_use(executor);
         }
+        now = executor.driver().now();
     }
-    let slice = Slice::begin(executor);
-    executor.timers().fire(slice.begun);
-    slice
+    executor.timers().fire(now);
+    Slice::begin(now)
 }
 
 /// How long tasks may run before the loop looks up.
 struct Slice {
     begun: Instant,
+    /// The last reading of the clock.
+    now: Instant,
     polls: u32,
     /// When the clock is read next.
     reading: u32,
@@ -120,10 +123,8 @@ impl Slice {
     /// Reading the clock costs more than a short poll, so it is read once for a few.
     const FIRST_READING: u32 = 4;
 
-    fn begin(executor: &Executor) -> Slice {
-        let begun = executor.driver().now();
-        executor.timers().see(begun);
-        Slice { begun, polls: 0, reading: Slice::FIRST_READING, is_over: false }
+    fn begin(now: Instant) -> Slice {
+        Slice { begun: now, now, polls: 0, reading: Slice::FIRST_READING, is_over: false }
     }
 
     fn count(&mut self, executor: &Executor) {
@@ -133,13 +134,14 @@ impl Slice {
         }
     }
 
-    /// Polls that were short so far may be expected to stay so: as many again, and the time that
-    /// these have taken is not much of a slice.
+    /// Polls that were short so far may be expected to stay so: three times as many would be well
+    /// within a slice.
     #[cold]
     fn read(&mut self, executor: &Executor) {
-        let took = executor.driver().now().duration_since(self.begun);
+        self.now = executor.driver().now();
+        let took = self.now.duration_since(self.begun);
         self.is_over = self.polls >= Slice::POLLS || took >= Slice::TIME;
-        let more = if took < Slice::TIME / 8 { self.polls } else { Slice::FIRST_READING };
+        let more = if took < Slice::TIME / 8 { 3 * self.polls } else { Slice::FIRST_READING };
         self.reading = (self.polls + more).min(Slice::POLLS);
     }
 }

@@ -38,6 +38,9 @@ pub(crate) struct Executor {
     called: Cell<Vec<TaskRef>>,
     /// All tasks that are not over.
     tasks: RefCell<Slab<TaskRef>>,
+    /// The accounts of those for whom the runtime answers, by slot. They stay open for whoever
+    /// comes next, as long as nothing is charged to them.
+    accounts: RefCell<Sparse<AccountId>>,
     /// Who answers for those for whom the runtime does not, by slot.
     bonds: RefCell<Sparse<Bond>>,
     /// The slot of the task that is being polled.
@@ -109,6 +112,7 @@ impl Executor {
             queue: RefCell::default(),
             called: Cell::default(),
             tasks: RefCell::default(),
+            accounts: RefCell::default(),
             bonds: RefCell::default(),
             running: Cell::new(None),
             debts: RefCell::default(),
@@ -228,10 +232,10 @@ impl Executor {
         self.called.set(called);
     }
 
-    /// Makes a future of this thread a task.
+    /// Makes a future of this thread a task. Who it is, is written down where it stays.
     pub(crate) fn spawn<F: Future + 'static>(
         &self,
-        info: TaskInfo,
+        info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let (task, joiner) = task::cell::new(&self.key, info, future);
@@ -247,7 +251,7 @@ impl Executor {
         bond: Bond,
         future: F,
     ) -> (JoinHandle<F::Output>, u32) {
-        let (task, joiner) = task::cell::new(&self.key, info, future);
+        let (task, joiner) = task::cell::new(&self.key, || info, future);
         let slot = self.take_in(task, Some(bond));
         (JoinHandle::new(joiner), slot)
     }
@@ -261,7 +265,7 @@ impl Executor {
     /// whoever is running.
     pub(crate) fn spawn_eager<F: Future + 'static>(
         &self,
-        info: TaskInfo,
+        info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let handle = self.spawn(info, future);
@@ -289,12 +293,14 @@ impl Executor {
             Ending::Cancelling => !bond.as_ref().is_some_and(|bond| self.shields(bond)),
             Ending::Abandoning => true,
         };
-        let account = self.driver.open_account_by_itself(parent);
         let slot = self.tasks.borrow_mut().insert(task.clone()) as u32;
-        if let Some(bond) = bond {
-            self.bonds.borrow_mut().put(slot as usize, bond);
-        }
-        self.nodes.set(account, Kind::Task(slot));
+        let account = match bond {
+            None => self.account_for(slot),
+            Some(bond) => {
+                self.bonds.borrow_mut().put(slot as usize, bond);
+                self.open_account(slot, parent)
+            }
+        };
         task.header().set_place(Place { slot, account });
         if is_cancelled {
             task.header().cancel();
@@ -302,6 +308,36 @@ impl Executor {
         self.push(task);
         self.tally.spawned.add(1);
         slot
+    }
+
+    fn open_account(&self, slot: u32, parent: AccountId) -> AccountId {
+        let account = self.driver.open_account_by_itself(parent);
+        self.nodes.set(account, Kind::Task(slot));
+        account
+    }
+
+    /// The account of a child of the runtime: that of its predecessor in the slot, if there was
+    /// one.
+    fn account_for(&self, slot: u32) -> AccountId {
+        let kept = self.accounts.borrow().get(slot as usize).copied();
+        kept.unwrap_or_else(|| {
+            let account = self.open_account(slot, AccountId::ROOT);
+            self.accounts.borrow_mut().put(slot as usize, account);
+            account
+        })
+    }
+
+    /// A task has ended and left nothing behind.
+    fn close_account(&self, slot: u32, account: AccountId) {
+        let is_kept = self.accounts.borrow().get(slot as usize) == Some(&account);
+        if is_kept && self.driver.is_unused(account) {
+            return;
+        }
+        if is_kept {
+            self.accounts.borrow_mut().take(slot as usize);
+        }
+        self.nodes.clear(account);
+        self.driver.close_account(account);
     }
 
     /// Lets a task that came out of the queue have its turn.
@@ -324,7 +360,7 @@ impl Executor {
         self.tally.polls.add(1);
 
         if progress == Progress::Ended {
-            match self.driver.close_if_clear(account) {
+            match self.driver.is_clear(account) {
                 true => self.retire(task, slot, account),
                 false => self.wind_up(task, slot, account),
             }
@@ -348,10 +384,7 @@ impl Executor {
             self.driver.poll_drained(account, Orphans::All, &mut Context::from_waker(&waker))
         };
         match drained {
-            Poll::Ready(()) => {
-                self.driver.close_account(account);
-                self.retire(task, slot, account);
-            }
+            Poll::Ready(()) => self.retire(task, slot, account),
             Poll::Pending => {
                 task.header().drain();
                 self.with_bond(slot, |bond| {
@@ -462,13 +495,12 @@ impl Executor {
         self.cancel(slot);
     }
 
-    /// Lets go of a task whose future has ended and whose account is closed, and hands its output
-    /// over.
+    /// Lets go of a task whose future has ended, and hands its output over.
     fn retire(&self, task: TaskRef, slot: u32, account: AccountId) {
         let kept = self.tasks.borrow_mut().remove(slot as usize);
         drop(kept);
         let bond = self.bonds.borrow_mut().take(slot as usize);
-        self.nodes.clear(account);
+        self.close_account(slot, account);
         if let Some(watch) = &self.watch {
             let is_ending = self.ending.get() != Ending::Not;
             watch.forget(slot, task.header(), is_ending, &self.on_report);
@@ -586,7 +618,6 @@ impl Executor {
                 let node = seen.get(&info.id()).copied().cloned();
                 abandoned.push(node.unwrap_or_else(|| TaskNode::bare(info.clone())));
             }
-            self.driver.close_account(account);
             self.retire(task, slot, account);
         }
         // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited

@@ -17,7 +17,7 @@ use wakering_ring_driver::{Deliver, Message, Remote};
 
 use crate::context;
 use crate::primitive::{Mutex, thread_local};
-use crate::task::{JoinError, Lodging, References, TaskRef};
+use crate::task::{JoinError, Lodging, References, Spare, TaskRef};
 
 /// Told about a panic that nobody else will hear of.
 pub(crate) type OnUnhandled = Arc<dyn Fn(&JoinError) + Send + Sync>;
@@ -96,6 +96,7 @@ impl Deliver for Home {
 /// It is neither `Send` nor `Sync`, so a `&HomeKey` exists on one thread only.
 pub(crate) struct HomeKey {
     home: Lodging,
+    spare: Spare,
     /// Neither `Send` nor `Sync`.
     _here: PhantomData<*const ()>,
 }
@@ -105,11 +106,16 @@ impl HomeKey {
     pub(crate) fn new(inbox: Arc<dyn Inbox>, on_unhandled: OnUnhandled) -> HomeKey {
         let (called, lodgers) = (Mutex::new(Vec::new()), References::own(1));
         let home = Home { inbox, called, on_unhandled, lodgers };
-        HomeKey { home: Lodging::first(home), _here: PhantomData }
+        HomeKey { home: Lodging::first(home), spare: Spare::new(), _here: PhantomData }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
+    }
+
+    /// Memory for tasks.
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// Whether this is the key of `home`.

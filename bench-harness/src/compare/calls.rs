@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long perf may take to be ready.
-const BEGIN: Duration = Duration::from_millis(200);
+const BEGIN: Duration = Duration::from_millis(300);
 
 /// A count under way.
 pub struct Count {

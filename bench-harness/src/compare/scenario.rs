@@ -1,5 +1,7 @@
 //! What is compared: scenarios, each with one or more cells.
 
+use super::contestant::REFERENCES;
+
 /// Scenarios whose tables belong together, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -53,9 +55,13 @@ pub enum Load {
 }
 
 impl Scenario {
-    /// Whether references take part, which have a program for little.
-    pub fn has_references(&self) -> bool {
-        self.family == Family::Echo || matches!(self.name, "read-cached" | "read-direct")
+    /// Whether a reference takes part: they have a program for little.
+    pub fn has_reference(&self, name: &str) -> bool {
+        match self.name {
+            "echo" => true,
+            "read-cached" | "read-direct" => name == REFERENCES[0],
+            _ => false,
+        }
     }
 }
 

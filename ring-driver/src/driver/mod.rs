@@ -17,13 +17,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
-use crate::backend::{Backend, choose};
-use crate::buffer::BufPool;
+use crate::backend::{Backend, choose, tell};
+use crate::buffer::{Block, BufPool};
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::error::{RuntimeError, SetupError};
+use crate::error::{Evidence, RuntimeError, SetupError};
 use crate::fd::Fd;
 use crate::fork::Process;
 use crate::in_flight::Key;
@@ -424,24 +424,42 @@ impl Driver {
         });
     }
 
-    /// Closes `account` if nothing keeps it open: no account below it, and no orphan under it. For
-    /// somebody who has ended. Whether it did.
-    pub fn close_if_clear(&self, account: AccountId) -> bool {
+    /// Whether whoever has ended can close `account`: no account is open below it, and no orphan is
+    /// under it.
+    pub fn is_clear(&self, account: AccountId) -> bool {
         self.with(|core| {
-            let accounts = &mut core.accounts;
-            let is_clear =
-                !accounts.has_open_below(account) && !accounts.has(account, Orphans::All);
-            if is_clear {
-                let waiter = accounts.close(account);
-                core.after.silent.extend(waiter);
-            }
-            is_clear
+            !core.accounts.has_open_below(account) && !core.accounts.has(account, Orphans::All)
         })
+    }
+
+    /// Whether nothing at all is charged to `account`, nor to one below it.
+    pub fn is_unused(&self, account: AccountId) -> bool {
+        self.with(|core| core.accounts.is_unused(account))
     }
 
     /// The provided buffers of this driver.
     pub(crate) fn buf_pool(&self) -> io::Result<BufPool> {
         self.with(|core| core.buf_pool())
+    }
+
+    /// Tells the kernel of memory that will be read into and written from, if it can be told. Why
+    /// not, is told to whoever wants to know.
+    pub(crate) fn register(&self, block: &Arc<Block>) {
+        match self.with(|core| core.backend.register(block)) {
+            Ok(true) => block.set_registered(),
+            Ok(false) => tell(&format!("backend {}: no buffers are registered", self.backend())),
+            Err(error) => {
+                let (size, limit) = (block.segment().iov_len / 1024, Evidence::collect().memlock);
+                let limit = match limit {
+                    Evidence::UNLIMITED => "any amount".to_owned(),
+                    bytes => format!("{} KiB", bytes / 1024),
+                };
+                tell(&format!(
+                    "io_uring_register {size} KiB of buffers: {error}; they are used unregistered \
+                     (`ulimit -l` allows {limit} of locked memory)"
+                ));
+            }
+        }
     }
 
     /// Carries out a request that does not wait.

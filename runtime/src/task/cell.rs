@@ -18,11 +18,13 @@
 //! 5. *A reference keeps the cell.* Each [`TaskRef`] and each waker is counted once in
 //!    [`References`], which tell who drops the last. The count of home is touched at home only,
 //!    where [`home::is_here`] holds or somebody shows the key.
-//! 6. *The table fits the cell.* Both are made in [`build`], and the pointer that is passed on is
+//! 6. *The table fits the cell.* Both are made in [`allocate`], and the pointer that is passed on is
 //!    always that to the whole cell.
 
 #![allow(unsafe_code)]
 
+use std::alloc::{self, Layout};
+use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -104,12 +106,19 @@ unsafe impl Send for TaskRef {}
 unsafe impl Sync for TaskRef {}
 
 /// Makes a task for a future of this thread, which is the home of `key`. To be queued.
-pub(crate) fn new<F>(key: &HomeKey, info: TaskInfo, future: F) -> (TaskRef, Joiner<F::Output>)
+#[inline(always)]
+pub(crate) fn new<F>(
+    key: &HomeKey,
+    info: impl FnOnce() -> TaskInfo,
+    future: F,
+) -> (TaskRef, Joiner<F::Output>)
 where
     F: Future + 'static,
 {
-    let home = Tie::Lodging(Lodging::of(key));
-    build(Header::new(home, info, State::new(), References::own(2)), future)
+    share(allocate(future, Some(key.spare()), || {
+        let home = Tie::Lodging(Lodging::of(key));
+        Header::new(home, info(), State::new(), References::own(2))
+    }))
 }
 
 /// Makes a task to be sent to its home, where `make` makes the future in the first poll.
@@ -122,8 +131,8 @@ where
     F: Future<Output: Send> + 'static,
 {
     let home = Tie::Own(home.clone());
-    let header = Header::new(home, info, State::parcel(), References::foreign(2));
-    build(header, Made::Plan { make: Some(make) })
+    let header = || Header::new(home, info, State::parcel(), References::foreign(2));
+    share(allocate(Made::Plan { make: Some(make) }, None, header))
 }
 
 pin_project! {
@@ -154,27 +163,41 @@ impl<M: FnOnce() -> F, F: Future> Future for Made<M, F> {
 /// Makes what is woken like a task, for a future that lives elsewhere.
 pub(crate) fn new_resident(key: &HomeKey, info: TaskInfo) -> TaskRef {
     let home = Tie::Lodging(Lodging::of(key));
-    let header = Header::new(home, info, State::resident(), References::own(1));
-    allocate(header, std::future::pending::<()>())
+    let header = || Header::new(home, info, State::resident(), References::own(1));
+    allocate(std::future::pending::<()>(), None, header).0
 }
 
-fn build<F: Future + 'static>(header: Header, future: F) -> (TaskRef, Joiner<F::Output>) {
-    let task = allocate(header, future);
-    // The second of the references that the header counts.
+/// A task, and the output of its future.
+struct Typed<T>(TaskRef, PhantomData<Mutex<T>>);
+
+/// Both of the references that the header counts.
+fn share<T>(typed: Typed<T>) -> (TaskRef, Joiner<T>) {
+    let Typed(task, _output) = typed;
     let own = TaskRef(task.0);
-    (task, Joiner { task: own, _output: PhantomData })
+    (task, Joiner { task: own, _output })
 }
 
-/// A reference that is counted already.
-fn allocate<F: Future + 'static>(header: Header, future: F) -> TaskRef {
-    let front = Front { header, table: &TaskCell::<F>::TABLE, joiner: UnsafeCell::new(None) };
+/// A reference that the header counts already. That is made where it stays: it is large enough for
+/// a copy to be felt.
+#[inline(always)]
+fn allocate<F: Future + 'static>(
+    future: F,
+    spare: Option<&Spare>,
+    header: impl FnOnce() -> Header,
+) -> Typed<F::Output> {
+    let cell = take_memory(TaskCell::<F>::LAYOUT, spare).cast::<TaskCell<F>>();
+    let (table, joiner) = (&TaskCell::<F>::TABLE, UnsafeCell::new(None));
+    let front = Front { header: header(), table, joiner };
     let stage = UnsafeCell::new(ManuallyDrop::new(Stage::Future(future)));
-    let cell = Box::into_raw(Box::new(TaskCell { front, stage }));
-    // SAFETY: a box is never null.
-    TaskRef(unsafe { NonNull::new_unchecked(cell) }.cast())
+    // SAFETY: the memory fits a cell, and is ours.
+    unsafe { cell.write(TaskCell { front, stage }) };
+    Typed(TaskRef(cell.cast()), PhantomData)
 }
 
 impl<F: Future> TaskCell<F> {
+    /// Cells of about the same size take the memory of each other.
+    const LAYOUT: Layout = rounded(Layout::new::<TaskCell<F>>());
+
     const TABLE: Table = Table {
         poll: Self::poll,
         end: Self::end,
@@ -226,23 +249,51 @@ impl<F: Future> TaskCell<F> {
     ///
     /// # Safety
     /// The caller has the stage to itself, and is on a thread where its contents may be dropped.
+    #[inline(always)]
     unsafe fn replace(&self, output: Result<F::Output, Cause>) {
+        // SAFETY: the caller's promise.
+        match unsafe { self.clear() } {
+            // SAFETY: the same; the stage is empty.
+            None => unsafe { self.put(output) },
+            Some(cause) => {
+                // A value whose place a panic takes may panic as well; once is enough.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+                // SAFETY: as above.
+                unsafe { self.put(Err(cause)) };
+            }
+        }
+    }
+
+    /// Drops what is in the stage; the panic that comes of it.
+    ///
+    /// # Safety
+    /// As for [`replace`](TaskCell::replace), and before anybody looks at the stage again,
+    /// something is put there.
+    unsafe fn clear(&self) -> Option<Cause> {
+        if !std::mem::needs_drop::<F>() {
+            return None;
+        }
         self.stage.with_mut(|stage| {
             // SAFETY: the caller has the stage to itself; contents that panic while they are
-            // dropped are not looked at again, because the write below does not drop them.
+            // dropped are not looked at again, because what is put there does not drop them.
             let dropped =
                 catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(&mut *stage) }));
-            let output = match dropped {
-                Ok(()) => output,
-                Err(payload) => {
-                    // A value whose place a panic takes may panic as well; once is enough.
-                    let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
-                    Err(Cause::panicked(payload))
-                }
-            };
-            // SAFETY: as above.
-            unsafe { ptr::write(stage, ManuallyDrop::new(Stage::Output(output))) };
-        });
+            dropped.err().map(Cause::panicked)
+        })
+    }
+
+    /// Puts `output` into an empty stage, part by part: a copy of what was just written is slow.
+    ///
+    /// # Safety
+    /// The caller has the stage to itself.
+    #[inline(always)]
+    unsafe fn put(&self, output: Result<F::Output, Cause>) {
+        let stage = match output {
+            Ok(value) => Stage::Output(Ok(value)),
+            Err(cause) => Stage::Output(Err(cause)),
+        };
+        // SAFETY: the caller's promise.
+        self.stage.with_mut(|place| unsafe { ptr::write(place, ManuallyDrop::new(stage)) });
     }
 
     /// Moves the output out.
@@ -293,8 +344,13 @@ impl<F: Future> TaskCell<F> {
     /// # Safety
     /// As [`Table::free`] says.
     unsafe fn free(cell: NonNull<Front>) {
-        // SAFETY: it was made by `Box::new` with this type, and nobody refers to it any more.
-        drop(unsafe { Box::from_raw(cell.cast::<TaskCell<F>>().as_ptr()) });
+        let cell = cell.cast::<TaskCell<F>>();
+        // SAFETY: nobody refers to it any more.
+        let is_here = home::is_here(unsafe { cell.as_ref() }.front.header.home());
+        // SAFETY: the same.
+        unsafe { ptr::drop_in_place(cell.as_ptr()) };
+        // SAFETY: it was made with this layout, and there is nothing in it now.
+        unsafe { give_memory(cell.cast(), TaskCell::<F>::LAYOUT, is_here) };
     }
 }
 
@@ -386,28 +442,31 @@ impl TaskRef {
     /// Puts the task into the run queue of its home, through the inbox if that is on another
     /// thread.
     fn wake(self) {
-        if self.is_to_be_pushed() {
-            self.push();
+        if let Some(side) = self.is_to_be_pushed() {
+            self.push(side);
         }
     }
 
     /// The same with a reference of its own, if one is needed.
     fn wake_by_ref(&self) {
-        if self.is_to_be_pushed() {
-            self.clone().push();
+        if let Some(side) = self.is_to_be_pushed() {
+            self.clone().push(side);
         }
     }
 
-    fn is_to_be_pushed(&self) -> bool {
+    /// Where from, if so.
+    fn is_to_be_pushed(&self) -> Option<Side> {
         let header = self.header();
-        match header.side() {
+        let side = header.side();
+        let is_first = match side {
             Side::Here => header.wake() == Wake::Push,
             Side::Afar => header.state.call(),
-        }
+        };
+        is_first.then_some(side)
     }
 
-    fn push(self) {
-        match self.header().side() {
+    fn push(self, side: Side) {
+        match side {
             Side::Here => context::queue(self, Origin::Here),
             Side::Afar => {
                 let home = self.header().home().clone();
@@ -518,8 +577,8 @@ impl<T> Joiner<T> {
         }
         assert!(state.take(), "the handle of {} was polled after it had completed", header.info);
         let mut output: Option<Result<T, Cause>> = None;
-        // SAFETY: rule 2: the task is done and we are its handle. Rule 6: `build` has made this
-        // joiner for the output of this very future.
+        // SAFETY: rule 2: the task is done and we are its handle. Rule 6: this joiner was made for
+        // the output of this very future.
         unsafe { (table.take)(self.task.0, (&raw mut output).cast()) };
         match output {
             Some(output) => {
@@ -617,5 +676,103 @@ impl Drop for Lodging {
             // SAFETY: this was the last, and is not used again.
             unsafe { ManuallyDrop::drop(&mut self.0) };
         }
+    }
+}
+
+/// The memory of small cells that were freed at home, for those that come next: cheaper than to ask
+/// for it each time, above all where many tasks come and go together.
+pub(crate) struct Spare {
+    /// By size: the first of a chain, and how long that is.
+    chains: [Cell<(Option<NonNull<Unused>>, usize)>; Spare::SIZES],
+}
+
+/// Unused memory begins with where there is more.
+struct Unused(Option<NonNull<Unused>>);
+
+impl Spare {
+    /// Sizes are multiples of this, as they are with usual allocators.
+    const STEP: usize = 16;
+    /// Larger cells are rare, and the rest of what they cost is not.
+    const SIZES: usize = 32;
+    /// More of one size are given back at once.
+    const KEPT: usize = 1024;
+
+    pub(crate) fn new() -> Spare {
+        Spare { chains: [const { Cell::new((None, 0)) }; Spare::SIZES] }
+    }
+
+    fn chain(&self, layout: Layout) -> Option<&Cell<(Option<NonNull<Unused>>, usize)>> {
+        self.chains.get(layout.size() / Spare::STEP).filter(|_| layout.align() <= Spare::STEP)
+    }
+
+    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let chain = self.chain(layout)?;
+        let (first, count) = chain.get();
+        // SAFETY: what is in a chain is unused, and so as `keep` has left it.
+        let Unused(next) = unsafe { first?.read() };
+        chain.set((next, count - 1));
+        first.map(NonNull::cast)
+    }
+
+    /// Whether it takes `memory`.
+    ///
+    /// # Safety
+    /// The memory has this layout, and is given up.
+    unsafe fn keep(&self, memory: NonNull<u8>, layout: Layout) -> bool {
+        let Some(chain) = self.chain(layout) else { return false };
+        let (first, count) = chain.get();
+        if count >= Spare::KEPT {
+            return false;
+        }
+        let memory = memory.cast::<Unused>();
+        // SAFETY: it is large enough, being that of a cell, and aligned like one.
+        unsafe { memory.write(Unused(first)) };
+        chain.set((Some(memory), count + 1));
+        true
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        for size in 0..Spare::SIZES {
+            let layout = Layout::from_size_align(size * Spare::STEP, Spare::STEP);
+            while let Ok(layout) = layout
+                && let Some(memory) = self.take(layout)
+            {
+                // SAFETY: what is in this chain was allocated with this layout.
+                unsafe { alloc::dealloc(memory.as_ptr(), layout) };
+            }
+        }
+    }
+}
+
+/// The layout of a cell, such that [`Spare`] knows it.
+const fn rounded(layout: Layout) -> Layout {
+    let size = layout.size().next_multiple_of(Spare::STEP);
+    let align = if layout.align() < Spare::STEP { Spare::STEP } else { layout.align() };
+    match Layout::from_size_align(size, align) {
+        Ok(layout) => layout,
+        Err(_) => layout,
+    }
+}
+
+#[inline]
+fn take_memory(layout: Layout, spare: Option<&Spare>) -> NonNull<u8> {
+    if let Some(memory) = spare.and_then(|spare| spare.take(layout)) {
+        return memory;
+    }
+    // SAFETY: no cell is of size zero.
+    NonNull::new(unsafe { alloc::alloc(layout) })
+        .unwrap_or_else(|| alloc::handle_alloc_error(layout))
+}
+
+/// # Safety
+/// The memory was taken with this layout, and is given up. If this `is_here` its home is current.
+unsafe fn give_memory(memory: NonNull<u8>, layout: Layout, is_here: bool) {
+    // SAFETY: the caller's promise.
+    let keep = |key: &HomeKey| unsafe { key.spare().keep(memory, layout) };
+    if !is_here || context::with_key(keep) != Some(true) {
+        // SAFETY: the caller's promise; nobody has kept it.
+        unsafe { alloc::dealloc(memory.as_ptr(), layout) };
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Place {
 }
 
 impl Header {
+    #[inline(always)]
     pub(super) fn new(home: Tie, info: TaskInfo, state: State, references: References) -> Header {
         Header {
             state,

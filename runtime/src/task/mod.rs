@@ -93,7 +93,7 @@ pub use shield::{Shield, shield, shield_for, shield_until};
 pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
-pub(crate) use cell::{Lodging, Progress, TaskRef};
+pub(crate) use cell::{Lodging, Progress, Spare, TaskRef};
 pub(crate) use group::{Roll, Seat};
 pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};

@@ -42,7 +42,8 @@ impl Home {
     }
 
     fn spawn<F: Future + 'static>(&self, future: F) -> (TaskRef, Joiner<F::Output>) {
-        cell::new(&self.key, TaskInfo::new(None, Location::caller()), future)
+        let here = Location::caller();
+        cell::new(&self.key, || TaskInfo::new(None, here), future)
     }
 
     /// A task whose cell keeps `name` until it is freed.
@@ -52,7 +53,7 @@ impl Home {
         future: F,
     ) -> (TaskRef, Joiner<F::Output>) {
         let info = TaskInfo::new(Some(name.clone()), Location::caller());
-        cell::new(&self.key, info, future)
+        cell::new(&self.key, || info, future)
     }
 
     /// What the executor does with a task that comes out of its queue.

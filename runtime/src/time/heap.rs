@@ -2,15 +2,17 @@
 //!
 //! Most timers are timeouts, and most timeouts are cancelled long before they expire, so removal
 //! must be as cheap as insertion and return the memory at once. This is a heap with four children a
-//! node, which is shallower than a binary one, and its entries are small, so that siblings lie on
-//! neighbouring cache lines. Each entry has a ticket, and a table tells what the holder of a ticket
-//! has put in and where in the heap its entry is now. Entries with equal deadlines come out in the
-//! order in which they went in.
+//! node, which is shallower than a binary one, and what is compared lies apart from what is kept, so
+//! that siblings share a cache line. Each entry has a ticket, and a table tells where in the heap
+//! the holder of a ticket is now. Entries with equal deadlines come out in the order in which they
+//! went in.
 
 /// Entries of type `T`, earliest deadline first.
 pub(crate) struct Heap<T> {
     entries: Vec<Entry>,
-    tickets: Vec<Ticketed<T>>,
+    /// What belongs to each of the entries.
+    values: Vec<T>,
+    tickets: Vec<Ticketed>,
     /// The first of the chain of unused tickets.
     unused: u32,
     /// How many tickets are used.
@@ -36,10 +38,11 @@ impl Entry {
     }
 }
 
-/// What the holder of a ticket has.
-enum Ticketed<T> {
-    /// A value, whose entry is there in the heap.
-    Inside { at: u32, value: T },
+/// Where the holder of a ticket is.
+#[derive(Clone, Copy)]
+enum Ticketed {
+    /// In the heap, there.
+    Inside(u32),
     /// It has come out, and its holder has not been told yet.
     Out,
     /// Nobody holds this ticket; the next unused one.
@@ -62,6 +65,7 @@ impl<T> Heap<T> {
     pub(crate) fn new() -> Heap<T> {
         Heap {
             entries: Vec::new(),
+            values: Vec::new(),
             tickets: Vec::new(),
             unused: NONE,
             used: 0,
@@ -77,10 +81,7 @@ impl<T> Heap<T> {
 
     /// All that is inside, in no order, with its deadlines.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.entries.iter().filter_map(|entry| match &self.tickets[entry.ticket as usize] {
-            Ticketed::Inside { value, .. } => Some((entry.deadline, value)),
-            _ => None,
-        })
+        self.entries.iter().map(|entry| entry.deadline).zip(&self.values)
     }
 
     /// The earliest deadline.
@@ -90,18 +91,19 @@ impl<T> Heap<T> {
 
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Ticket {
         let at = self.entries.len();
-        let ticket = self.issue(Ticketed::Inside { at: at as u32, value });
+        let ticket = self.issue(Ticketed::Inside(at as u32));
         self.inserted = self.inserted.wrapping_add(1);
         let entry = Entry { deadline, order: self.inserted, ticket };
         self.entries.push(entry);
+        self.values.push(value);
         self.rise(at, entry);
         Ticket(ticket)
     }
 
     /// The value of an entry that is still inside.
     pub(crate) fn get_mut(&mut self, ticket: &Ticket) -> Option<&mut T> {
-        match &mut self.tickets[ticket.0 as usize] {
-            Ticketed::Inside { value, .. } => Some(value),
+        match self.tickets[ticket.0 as usize] {
+            Ticketed::Inside(at) => Some(&mut self.values[at as usize]),
             _ => None,
         }
     }
@@ -110,10 +112,7 @@ impl<T> Heap<T> {
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<T> {
         let unused = Ticketed::Unused(std::mem::replace(&mut self.unused, ticket.0));
         let value = match std::mem::replace(&mut self.tickets[ticket.0 as usize], unused) {
-            Ticketed::Inside { at, value } => {
-                self.take(at as usize);
-                Some(value)
-            }
+            Ticketed::Inside(at) => Some(self.take(at as usize).1),
             _ => None,
         };
         self.used -= 1;
@@ -126,14 +125,12 @@ impl<T> Heap<T> {
         if self.first()? > until {
             return None;
         }
-        let ticket = self.take(0);
-        match std::mem::replace(&mut self.tickets[ticket as usize], Ticketed::Out) {
-            Ticketed::Inside { value, .. } => Some(value),
-            _ => unreachable!("what has an entry is inside"),
-        }
+        let (ticket, value) = self.take(0);
+        self.tickets[ticket as usize] = Ticketed::Out;
+        Some(value)
     }
 
-    fn issue(&mut self, ticketed: Ticketed<T>) -> u32 {
+    fn issue(&mut self, ticketed: Ticketed) -> u32 {
         self.used += 1;
         self.look_at = self.look_at.max(self.used / 4);
         if self.unused == NONE {
@@ -148,9 +145,10 @@ impl<T> Heap<T> {
         ticket
     }
 
-    /// Takes an entry out; its ticket.
-    fn take(&mut self, at: usize) -> u32 {
+    /// Takes an entry out; its ticket and value.
+    fn take(&mut self, at: usize) -> (u32, T) {
         let Entry { ticket, .. } = self.entries.swap_remove(at);
+        let value = self.values.swap_remove(at);
         if let Some(&moved) = self.entries.get(at)
             && self.rise(at, moved) == at
         {
@@ -159,27 +157,31 @@ impl<T> Heap<T> {
         let (len, capacity) = (self.entries.len(), self.entries.capacity());
         if len < capacity / 4 && capacity > Self::SMALL {
             self.entries.shrink_to(len * 2);
+            self.values.shrink_to(len * 2);
         }
-        ticket
+        (ticket, value)
     }
 
     /// Puts an entry at `at`, and tells the table.
     fn put(&mut self, at: usize, entry: Entry) {
         self.entries[at] = entry;
-        if let Ticketed::Inside { at: place, .. } = &mut self.tickets[entry.ticket as usize] {
-            *place = at as u32;
-        }
+        self.tickets[entry.ticket as usize] = Ticketed::Inside(at as u32);
+    }
+
+    /// Moves the entry at `from` to `to`, whose own is about to be put elsewhere.
+    fn shift(&mut self, from: usize, to: usize) {
+        self.values.swap(from, to);
+        self.put(to, self.entries[from]);
     }
 
     /// Moves the entry that is to be at `at` up to where it belongs, and tells where that is.
     fn rise(&mut self, mut at: usize, entry: Entry) -> usize {
         while at > 0 {
             let parent = (at - 1) / Self::CHILDREN;
-            let above = self.entries[parent];
-            if !entry.is_before(&above) {
+            if !entry.is_before(&self.entries[parent]) {
                 break;
             }
-            self.put(at, above);
+            self.shift(parent, at);
             at = parent;
         }
         self.put(at, entry);
@@ -197,7 +199,7 @@ impl<T> Heap<T> {
             let Some(least) = least.filter(|&least| self.entries[least].is_before(&entry)) else {
                 break;
             };
-            self.put(at, self.entries[least]);
+            self.shift(least, at);
             at = least;
         }
         self.put(at, entry);
@@ -274,7 +276,8 @@ mod tests {
     impl<T> Heap<T> {
         fn bytes(&self) -> usize {
             self.entries.capacity() * size_of::<Entry>()
-                + self.tickets.capacity() * size_of::<Ticketed<T>>()
+                + self.values.capacity() * size_of::<T>()
+                + self.tickets.capacity() * size_of::<Ticketed>()
         }
     }
 

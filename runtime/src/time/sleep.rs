@@ -83,10 +83,6 @@ pub struct Sleep {
     timer: Option<Timer>,
 }
 
-/// So much later than the last reading of the clock, the clock need not be read again: it costs as
-/// much as all the rest, and a timer that is over after all fires when the loop looks up.
-const FAR: Duration = Duration::from_micros(200);
-
 /// A timer that runs somewhere.
 struct Timer {
     timers: Rc<Timers>,
@@ -156,8 +152,7 @@ impl Future for Sleep {
             // It has moved to another runtime, whose loop is the one that runs now.
             self.stop();
         }
-        // What is far off by the loop's last reading of the clock is not over, or just now.
-        if deadline <= timers.seen() + FAR && deadline <= Instant::now() {
+        if deadline <= Instant::now() {
             return Poll::Ready(());
         }
         let ticket = timers.insert(deadline, current.driver().payer(), cx.waker());

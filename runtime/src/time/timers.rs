@@ -5,7 +5,7 @@
 //! loop has reaped completions; no future decides by the clock that it has expired while it waits.
 //! So a completion that is there in time wins.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,8 +15,6 @@ use super::heap::{Heap, Ticket};
 
 pub(crate) struct Timers {
     epoch: Instant,
-    /// What the clock has last shown to the loop.
-    seen: Cell<Instant>,
     heap: RefCell<Heap<Timer>>,
 }
 
@@ -28,17 +26,7 @@ struct Timer {
 
 impl Timers {
     pub(crate) fn new(epoch: Instant) -> Timers {
-        Timers { epoch, seen: Cell::new(epoch), heap: RefCell::new(Heap::new()) }
-    }
-
-    /// The loop has read the clock.
-    pub(crate) fn see(&self, now: Instant) {
-        self.seen.set(now);
-    }
-
-    /// What the clock has last shown to the loop.
-    pub(super) fn seen(&self) -> Instant {
-        self.seen.get()
+        Timers { epoch, heap: RefCell::new(Heap::new()) }
     }
 
     /// How many have neither fired nor been removed.

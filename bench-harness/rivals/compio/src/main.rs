@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {
-                repeat::run::<Compio>(what).await;
-                Ok(())
+                let task = compio::runtime::spawn(repeat::run::<Compio>(what));
+                task.await.map_err(|_| io::Error::other("the task has panicked"))
             }
             Job::Files { .. } => files::run(job).await,
             job => job.cannot(),

@@ -24,7 +24,7 @@ fn main() -> io::Result<()> {
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {
-                repeat::run::<Glommio>(what).await;
+                glommio::spawn_local(repeat::run::<Glommio>(what)).await;
                 Ok(())
             }
             Job::Files { .. } => files::run(job).await,

@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {
-                repeat::run::<Monoio>(what).await;
+                monoio::spawn(repeat::run::<Monoio>(what)).await;
                 Ok(())
             }
             Job::Files { .. } => files::run(job).await,

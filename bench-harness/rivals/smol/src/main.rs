@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {
-                repeat::run::<Smol>(what).await;
+                spawn(repeat::run::<Smol>(what)).await;
                 Ok(())
             }
             Job::Files { .. } => files::run(job).await,

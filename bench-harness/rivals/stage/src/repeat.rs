@@ -28,6 +28,9 @@ pub trait Runtime {
 }
 
 /// Repeats, slice by slice, until nobody asks any more.
+///
+/// Programs run it in a task: a runtime may do more for the future that it was started with, such as
+/// looking at the kernel each time that one waits.
 pub async fn run<R: Runtime>(repeat: Repeat) {
     let mut console = Console::ready(repeat.unit());
     let caller = (repeat == Repeat::Wake).then(Caller::new);

@@ -22,8 +22,8 @@ fn main() -> io::Result<()> {
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {
-                repeat::run::<TokioUring>(what).await;
-                Ok(())
+                let task = tokio_uring::spawn(repeat::run::<TokioUring>(what));
+                task.await.map_err(io::Error::other)
             }
             Job::Files { .. } => files::run(job).await,
             job => job.cannot(),

@@ -28,13 +28,8 @@ fn main() -> io::Result<()> {
             Job::Http => serve::http().await,
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
-            // On several threads the main task would be on none of them.
-            Job::Repeat(what) if multi => {
-                tokio::spawn(repeat::run::<Tokio>(what)).await.map_err(io::Error::other)
-            }
             Job::Repeat(what) => {
-                repeat::run::<Tokio>(what).await;
-                Ok(())
+                tokio::spawn(repeat::run::<Tokio>(what)).await.map_err(io::Error::other)
             }
             Job::Files { .. } => files::run(job).await,
         }

@@ -23,8 +23,7 @@ fn main() -> io::Result<()> {
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(_) => serve::fan_out().await,
             Job::Repeat(what) => {
-                repeat::run::<Wakering>(what).await;
-                Ok(())
+                wakering::spawn(repeat::run::<Wakering>(what)).await.map_err(io::Error::other)
             }
             Job::Files { .. } => files::run(job).await,
         }

@@ -16,24 +16,29 @@ use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 
-use crate::buffer::BufPool;
+use crate::buffer::{Block, BufPool};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::capabilities::{Capabilities, Mask};
 use crate::completion::{Completion, Outcome};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SetupError;
+use crate::fd::Sharing;
 use crate::pool::Pool;
 use crate::remote::{Notifier, Remote};
 use crate::request::{Number, Request, UserData};
 
+use super::cached::Cached;
 use super::offload::Offload;
+use registered::Registered;
 use setup::{Ring, Size};
 
 /// Requests as submission-queue entries.
 pub(crate) mod encode;
 /// The system calls of a running ring.
 pub(crate) mod enter;
+/// Memory of which the ring has been told.
+mod registered;
 /// How a ring comes to be.
 pub(crate) mod setup;
 
@@ -54,6 +59,7 @@ pub(crate) struct Uring {
     raw: Vec<Completion>,
     /// Completions that did not need the kernel's queue.
     local: Vec<Completion>,
+    cached: Cached,
     /// Where the notifier's count is read to.
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
@@ -65,6 +71,7 @@ pub(crate) struct Uring {
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
+    registered: Registered,
 }
 
 impl Uring {
@@ -74,7 +81,8 @@ impl Uring {
         remote: &Arc<Remote>,
         pool: &Arc<Pool>,
     ) -> Result<Uring, SetupError> {
-        let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        let mut ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        ring.cap_workers(config.file_workers, config.other_workers);
         // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the
         // same. SAFETY: the ring is open for the length of this call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(ring.uring.as_raw_fd()) };
@@ -98,12 +106,14 @@ impl Uring {
             awaiting_readiness: HashMap::new(),
             raw: Vec::new(),
             local: Vec::new(),
+            cached: Cached::default(),
             notified: Box::new(0),
             armed: false,
             gather,
             nudged: Vec::new(),
             counters,
             buf_pool: None,
+            registered: Registered::default(),
         })
     }
 
@@ -116,7 +126,30 @@ impl Uring {
         Counters { enter_flags, ..self.counters.clone() }
     }
 
+    /// A descriptor from elsewhere is the driver's from now on.
+    pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) -> io::Result<()> {
+        self.made(fd);
+        match sharing {
+            // The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on
+            // a non-blocking descriptor instead (liburing issue 390).
+            Sharing::Private => call::set_nonblocking(fd.0, false),
+            Sharing::Shared => Ok(()),
+        }
+    }
+
+    /// The number is that of a new descriptor from now on.
+    pub(crate) fn made(&mut self, fd: Number) {
+        self.cached.forget(fd);
+    }
+
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        // One that is handed over with others costs less than a call of its own.
+        if self.is_quiet()
+            && let Some(read) = self.cached.read(request)
+        {
+            self.counters.cached_reads += 1;
+            return self.complete_locally(user_data, read);
+        }
         if let Request::AcceptMulti { fd } = *request
             && !self.ring.capabilities.multishot_accept
         {
@@ -213,6 +246,11 @@ impl Uring {
         !self.backlog.is_empty() || self.submission_state().0 > 0
     }
 
+    /// Whether nothing has been asked for in this turn, so far.
+    fn is_quiet(&self) -> bool {
+        self.local.is_empty() && !self.has_output()
+    }
+
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
             let pool = BufPool::with_ring()?;
@@ -234,6 +272,15 @@ impl Uring {
         Ok(BufPool::without_ring())
     }
 
+    /// Tells the ring of memory that is read into and written from. Whether it is able to know.
+    pub(crate) fn register(&mut self, block: &Arc<Block>) -> io::Result<bool> {
+        if !self.ring.capabilities.registered_buffers {
+            return Ok(false);
+        }
+        self.registered.add(&self.ring.uring.submitter(), block)?;
+        Ok(true)
+    }
+
     /// Whether the running ring has the operation itself.
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
@@ -246,7 +293,11 @@ impl Uring {
     }
 
     fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
-        let entry = encode::encode(request, user_data).flags(flags);
+        let entry = match self.registered.index(request) {
+            Some(index) => encode::encode_registered(request, index, user_data),
+            None => encode::encode(request, user_data),
+        };
+        let entry = entry.flags(flags);
         let (opcode, flags, priority) = encode::head(&entry);
         self.counters.count_entry(opcode, flags, priority);
         if !self.backlog.is_empty() || !self.try_push(&entry) {

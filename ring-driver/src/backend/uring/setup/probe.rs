@@ -36,7 +36,10 @@ impl Ring {
         found.cancel_any = since_5_19;
         found.multishot_accept = since_5_19;
         found.multishot_recv = since_6_0;
+        found.registered_buffers = since_5_19;
+        found.capped_workers = true;
         let mut found = found.masked(mask);
+        found.capped_workers = found.capped_workers && self.takes_worker_limits();
         found.buf_ring = found.buf_ring && self.takes_buf_ring();
         self.try_out(&mut found)
             .map_err(|error| SetupError::diagnosed("io_uring_enter", object(), error))?;
@@ -113,6 +116,11 @@ impl Ring {
             }
             self.enter(0, one).map_err(io::Error::from_raw_os_error)?;
         }
+    }
+
+    /// Whether the kernel tells how many threads it may start; zeros leave that as it is.
+    fn takes_worker_limits(&self) -> bool {
+        self.uring.submitter().register_iowq_max_workers(&mut [0; 2]).is_ok()
     }
 
     /// Whether a group of one provided buffer can be registered. On kernels that count it, the page
