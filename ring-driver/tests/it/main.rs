@@ -29,6 +29,7 @@ mod multishot;
 mod options;
 mod poll;
 mod process;
+mod relay;
 mod series;
 mod setup;
 mod sockets;
