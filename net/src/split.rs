@@ -12,7 +12,7 @@ use std::ops::RangeBounds;
 
 use wakering_ring_driver::buffer::{BufError, IoBuf};
 use wakering_ring_driver::op::Lent;
-use wakering_ring_driver::{Fd, option};
+use wakering_ring_driver::{Fd, PooledBuf, option};
 
 use crate::address::{inet, unix};
 use crate::send_file::send_file;
@@ -142,6 +142,34 @@ impl<S> OwnedWriteHalf<S> {
         range: impl RangeBounds<u64>,
     ) -> io::Result<u64> {
         send_file(&self.side.fd, file.as_ref(), range).await
+    }
+}
+
+impl<S> OwnedReadHalf<S> {
+    /// The next bytes in the memory into which they were received; an empty buffer is the end. As
+    /// [`TcpStream::recv`].
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::AsyncWrite;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, mut theirs) = UnixStream::pair()?;
+    ///     let (mut read, _write) = ours.into_split();
+    ///     theirs.write_all("hello").await?;
+    ///     assert_eq!(*read.recv().await?, *b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**.
+    pub fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        self.side.recv()
     }
 }
 

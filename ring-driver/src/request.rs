@@ -23,8 +23,7 @@ impl Number {
 
 /// Names one flight of one slot: slot index in the low half, generation in the high half.
 ///
-/// The all-ones patterns above [`UserData::RESERVED`] belong to the backend (its own wake-up,
-/// fire-and-forget cancels).
+/// The all-ones patterns above [`UserData::RESERVED`] belong to the backend: its own wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserData(pub(crate) u64);
 

@@ -78,6 +78,7 @@ fn tcp_sockets() {
             let (_listener, address) = listener();
             TcpSocket::new_v4().unwrap().connect(address).await.unwrap()
         });
+        row("net::TcpStream::recv", async || tcp().0.recv().await.unwrap());
         row("net::TcpStream::peek", async || tcp().0.peek(vec![0; 9]).await.unwrap());
         row("net::TcpStream::write_zero_copy", async || {
             let (mut stream, _peer) = tcp();
@@ -107,6 +108,10 @@ fn tcp_sockets() {
         row("net::TcpStream::into_std", async || {
             let (stream, _peer) = tcp();
             stream.into_std().await.unwrap()
+        });
+        row("net::TcpStream::detach", async || {
+            let (stream, _peer) = tcp();
+            stream.detach().await.unwrap()
         });
         row("net::Server::wait_closed", async || {
             let (listener, address) = listener();
@@ -171,8 +176,15 @@ fn unix_streams() {
             let file = wakering::fs::File::open("/proc/self/exe").await.unwrap();
             pair().0.send_file(&file, ..4).await
         });
+        row("net::UnixStream::recv", async || {
+            let (mut stream, mut peer) = pair();
+            wakering::io::Sink::queue(&mut peer, b"word").unwrap();
+            stream.recv().await.unwrap();
+        });
+        row("net::OwnedReadHalf::recv", async || tcp().0.into_split().0.recv().await.unwrap());
         row("net::UnixStream::close", async || pair().0.close().await.unwrap());
         row("net::UnixStream::into_std", async || pair().0.into_std().await.unwrap());
+        row("net::UnixStream::detach", async || pair().0.detach().await.unwrap());
     });
 }
 

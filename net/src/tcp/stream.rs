@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut};
 use wakering_ring_driver::op::Lent;
-use wakering_ring_driver::{Driver, Fd, Sharing, op, option};
+use wakering_ring_driver::{Driver, Fd, PooledBuf, Sharing, op, option};
 
 use super::TcpSocket;
 use crate::address::inet;
+use crate::detached::Detached;
 use crate::resolve::{ToSocketAddrs, resolve};
 use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
@@ -120,6 +121,45 @@ impl TcpStream {
     /// ```
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split(self)
+    }
+
+    /// The next bytes in the memory into which they were received, without a copy; an empty buffer
+    /// is the end of the stream.
+    ///
+    /// The buffer is one of the runtime's pool. Drop it, or send it on, as soon as its bytes are
+    /// dealt with; who keeps it makes others wait for memory.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     ours.write_all("echo").await?;
+    ///     let bytes = theirs.recv().await?;
+    ///     assert_eq!(*bytes, *b"echo");
+    ///     theirs.write_all(bytes).await?;
+    ///     assert_eq!(ours.read(vec![0; 8]).await?.1, b"echo");
+    ///     drop(ours);
+    ///     assert!(theirs.recv().await?.is_empty());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**: bytes that come while nobody waits are given to the next read.
+    ///
+    /// # Kernel
+    /// A multishot receive into provided buffers, 6.0, which goes on between calls; on older
+    /// kernels one receive after the other.
+    pub fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        self.read.recv()
     }
 
     /// Copies what comes next without taking it.
@@ -492,6 +532,35 @@ impl TcpStream {
         let TcpStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;
         Ok((std::net::TcpStream::from(owned), bytes))
+    }
+
+    /// Takes the connection out of this runtime, so that it may be sent to another core. What is
+    /// queued is sent first.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (theirs, _) = listener.accept().await?;
+    ///     ours.write_all("hello").await?;
+    ///     let mut theirs = theirs.detach().await?.attach()?;
+    ///     assert_eq!(theirs.read_exact(vec![0; 5]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the connection is closed.
+    pub async fn detach(self) -> io::Result<Detached<TcpStream>> {
+        let TcpStream { read, write } = self;
+        Ok(Detached::new(read.detach(write).await?))
     }
 
     /// The descriptor, for operations of the driver.

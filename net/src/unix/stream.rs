@@ -10,10 +10,11 @@ use std::path::Path;
 use wakering_ring_driver::buffer::{BufResult, IoBufMut};
 use wakering_ring_driver::op::{Domain, SocketKind};
 use wakering_ring_driver::option::PeerCredentials;
-use wakering_ring_driver::{Driver, Fd, Sharing, op, option};
+use wakering_ring_driver::{Driver, Fd, PooledBuf, Sharing, op, option};
 
 use super::{failed, of_path, shown};
 use crate::address::unix;
+use crate::detached::Detached;
 use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
@@ -145,6 +146,43 @@ impl UnixStream {
     /// ```
     pub fn into_split(self) -> (OwnedReadHalf<UnixStream>, OwnedWriteHalf<UnixStream>) {
         split(self)
+    }
+
+    /// The next bytes in the memory into which they were received, without a copy; an empty buffer
+    /// is the end of the stream.
+    ///
+    /// The buffer is one of the runtime's pool. Drop it, or send it on, as soon as its bytes are
+    /// dealt with; who keeps it makes others wait for memory.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, mut theirs) = UnixStream::pair()?;
+    ///     ours.write_all("echo").await?;
+    ///     let bytes = theirs.recv().await?;
+    ///     assert_eq!(*bytes, *b"echo");
+    ///     theirs.write_all(bytes).await?;
+    ///     assert_eq!(ours.read(vec![0; 8]).await?.1, b"echo");
+    ///     drop(ours);
+    ///     assert!(theirs.recv().await?.is_empty());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**: bytes that come while nobody waits are given to the next read.
+    ///
+    /// # Kernel
+    /// A multishot receive into provided buffers, 6.0, which goes on between calls; on older
+    /// kernels one receive after the other.
+    pub fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        self.read.recv()
     }
 
     /// Copies what comes next without taking it.
@@ -375,6 +413,33 @@ impl UnixStream {
         let UnixStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;
         Ok((net::UnixStream::from(owned), bytes))
+    }
+
+    /// Takes the connection out of this runtime, so that it may be sent to another core. What is
+    /// queued is sent first.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, theirs) = UnixStream::pair()?;
+    ///     ours.write_all("hello").await?;
+    ///     let mut theirs = theirs.detach().await?.attach()?;
+    ///     assert_eq!(theirs.read_exact(vec![0; 5]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the descriptor is shared, by a clone of [`as_fd`](UnixStream::as_fd) say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the connection is closed.
+    pub async fn detach(self) -> io::Result<Detached<UnixStream>> {
+        let UnixStream { read, write } = self;
+        Ok(Detached::new(read.detach(write).await?))
     }
 
     /// The descriptor, for operations of the driver.

@@ -2,9 +2,11 @@
 
 mod accept;
 mod cancel;
+mod cores;
 mod datagram;
 mod into_std;
 mod memory;
+mod recv;
 mod resolve;
 mod scope;
 mod send_file;
