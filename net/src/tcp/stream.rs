@@ -253,12 +253,19 @@ impl TcpStream {
     /// # .unwrap();
     /// ```
     ///
+    /// What is written to the file before the peer has the bytes may reach it in their place.
+    ///
     /// # Errors
     /// As `write`. An error of reading the file names it as such; what was read before has been
     /// sent.
     ///
     /// # Cancellation
     /// **Weak**: how much was sent is not known.
+    ///
+    /// # Kernel
+    /// Behind the first 2 MiB `IORING_OP_SPLICE` through a pipe, 5.7, if the socket has room for much;
+    /// it holds 1 MiB, of the 64 MiB that the pipes of a user may hold together. The beginning, and
+    /// elsewhere all of it, is read and sent.
     pub async fn send_file(
         &mut self,
         file: impl AsRef<Fd>,

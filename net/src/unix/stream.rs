@@ -253,6 +253,8 @@ impl UnixStream {
     /// # .unwrap();
     /// ```
     ///
+    /// What is written to the file before the peer has the bytes may reach it in their place.
+    ///
     /// # Errors
     /// As `write`. An error of reading the file names it as such; what was read before has been
     /// sent.

@@ -2,13 +2,15 @@
 
 use std::io::{ErrorKind, Write};
 use std::rc::Rc;
+use std::time::Duration;
 
 use wakering_net::UnixStream;
-use wakering_ring_driver::Fd;
 use wakering_ring_driver::op::{self, OpenHow};
+use wakering_ring_driver::{Driver, Fd, option};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink};
 use wakering_runtime::spawn;
 use wakering_runtime::task::yield_now;
+use wakering_runtime::time::timeout;
 
 use crate::{failure, tcp, within_bounds};
 
@@ -45,8 +47,12 @@ fn a_range_of_a_file_goes_out_in_order() {
         assert_eq!(ours.send_file(&file, 9_000_000..).await?, 0, "behind the end there is nothing");
         assert_eq!(ours.send_file(&file, ..=1).await?, 2);
         expected.extend_from_slice(&[&content[3_000_000..], &content[..2]].concat());
+        let has_room = option::send_buffer_size(ours.as_fd())? >= 3 * 768 * 1024;
         ours.close().await?;
         assert!(reader.await.unwrap()?.1 == expected);
+        let driver = Driver::current()?;
+        let can_relay = driver.capabilities().has("splice") && has_room;
+        assert!(driver.counters().used("splice") > 0 || !can_relay, "it was copied");
         Ok(())
     });
 }
@@ -67,6 +73,30 @@ fn a_slow_peer_gets_all_of_it() {
         let (_, received) = theirs.read_to_end(Vec::new()).await?;
         assert_eq!(writer.await.unwrap()?, 1_000_000);
         assert!(received[..] == content[..]);
+        Ok(())
+    });
+}
+
+/// Given a file on its way to a peer that does not read yet; when nobody waits for it any more, and
+/// something else is written; then the peer gets the file from its start to somewhere, and behind
+/// that the other.
+#[test]
+fn what_is_written_after_a_dropped_file_comes_after_it() {
+    within_bounds(async {
+        let (file, content) = file(8_000_000).await?;
+        for pause in [0, 1, 2, 5, 20].map(Duration::from_millis) {
+            let (mut ours, mut theirs) = tcp().await?;
+            drop(timeout(pause, ours.send_file(&file, ..)).await);
+            let writer = spawn(async move {
+                ours.write_all("the end").await?;
+                ours.close().await
+            });
+            let (n, received) = theirs.read_to_end(Vec::new()).await?;
+            writer.await.unwrap()?;
+            let of_file = n - "the end".len();
+            assert!(received[..of_file] == content[..of_file], "{of_file} bytes after {pause:?}");
+            assert_eq!(&received[of_file..], b"the end");
+        }
         Ok(())
     });
 }

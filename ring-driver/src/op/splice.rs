@@ -83,6 +83,15 @@ pub fn splice(
     Op::on(from, Splice { from: from.clone(), from_offset, to: far, to_number, to_offset, len })
 }
 
+/// Why bytes were not moved. What waits is taken back by a signal to the kernel's worker, and ends
+/// with the mark of an interrupted wait, which no program should see.
+pub(super) fn failed(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EINTR | ERESTARTSYS) => io::Error::from_raw_os_error(libc::ECANCELED),
+        _ => error,
+    }
+}
+
 // SAFETY: no memory is lent, and the driver keeps both numbers until the final completion.
 unsafe impl Operation for Splice {
     type Output = io::Result<usize>;
@@ -99,12 +108,7 @@ unsafe impl Operation for Splice {
     }
 
     fn fail(self, error: io::Error) -> io::Result<usize> {
-        match error.raw_os_error() {
-            // One that waits is taken back by a signal to the kernel's worker, and ends with the
-            // mark of an interrupted wait, which no program should see.
-            Some(libc::EINTR | ERESTARTSYS) => Err(io::Error::from_raw_os_error(libc::ECANCELED)),
-            _ => Err(error),
-        }
+        Err(failed(error))
     }
 
     fn far_end(&self) -> Option<&Fd> {

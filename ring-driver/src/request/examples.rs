@@ -35,7 +35,7 @@ pub(crate) fn examples() -> Vec<(&'static str, Request)> {
         ("symlink", Request::SymlinkAt { target: path, dir, path }),
         ("read_link", Request::ReadlinkAt { dir, path, buf, len: 0 }),
         (
-            "splice",
+            "splice, Relay::fill, Relay::drain",
             Request::Splice { from: fd, from_offset: None, to: fd, to_offset: None, len: 1 },
         ),
         ("read", Request::Read { fd, buf, len: 0, offset: None }),
