@@ -5,6 +5,7 @@
 //! of rings. The match below is the only price of having more than one.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
 use crate::fd::Sharing;
+use crate::remote::Notifier;
 use crate::request::{Number, Request, UserData};
 
 /// Reads that the page cache answers.
@@ -116,6 +118,15 @@ impl Backend {
         }
     }
 
+    /// Posts a completion to another ring, at once; `notifier` is told if that fails later. False if
+    /// there is no ring to post from.
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        match self {
+            Backend::Uring(uring) => uring.nudge(ring, notifier),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
+        }
+    }
+
     /// Hands over what was pushed. `Some` allows to sleep until a completion comes or the time (if
     /// any) is over.
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -134,14 +145,6 @@ impl Backend {
             Backend::Poll(poll) => poll.reap(batch),
             Backend::Memory(memory) => memory.reap(batch),
             Backend::Gone => {}
-        }
-    }
-
-    /// Goes for more if the backend holds more back. Whether it did.
-    pub(crate) fn enter_again(&mut self) -> bool {
-        match self {
-            Backend::Uring(uring) => uring.enter_again(),
-            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
         }
     }
 

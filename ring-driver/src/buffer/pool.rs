@@ -200,11 +200,6 @@ impl BufPool {
         }
     }
 
-    /// Whether the kernel may find no buffer soon: it takes some twenty at a time.
-    pub(crate) fn is_low(&self) -> bool {
-        self.has_ring() && self.available() < 32
-    }
-
     /// Posts a spare buffer for a receive that would find none. Whether there was one.
     pub(crate) fn grow(&self) -> bool {
         let Form::Ring(ring) = &self.shared.form else { return false };

@@ -9,6 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::fork::Process;
 use crate::in_flight::Key;
 use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
-use crate::remote::{Message, Remote};
+use crate::remote::{Message, Notifier, Remote};
 use crate::request::Request;
 use crate::time::{Instant, asleep};
 
@@ -200,6 +201,18 @@ impl Driver {
     /// What other threads hold to reach this driver.
     pub fn remote(&self) -> &Arc<Remote> {
         &self.0.remote
+    }
+
+    /// Ends the sleep of the driver whose `ring` that is by a completion there, if the calling
+    /// thread has a ring to post from; tells `notifier` if the kernel has no room for it.
+    pub(crate) fn nudge(ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        let post = |current: &RefCell<Option<Driver>>| {
+            let current = current.try_borrow().ok()?;
+            let driver = current.as_ref().filter(|driver| !driver.0.process.is_gone())?;
+            let mut core = driver.0.core.try_borrow_mut().ok()?;
+            Some(core.backend.nudge(ring, notifier))
+        };
+        CURRENT.try_with(post).ok().flatten().unwrap_or(false)
     }
 
     /// The time by this driver's clock. The last reading is what operations are dated with.

@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::counters::Counters;
 use crate::error::SetupError;
 use crate::fd::Sharing;
 use crate::pool::Pool;
-use crate::remote::Remote;
+use crate::remote::{Notifier, Remote};
 use crate::request::{Number, Request, UserData};
 
 use super::cached::Cached;
@@ -44,11 +44,8 @@ pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
-
-/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
-/// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
-/// from running.
-const ROUNDS: u32 = 64;
+/// What was posted to another ring.
+const NUDGED: UserData = UserData(UserData::RESERVED + 3);
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -67,9 +64,10 @@ pub(crate) struct Uring {
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
     armed: bool,
-    rounds: u32,
     /// How long a sleep gathers completions, and how many are enough. One, where it does not.
     gather: (Duration, u32),
+    /// Those to whose rings something was posted since the last look at completions.
+    nudged: Vec<Arc<Notifier>>,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
@@ -111,8 +109,8 @@ impl Uring {
             cached: Cached::default(),
             notified: Box::new(0),
             armed: false,
-            rounds: 0,
             gather,
+            nudged: Vec::new(),
             counters,
             buf_pool: None,
             registered: Registered::default(),
@@ -190,8 +188,26 @@ impl Uring {
         self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
     }
 
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        if !self.ring.capabilities.msg_ring || !self.backlog.is_empty() {
+            return false;
+        }
+        let quietly = match self.ring.capabilities.cqe_skip {
+            true => Flags::SKIP_SUCCESS,
+            false => Flags::empty(),
+        };
+        let ring = Number(ring.as_raw_fd());
+        let request = Request::MsgRing { ring, result: 0, user_data: UserData::NUDGE.0 };
+        self.nudged.push(notifier.clone());
+        self.submit(&request, NUDGED, quietly);
+        // Not with the next enter: whoever wakes another core may be about to wait for it, or to
+        // compute for a while.
+        let (queued, _) = self.submission_state();
+        self.enter_kernel(queued, None);
+        true
+    }
+
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
-        self.rounds = 0;
         if sleep.is_some() && !self.armed {
             self.arm();
         }
@@ -202,16 +218,6 @@ impl Uring {
         if sleep.is_some() || queued > 0 || due {
             self.enter_kernel(queued, sleep);
         }
-    }
-
-    pub(crate) fn enter_again(&mut self) -> bool {
-        let (queued, due) = self.submission_state();
-        self.rounds += 1;
-        if !due || self.rounds > ROUNDS {
-            return false;
-        }
-        self.enter_kernel(queued, None);
-        true
     }
 
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
@@ -225,6 +231,7 @@ impl Uring {
             batch.extend(self.translate(completion));
         }
         self.raw = raw;
+        self.nudged.clear();
         batch.append(&mut self.local);
     }
 
@@ -403,6 +410,12 @@ impl Uring {
                 None
             }
             UserData::NUDGE => None,
+            NUDGED => {
+                if completion.outcome.result() < 0 {
+                    self.nudged.iter().for_each(|notifier| notifier.notify());
+                }
+                None
+            }
             _ => Some(completion),
         }
     }
