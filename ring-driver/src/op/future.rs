@@ -151,23 +151,24 @@ impl<O: Operation> Future for Op<O> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
         let Op { target, stage } = self.get_mut();
         loop {
-            let (operation, queued) = match std::mem::replace(stage, Stage::Finished) {
-                Stage::Ready(operation) => (operation, false),
-                Stage::Queued(operation) => (operation, true),
-                Stage::InFlight(key) => match target.driver().poll_slot::<O>(key, cx.waker()) {
+            // Looked at where it is: the place of an operation is large, and that of a key is not.
+            if let Stage::InFlight(key) = *stage {
+                match target.driver().poll_slot::<O>(key, cx.waker()) {
                     Polled::Pending => {
-                        *stage = Stage::InFlight(key);
                         target.assert_current();
                         return Poll::Pending;
                     }
                     Polled::Done(operation, outcome) => {
+                        *stage = Stage::Finished;
                         return Poll::Ready(finish(operation, outcome, target.driver()));
                     }
-                    Polled::Robbed(operation) => {
-                        *stage = Stage::Ready(operation);
-                        continue;
-                    }
-                },
+                    Polled::Robbed(operation) => *stage = Stage::Ready(operation),
+                }
+            }
+            let (operation, queued) = match std::mem::replace(stage, Stage::Finished) {
+                Stage::Ready(operation) => (operation, false),
+                Stage::Queued(operation) => (operation, true),
+                Stage::InFlight(_) => unreachable!("it has just been looked at"),
                 Stage::Finished => panic!("an operation was polled after it had completed"),
             };
             if let Err(error) = target.fix() {
