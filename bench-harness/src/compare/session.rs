@@ -16,7 +16,7 @@ use super::scenario::{Cell, Family, Load, SCENARIOS, Scenario, chosen};
 use super::summary::Metric;
 use super::{page, tables};
 use crate::machine::affinity;
-use crate::machine::host::Host;
+use crate::machine::host::{self, Host};
 
 /// Bytes of the file that is read.
 const LARGE_FILE: u64 = 256 << 20;
@@ -141,6 +141,8 @@ impl<'a> Session<'a> {
             write(path, "").map_err(|e| Refusal::Unusable(format!("--html {e}")))?;
         }
 
+        // Servers and client inherit it.
+        host::allow_most_descriptors();
         let needs_client = scenarios
             .iter()
             .flat_map(|scenario| scenario.cells)
@@ -286,7 +288,10 @@ impl<'a> Session<'a> {
                 pairs(&mut sides, &format!("paced {ms} {rate:.0}"), time.mul_f64(PACED_PART))?;
             row.note_paced(rate, &paced);
         }
-        self.count(&mut sides, &mut row)?;
+        // A quick run has no time to wait for perf where hardly anything is called.
+        if !self.args.quick || sides[0].client.is_some() {
+            self.count(&mut sides, &mut row)?;
+        }
         let resident = |side: &Side| side.program.resident();
         row.resident = Some([resident(&sides[0])?, resident(&sides[1])?]);
         Ok(row)
@@ -365,10 +370,9 @@ impl<'a> Session<'a> {
         let each = |count: [u64; 2]| {
             [0, 1].map(|side| rounded(count[side] as f64 / operations[side] as f64))
         };
-        match calls.as_deref() {
-            Ok(&[a, b]) => row.calls = Some(each([a, b])),
-            // Nothing was begun, or perf was late this time.
-            _ => {}
+        // If not, nothing was begun, or perf was late this time.
+        if let Ok(&[a, b]) = calls.as_deref() {
+            row.calls = Some(each([a, b]));
         }
         let after = [a.program.allocations()?, b.program.allocations()?];
         row.allocations = Some(each([0, 1].map(|side| after[side].saturating_sub(before[side]))));
