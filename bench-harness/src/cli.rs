@@ -89,6 +89,10 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub threads: u64,
 
+    /// Let completions wait for each other for up to 50 µs: less work a request, longer latencies
+    #[arg(long)]
+    pub batch: bool,
+
     /// Method [default: GET, or POST with a body]
     #[arg(short = 'X', long, visible_short_alias = 'm', value_name = "METHOD",
           value_parser = parse_method)]

@@ -107,6 +107,10 @@ fn tcp_sockets() {
             let (stream, _peer) = tcp();
             stream.into_std().await.unwrap()
         });
+        row("net::TcpStream::detach", async || {
+            let (stream, _peer) = tcp();
+            stream.detach().await.unwrap()
+        });
         row("net::Server::wait_closed", async || {
             let (listener, address) = listener();
             let server = serve(listener, async |_, _| Ok(()));
@@ -178,6 +182,7 @@ fn unix_streams() {
         row("net::OwnedReadHalf::recv", async || tcp().0.into_split().0.recv().await.unwrap());
         row("net::UnixStream::close", async || pair().0.close().await.unwrap());
         row("net::UnixStream::into_std", async || pair().0.into_std().await.unwrap());
+        row("net::UnixStream::detach", async || pair().0.detach().await.unwrap());
     });
 }
 

@@ -81,13 +81,7 @@ impl Placing {
     /// on this one.
     pub(super) fn place(&self) -> Option<usize> {
         let counts = self.loads.connections.iter().map(|count| count.load(Ordering::Relaxed));
-        let busy = self.busy();
-        let counts: Vec<f64> = counts.map(|count| count as f64 + 1.0).collect();
-        let mean = counts.iter().sum::<f64>() / counts.len() as f64;
-        let burden = |(count, busy): (&f64, f64)| count / mean + (2.0 * busy - 1.0).max(0.0);
-        let burdens: Vec<f64> = counts.iter().zip(busy).map(burden).collect();
-        let least = (0..burdens.len()).min_by(|&a, &b| burdens[a].total_cmp(&burdens[b]));
-        let there = least.filter(|&least| burdens[least] + MARGIN < burdens[self.own]);
+        let there = better(self.own, &counts.collect::<Vec<_>>(), &self.busy());
         self.loads.connections[there.unwrap_or(self.own)].fetch_add(1, Ordering::Relaxed);
         there
     }
@@ -141,5 +135,52 @@ impl Placing {
     /// Passes nothing on any more.
     pub(super) fn close(&self) {
         self.ways.borrow_mut().clear();
+    }
+}
+
+/// The core that is to serve a connection which core `own` has accepted, if that is another one:
+/// given how many connections each serves, and how busy each is, from 0 to 1.
+fn better(own: usize, connections: &[usize], busy: &[f64]) -> Option<usize> {
+    let mean = 1.0 + connections.iter().sum::<usize>() as f64 / connections.len() as f64;
+    let burden =
+        |(&count, &busy): (&usize, &f64)| (count + 1) as f64 / mean + (2.0 * busy - 1.0).max(0.0);
+    let burdens: Vec<f64> = connections.iter().zip(busy).map(burden).collect();
+    let least = (0..burdens.len()).min_by(|&a, &b| burdens[a].total_cmp(&burdens[b]))?;
+    (burdens[least] + MARGIN < burdens[own]).then_some(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: [f64; 3] = [0.0, 0.3, 0.4];
+
+    #[test]
+    fn numbers_are_evened_out_while_all_have_time() {
+        assert_eq!(better(0, &[0, 0, 0], &IDLE), None, "none is better off");
+        assert_eq!(better(0, &[1, 0, 0], &IDLE), Some(1));
+        assert_eq!(better(1, &[1, 0, 0], &IDLE), None);
+        assert_eq!(better(2, &[7, 8, 9], &IDLE), Some(0));
+        assert_eq!(better(2, &[1000, 1010, 1020], &IDLE), None, "it is not worth the way");
+        assert_eq!(better(2, &[1000, 1010, 1200], &IDLE), Some(0));
+    }
+
+    #[test]
+    fn a_core_without_time_gets_fewer() {
+        assert_eq!(better(0, &[10, 10], &[1.0, 0.2]), Some(1));
+        assert_eq!(better(0, &[10, 20], &[1.0, 0.2]), Some(1));
+        assert_eq!(better(0, &[10, 40], &[1.0, 0.2]), None, "it has enough fewer by now");
+        assert_eq!(better(0, &[10, 10], &[1.0, 1.0]), None, "nobody has time");
+    }
+
+    #[test]
+    fn connections_come_one_by_one_to_where_there_are_fewest() {
+        let mut counts = [0; 3];
+        for accepted in 0..99 {
+            // All of them are accepted on two cores.
+            let own = accepted % 2;
+            counts[better(own, &counts, &IDLE).unwrap_or(own)] += 1;
+        }
+        assert!(counts.iter().all(|count| (32..=34).contains(count)), "{counts:?}");
     }
 }

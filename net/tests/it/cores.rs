@@ -15,7 +15,7 @@ use wakering_net::{
 use wakering_ring_driver::testing::patience;
 use wakering_runtime::blocking::unblock;
 use wakering_runtime::io::{AsyncRead, AsyncWrite};
-use wakering_runtime::time::{sleep, timeout};
+use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Builder, Handle, spawn_on};
 
 use crate::accept::abstract_name;
@@ -134,7 +134,8 @@ fn one_core_accepts_for_all_where_it_has_to() {
 }
 
 /// Given a core that is busy with what it serves, and one that is not; when further clients come;
-/// then most of them go to the other.
+/// then most of them go to the other. A machine that has much else to do may not let the core be
+/// busy, so several rounds are tried.
 #[test]
 fn a_busy_core_is_spared() {
     on_cores(2, async {
@@ -153,19 +154,25 @@ fn a_busy_core_is_spared() {
                 wakering_runtime::task::yield_now().await;
             }
         });
-        let counts = unblock(move || {
-            let mut clients = Vec::new();
-            for _ in 0..40 {
-                clients.extend(connect(address, 1));
-                thread::sleep(2 * MS);
+        let until = Instant::now() + patience(Duration::from_secs(15));
+        loop {
+            let counts = unblock(move || {
+                let mut clients = Vec::new();
+                for _ in 0..40 {
+                    clients.extend(connect(address, 1));
+                    thread::sleep(2 * MS);
+                }
+                by_core(&mut clients)
+            })
+            .await;
+            let of = |core| counts.get(&core).copied().unwrap_or(0);
+            if of(1) + 8 <= of(0) {
+                break;
             }
-            by_core(&mut clients)
-        })
-        .await;
+            assert!(Instant::now() < until, "{counts:?}");
+        }
         stop.store(1, Ordering::Relaxed);
         busy.await.unwrap();
-        let (spared, other) = (counts.get(&1).copied().unwrap_or(0), counts[&0]);
-        assert!(spared + 4 <= other, "{counts:?}");
         server.abort();
         server.wait_closed().await;
         Ok(())

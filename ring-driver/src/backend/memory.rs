@@ -39,6 +39,8 @@ struct World {
     /// Reports the end of what is cancelled and goes on using its memory.
     broken: bool,
     descriptors: i32,
+    /// What files are said to be by whoever answers at once: mode and length.
+    described: (u16, u64),
     closed: Vec<i32>,
     pool: Option<BufPool>,
 }
@@ -47,7 +49,9 @@ struct World {
 pub(crate) struct Backend(Rc<RefCell<World>>);
 
 pub(crate) fn new() -> (Backend, Memory) {
-    let world = Rc::new(RefCell::new(World { cancel_wins: true, ..World::default() }));
+    let described = (libc::S_IFREG as u16, 0);
+    let world = World { cancel_wins: true, described, ..World::default() };
+    let world = Rc::new(RefCell::new(world));
     (Backend(world.clone()), Memory(world))
 }
 
@@ -69,6 +73,12 @@ impl Memory {
     pub fn next_request(&self) -> Option<Submitted> {
         let (request, user_data) = self.0.borrow_mut().requests.pop_front()?;
         Some(Submitted { world: self.0.clone(), request, user_data })
+    }
+
+    /// What files are said to be where that is answered at once: kind and permission bits, as
+    /// `st_mode` has them, and the length in bytes. At first they are empty.
+    pub fn describe(&self, mode: u16, len: u64) {
+        self.0.borrow_mut().described = (mode, len);
     }
 
     /// Whether cancelling ends an operation at once (the default), or is lost on it and leaves it
@@ -146,13 +156,8 @@ impl Submitted {
         let Request::Statx { out, .. } = self.request else {
             panic!("{} asks nothing", self.name())
         };
-        // SAFETY: plain integers, for which zero is a value; `out` is lent for writing until the
-        // final completion, which only this test gives.
-        unsafe {
-            out.write(std::mem::zeroed());
-            (*out).stx_mode = mode;
-            (*out).stx_size = len;
-        }
+        // SAFETY: lent for writing until the final completion, which only this test gives.
+        unsafe { out.write(described(mode, len)) };
         self.finish(Outcome::plain(0));
     }
 
@@ -257,6 +262,13 @@ impl Submitted {
     }
 }
 
+fn described(mode: u16, len: u64) -> libc::statx {
+    // SAFETY: plain integers, for which zero is a value.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    (found.stx_mode, found.stx_size) = (mode, len);
+    found
+}
+
 impl World {
     fn new_descriptor(&mut self) -> i32 {
         self.descriptors += 1;
@@ -310,10 +322,16 @@ impl Backend {
 
     pub(crate) fn call_now(&mut self, request: &Request) -> i32 {
         let mut world = self.0.borrow_mut();
-        match request {
+        match *request {
             Request::Socket { .. } => world.new_descriptor(),
             Request::Close { fd } => {
                 world.closed.push(fd.0);
+                0
+            }
+            Request::Statx { out, .. } => {
+                let (mode, len) = world.described;
+                // SAFETY: whoever calls lends it for the length of the call.
+                unsafe { out.write(described(mode, len)) };
                 0
             }
             // Descriptors of this world are connections over TCP.

@@ -30,7 +30,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::area::Area;
-use super::pooled::PooledBuf;
+use super::pooled::{PooledBuf, Vector};
 
 /// A bounded set of equal buffers that receives share.
 ///
@@ -72,7 +72,11 @@ pub(super) struct Shared {
 
 enum Form {
     Ring(Ring),
-    Plain { idle: RefCell<Vec<Vec<u8>>> },
+    /// Boxed as they lie in a `PooledBuf`.
+    #[allow(clippy::vec_box)]
+    Plain {
+        idle: RefCell<Vec<Box<Vector>>>,
+    },
 }
 
 /// The ring form: entries shared with the kernel, and the buffers that they describe.
@@ -136,7 +140,7 @@ impl BufPool {
             entries.is_power_of_two() && entries <= 1 << 15,
             "the kernel takes powers of two up to 32768"
         );
-        assert!(working_set <= entries && 0 < size && size <= u32::MAX as usize);
+        assert!(working_set <= entries && 0 < size && size <= PooledBuf::SIZE_MAX);
         let data = Area::map(usize::from(entries) * size)?;
         data.keep_from_children()?;
         // The entries stay in forked children: there a `PooledBuf` that is dropped writes to the
@@ -198,11 +202,6 @@ impl BufPool {
             Form::Ring(ring) => ring.available.get(),
             Form::Plain { .. } => 0,
         }
-    }
-
-    /// Whether the kernel may find no buffer soon: it takes some twenty at a time.
-    pub(crate) fn is_low(&self) -> bool {
-        self.has_ring() && self.available() < 32
     }
 
     /// Posts a spare buffer for a receive that would find none. Whether there was one.
@@ -271,7 +270,7 @@ impl BufPool {
     }
 
     /// An empty vector with room for one buffer, for a receive that picks none.
-    pub(crate) fn lend(&self) -> Vec<u8> {
+    pub(crate) fn lend(&self) -> Box<Vector> {
         let idle = match &self.shared.form {
             Form::Ring(_) => None,
             Form::Plain { idle } => idle.borrow_mut().pop(),
@@ -280,12 +279,12 @@ impl BufPool {
             Some(_) => stats.reused += 1,
             None => stats.allocated += 1,
         });
-        idle.unwrap_or_else(|| Vec::with_capacity(self.shared.size))
+        idle.unwrap_or_else(|| Box::new(Vector::with_capacity(self.shared.size)))
     }
 
     /// A vector from [`lend`](BufPool::lend) with what was received, which comes back when dropped.
-    pub(crate) fn wrap(&self, bytes: Vec<u8>) -> PooledBuf {
-        PooledBuf::lent(Rc::clone(&self.shared), bytes)
+    pub(crate) fn wrap(&self, vector: Box<Vector>) -> PooledBuf {
+        PooledBuf::lent(Rc::clone(&self.shared), vector)
     }
 
     /// What the pool has done since it was made.
@@ -315,14 +314,14 @@ impl Shared {
     }
 
     /// Keeps a lent vector for the next receive, unless enough are idle or it is none of ours.
-    pub(super) fn keep(&self, mut bytes: Vec<u8>) {
+    pub(super) fn keep(&self, mut vector: Box<Vector>) {
         let Form::Plain { idle } = &self.form else {
             return;
         };
         let mut idle = idle.borrow_mut();
-        if idle.len() < usize::from(self.entries) && bytes.capacity() == self.size {
-            bytes.clear();
-            idle.push(bytes);
+        if idle.len() < usize::from(self.entries) && vector.bytes.capacity() == self.size {
+            vector.bytes.clear();
+            idle.push(vector);
         }
     }
 

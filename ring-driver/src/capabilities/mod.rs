@@ -92,6 +92,8 @@ macro_rules! capabilities {
 capabilities! {
     /// A wait takes a timeout.
     ext_arg: 5, 11, "nothing, such a ring is refused";
+    /// The threads that the kernel starts for what would block can be limited.
+    capped_workers: 5, 15, "four a core at most for files; for the rest as many as `ulimit -u` allows";
     /// An operation may be asked to complete silently where it succeeds.
     cqe_skip: 5, 17, "the completions of cancellations are taken and dropped";
     /// One bad entry does not stop the submission of those behind it.
@@ -104,6 +106,8 @@ capabilities! {
     coop_taskrun: 5, 19, "they do";
     /// The kernel picks a buffer from a ring of provided ones when data is there.
     buf_ring: 5, 19, "readiness is waited for, then recv(2) fills a buffer of the pool";
+    /// A ring may be told in advance of memory that files are read into and written from.
+    registered_buffers: 5, 19, "the kernel looks its pages up each time";
     /// One accept yields connection after connection.
     multishot_accept: 5, 19, "one accept after the other";
     /// One cancel takes back all operations, or all of one descriptor.
@@ -119,7 +123,7 @@ capabilities! {
     /// The submission queue has no indirection.
     no_sqarray: 6, 6, "it has one";
     /// A wait may gather completions for a while.
-    min_wait: 6, 12, "a wait ends with the first one, which so far it always does";
+    min_wait: 6, 12, "a wait ends with the first one";
     /// An idle wait does not count as waiting for I/O.
     no_iowait: 6, 15, "an idle ring shows as I/O wait";
 }
@@ -198,6 +202,8 @@ impl Capabilities {
         left.cancel_any &= left.supports(opcode::AsyncCancel::CODE);
         left.multishot_accept &= left.supports(opcode::Accept::CODE);
         left.multishot_recv &= left.buf_ring && left.supports(opcode::Recv::CODE);
+        left.registered_buffers &=
+            left.supports(opcode::ReadFixed::CODE) && left.supports(opcode::WriteFixed::CODE);
         left
     }
 }

@@ -225,20 +225,14 @@ impl Core {
         }
     }
 
-    /// Takes in everything that has completed, with as many further enters as the kernel asks for
-    /// and the pool has buffers for: those of the first have to be read before there are more.
+    /// Takes in what has completed. The kernel may hold more back, which the next turn gets: those
+    /// who have been told come first, while what they were told of is in the cache.
     pub(super) fn reap(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
-        loop {
-            self.backend.reap(&mut batch);
-            self.tally.count_batch(batch.len());
-            for completion in batch.drain(..) {
-                self.on_completion(completion);
-            }
-            let is_low = self.buf_pool.as_ref().is_some_and(BufPool::is_low);
-            if is_low || !self.backend.enter_again() {
-                break;
-            }
+        self.backend.reap(&mut batch);
+        self.tally.count_batch(batch.len());
+        for completion in batch.drain(..) {
+            self.on_completion(completion);
         }
         self.batch = batch;
     }

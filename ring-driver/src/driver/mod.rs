@@ -9,6 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,19 +17,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
-use crate::backend::{Backend, choose};
-use crate::buffer::BufPool;
+use crate::backend::{Backend, choose, tell};
+use crate::buffer::{Block, BufPool};
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::error::{RuntimeError, SetupError};
+use crate::error::{Evidence, RuntimeError, SetupError};
 use crate::fd::Fd;
 use crate::fork::Process;
 use crate::in_flight::Key;
 use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
-use crate::remote::{Message, Remote};
+use crate::remote::{Message, Notifier, Remote};
 use crate::request::Request;
 use crate::time::{Instant, asleep};
 
@@ -78,11 +79,16 @@ struct Shared {
     /// Keeps the process's pool alive until this driver has been shut down.
     pool: Cell<Option<Arc<Pool>>>,
     process: Process,
+    /// How long a turn looks for something to do before it sleeps.
+    busy_poll: Duration,
     /// Whether this is a child's copy of a driver, and has been emptied.
     disowned: Cell<bool>,
     /// Reused for the inbox, so that a turn allocates nothing.
     messages: Cell<Vec<Message>>,
 }
+
+/// How often a loop that is busy looking looks before it reads the clock again.
+const LOOKS_A_READING: u32 = 16;
 
 thread_local! {
     static CURRENT: RefCell<Option<Driver>> = const { RefCell::new(None) };
@@ -98,7 +104,11 @@ impl Driver {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let pool = Pool::shared();
         let backend = choose(config, &remote, &pool)?;
-        Ok(Driver::assemble(backend, remote, pool))
+        let busy_poll = match backend {
+            Backend::Uring(_) => config.busy_poll,
+            _ => Duration::ZERO,
+        };
+        Ok(Driver::assemble(backend, remote, pool, busy_poll))
     }
 
     /// A driver whose kernel is the test: it holds the other end and completes what and when it
@@ -111,11 +121,18 @@ impl Driver {
     pub fn memory() -> Result<(Driver, crate::testing::Memory), SetupError> {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let (backend, memory) = crate::backend::memory::new();
-        Ok((Driver::assemble(Backend::Memory(backend), remote, Pool::shared()), memory))
+        let backend = Backend::Memory(backend);
+        Ok((Driver::assemble(backend, remote, Pool::shared(), Duration::ZERO), memory))
     }
 
-    fn assemble(backend: Backend, remote: Arc<Remote>, pool: Arc<Pool>) -> Driver {
+    fn assemble(
+        backend: Backend,
+        remote: Arc<Remote>,
+        pool: Arc<Pool>,
+        busy_poll: Duration,
+    ) -> Driver {
         Driver(Rc::new(Shared {
+            busy_poll,
             core: RefCell::new(Core::new(backend)),
             remote,
             pool: Cell::new(Some(pool)),
@@ -186,6 +203,18 @@ impl Driver {
         &self.0.remote
     }
 
+    /// Ends the sleep of the driver whose `ring` that is by a completion there, if the calling
+    /// thread has a ring to post from; tells `notifier` if the kernel has no room for it.
+    pub(crate) fn nudge(ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        let post = |current: &RefCell<Option<Driver>>| {
+            let current = current.try_borrow().ok()?;
+            let driver = current.as_ref().filter(|driver| !driver.0.process.is_gone())?;
+            let mut core = driver.0.core.try_borrow_mut().ok()?;
+            Some(core.backend.nudge(ring, notifier))
+        };
+        CURRENT.try_with(post).ok().flatten().unwrap_or(false)
+    }
+
     /// The time by this driver's clock. The last reading is what operations are dated with.
     pub fn now(&self) -> Instant {
         let now = Instant::now();
@@ -221,6 +250,10 @@ impl Driver {
     /// One turn: submits what was queued, sleeps as long as `wait` allows and nothing has happened,
     /// takes in what has completed, and tells whoever waits for it.
     pub fn turn(&self, wait: Wait) {
+        let wait = match wait {
+            Wait::Until(deadline) if self.finds_news(deadline) => Wait::Now,
+            wait => wait,
+        };
         self.with(|core| {
             core.flush();
             let timeout = match wait {
@@ -238,6 +271,32 @@ impl Driver {
             core.reap();
         });
         self.empty_inbox();
+    }
+
+    /// Hands over what was queued, and looks for something to take in until that is there, the
+    /// time for it is over or `deadline` has come. Whether it is there.
+    fn finds_news(&self, deadline: Option<Instant>) -> bool {
+        if self.0.busy_poll.is_zero() {
+            return false;
+        }
+        let left = self.with(|core| {
+            core.flush();
+            core.backend.enter(None);
+            core.time_left(deadline)
+        });
+        let most = left.unwrap_or(Duration::MAX).min(self.0.busy_poll);
+        let begun = std::time::Instant::now();
+        loop {
+            for _ in 0..LOOKS_A_READING {
+                if self.0.remote.has_messages() || self.with(|core| core.has_news()) {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if begun.elapsed() >= most {
+                return false;
+            }
+        }
     }
 
     /// Whether a turn would do something: hand over what was queued, or take in what has come, as
@@ -365,9 +424,42 @@ impl Driver {
         });
     }
 
+    /// Whether whoever has ended can close `account`: no account is open below it, and no orphan is
+    /// under it.
+    pub fn is_clear(&self, account: AccountId) -> bool {
+        self.with(|core| {
+            !core.accounts.has_open_below(account) && !core.accounts.has(account, Orphans::All)
+        })
+    }
+
+    /// Whether nothing at all is charged to `account`, nor to one below it.
+    pub fn is_unused(&self, account: AccountId) -> bool {
+        self.with(|core| core.accounts.is_unused(account))
+    }
+
     /// The provided buffers of this driver.
     pub(crate) fn buf_pool(&self) -> io::Result<BufPool> {
         self.with(|core| core.buf_pool())
+    }
+
+    /// Tells the kernel of memory that will be read into and written from, if it can be told. Why
+    /// not, is told to whoever wants to know.
+    pub(crate) fn register(&self, block: &Arc<Block>) {
+        match self.with(|core| core.backend.register(block)) {
+            Ok(true) => block.set_registered(),
+            Ok(false) => tell(&format!("backend {}: no buffers are registered", self.backend())),
+            Err(error) => {
+                let (size, limit) = (block.segment().iov_len / 1024, Evidence::collect().memlock);
+                let limit = match limit {
+                    Evidence::UNLIMITED => "any amount".to_owned(),
+                    bytes => format!("{} KiB", bytes / 1024),
+                };
+                tell(&format!(
+                    "io_uring_register {size} KiB of buffers: {error}; they are used unregistered \
+                     (`ulimit -l` allows {limit} of locked memory)"
+                ));
+            }
+        }
     }
 
     /// Carries out a request that does not wait.

@@ -93,7 +93,7 @@ impl Fd {
             if state.is_quiet() {
                 return Poll::Ready(());
             }
-            caller.stay_in(&mut state.quiet_waiter);
+            caller.stay_among(&mut state.write.waiters);
             Poll::Pending
         })
     }
@@ -172,7 +172,7 @@ impl Core {
         if !state.is_quiet() {
             return;
         }
-        self.after.wakers.extend(state.quiet_waiter.take());
+        state.write.waiters.leave_to(&mut self.after.wakers);
         let released = state.phase == Phase::Released;
         self.closing.retain(|&(_, closing)| closing != descriptor);
         if released {

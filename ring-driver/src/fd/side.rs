@@ -4,8 +4,6 @@
 //! the operation belongs to it. So a dropped future and a forgotten one are the same case, and a
 //! new reader adopts what it finds instead of submitting beside it.
 
-use std::task::Waker;
-
 use super::{Shelf, Waiters};
 use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
@@ -31,8 +29,6 @@ pub(crate) struct Descriptor {
     /// Whether the kernel can send from memory that it borrows: unknown until it matters, and no
     /// longer where it has copied all the same.
     pub(crate) can_borrow: Option<bool>,
-    /// Told when the descriptor has become quiet enough to be closed or given away.
-    pub(crate) quiet_waiter: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +52,8 @@ pub(crate) struct Side {
     pub(crate) orphan: bool,
     /// How many futures wait for the side or for what the operation in flight brings.
     pub(crate) queued: u32,
-    /// Told when the side changes.
+    /// Told when the side changes. Those of the write side are also told when the descriptor has
+    /// become quiet enough to be closed or given away.
     pub(crate) waiters: Waiters,
     /// Boxed, since most descriptors never leave anything.
     pub(crate) shelf: Option<Box<Shelf>>,
@@ -100,7 +97,6 @@ impl Descriptor {
             end_after_output: false,
             cut_short: false,
             can_borrow: None,
-            quiet_waiter: None,
         }
     }
 

@@ -52,14 +52,14 @@ impl Fd {
 
     /// Receives once without waiting, into a buffer outside of the provided ring.
     fn receive_now(&self, pool: &BufPool) -> io::Result<PooledBuf> {
-        let mut buf = pool.lend();
-        let len = buf.capacity() as u32;
-        let target = buf.as_mut_ptr();
+        let mut vector = pool.lend();
+        let buf = &mut vector.bytes;
+        let (target, len) = (buf.as_mut_ptr(), buf.capacity() as u32);
         let n =
             self.call_now(|fd| Request::Recv { fd, buf: target, len, flags: libc::MSG_DONTWAIT })?;
         // SAFETY: the kernel has written `n` bytes, at most the capacity that it was told.
         unsafe { buf.set_len(n as usize) };
-        Ok(pool.wrap(buf))
+        Ok(pool.wrap(vector))
     }
 }
 
@@ -135,7 +135,7 @@ fn found(shelf: &mut Shelf, is_in_flight: bool) -> Option<Fill> {
         return Some(Fill::Failed(io::Error::from_raw_os_error(errno)));
     }
     if std::mem::take(&mut shelf.end) {
-        return Some(Fill::Bytes(PooledBuf::from(Vec::new())));
+        return Some(Fill::Bytes(PooledBuf::default()));
     }
     // What a receive in flight has taken by now comes first.
     (!is_in_flight && std::mem::take(&mut shelf.readable)).then_some(Fill::Readable)

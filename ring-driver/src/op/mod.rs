@@ -89,7 +89,7 @@ pub use sendmsg::{SendMsg, SendVectored, send_msg, send_vectored};
 pub use shutdown::{Shutdown, shutdown};
 pub use socket::{Domain, Socket, SocketKind, socket};
 pub use splice::{Splice, splice};
-pub use statx::{FileKind, Stat, Statx, stat, statx};
+pub use statx::{FileKind, Stat, Statx, kind_and_len, stat, statx};
 pub use symlinkat::{SymlinkAt, symlink};
 pub use timeout::{Timeout, timeout};
 pub use unlinkat::{UnlinkAt, rmdir, unlink};

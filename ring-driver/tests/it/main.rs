@@ -14,6 +14,7 @@ use wakering_ring_driver::{Config, Driver, Fd, Instant, Sharing, Wait};
 
 mod adoption;
 mod backpressure;
+mod cached;
 mod cancel;
 mod datagrams;
 mod drop_in_flight;
@@ -30,6 +31,7 @@ mod options;
 mod poll;
 mod prefetch;
 mod process;
+mod registered;
 mod series;
 mod setup;
 mod sockets;
@@ -37,6 +39,7 @@ mod soundness;
 mod splice;
 mod waits;
 mod wake;
+mod workers;
 mod zero_copy;
 
 /// A driver with default settings.

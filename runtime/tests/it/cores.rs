@@ -10,7 +10,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::{Limit, in_child, limit, open_descriptors, patience, send};
+use wakering_ring_driver::testing::{
+    Limit, forked, in_child, limit, open_descriptors, patience, send,
+};
 use wakering_ring_driver::{Driver, Fd, SetupCause, Sharing, affinity, op};
 use wakering_runtime::blocking::unblock;
 use wakering_runtime::sync::{self, oneshot};
@@ -620,5 +622,31 @@ fn a_token_reaches_all_cores() {
         for told in told {
             told.await.unwrap();
         }
+    });
+}
+
+/// Given a runtime on three cores with tasks on all of them; when a forked child drops its copy, and
+/// begins anew; then nothing hangs there, and the parent goes on.
+#[test]
+fn a_forked_child_leaves_the_cores_of_its_parent_alone() {
+    in_child("cores::a_forked_child_leaves_the_cores_of_its_parent_alone", || {
+        let runtime = crowd();
+        for core in 0..3 {
+            drop(runtime.handle().of_core(core).unwrap().spawn_with(receive_nothing));
+        }
+        runtime.block_on(sleep(20 * MS));
+        let handle = runtime.handle().of_core(2).unwrap();
+        let mut copy = Some(runtime);
+        let status = forked(|| {
+            drop(copy.take());
+            let own = Builder::new().crowded(2).build().unwrap();
+            let answer = own.block_on(bounded(async { spawn_on(1, || async { 42 }).await }));
+            assert_eq!(answer.unwrap(), 42);
+            assert!(own.close().is_clean());
+        });
+        assert_eq!(status, 0);
+        let runtime = copy.unwrap();
+        assert_eq!(runtime.block_on(bounded(handle.spawn(async { 42 }))).unwrap(), 42);
+        assert!(runtime.close().is_clean());
     });
 }

@@ -174,6 +174,21 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
     entry.user_data(user_data.0)
 }
 
+/// As [`encode`], for a read or write at an offset, whose memory lies in the block that the ring
+/// knows by `index`.
+pub(crate) fn encode_registered(request: &Request, index: u16, user_data: UserData) -> Entry {
+    let entry = match *request {
+        Request::Read { fd, buf, len, offset } => {
+            ring::ReadFixed::new(file(fd), buf, len, index).offset(position(offset)).build()
+        }
+        Request::Write { fd, buf, len, offset } => {
+            ring::WriteFixed::new(file(fd), buf, len, index).offset(position(offset)).build()
+        }
+        _ => return encode(request, user_data),
+    };
+    entry.user_data(user_data.0)
+}
+
 /// Opcode, flags and priority of an entry, which has no getters; its layout is the kernel's.
 pub(crate) fn head(entry: &Entry) -> (u8, u8, u16) {
     const { assert!(size_of::<Entry>() == 64) };

@@ -142,17 +142,18 @@ fn the_plain_form_reuses_up_to_its_bound() {
     assert_eq!((pool.has_ring(), pool.available(), pool.ring_address()), (false, 0, 0));
     assert_eq!(pool.select(), None);
     let lent: Vec<_> = (0..3).map(|_| pool.lend()).collect();
-    let addresses: Vec<_> = lent.iter().map(Vec::as_ptr).collect();
-    for mut bytes in lent {
-        assert!(bytes.is_empty() && bytes.capacity() == 8);
-        bytes.extend_from_slice(b"abc");
-        let mut buf = pool.wrap(bytes);
+    let addresses: Vec<_> = lent.iter().map(|vector| vector.bytes.as_ptr()).collect();
+    for mut vector in lent {
+        assert!(vector.bytes.is_empty() && vector.bytes.capacity() == 8);
+        vector.bytes.extend_from_slice(b"abc");
+        let mut buf = pool.wrap(vector);
         buf.advance(1);
         assert_eq!(*buf, *b"bc");
     }
     let again = [pool.lend(), pool.lend()];
-    assert!(again.iter().all(|bytes| bytes.is_empty() && addresses[..2].contains(&bytes.as_ptr())));
-    assert_eq!(pool.lend().capacity(), 8);
+    let is_known = |vector: &Vector| addresses[..2].contains(&vector.bytes.as_ptr());
+    assert!(again.iter().all(|vector| vector.bytes.is_empty() && is_known(vector)));
+    assert_eq!(pool.lend().bytes.capacity(), 8);
     assert_eq!(pool.stats(), PoolStats { reused: 2, allocated: 4, ..PoolStats::default() });
 }
 
@@ -161,9 +162,9 @@ fn a_ring_lends_vectors_when_it_is_empty() {
     let pool = BufPool::ring(0, 1, 1, 8).unwrap();
     let _held = receive(&pool, b"x").unwrap();
     assert!(pool.select().is_none());
-    let mut bytes = pool.lend();
-    bytes.extend_from_slice(b"y");
-    assert_eq!(*pool.wrap(bytes), *b"y");
+    let mut vector = pool.lend();
+    vector.bytes.extend_from_slice(b"y");
+    assert_eq!(*pool.wrap(vector), *b"y");
     assert_eq!(pool.available(), 0);
 }
 

@@ -1,6 +1,6 @@
 //! Finds out whether a multishot receive tells the end of a stream that comes with its last bytes.
 //!
-//! Some kernels of 2026 take both wake-ups for one: they deliver the bytes, go back to waiting, and
+//! Some kernels take both wake-ups for one: they deliver the bytes, go back to waiting, and
 //! nothing will ever wake them again. No flag and no number tells which kernels those are, so it is
 //! tried, once a process: on a connection over the loopback device, because Unix sockets were not
 //! concerned everywhere, or on a pair of those where there is no such device.
@@ -18,6 +18,7 @@ use std::time::Duration;
 use io_uring::types::Fd;
 use io_uring::{opcode, squeue};
 
+use super::super::enter::Wait;
 use super::Ring;
 
 /// Anything on this machine is faster.
@@ -103,14 +104,15 @@ impl Ring {
         // SAFETY: it points to no memory but by the group of buffers, which is leaked unless the
         // operation has ended.
         unsafe { self.uring.submission().push(entry) }.map_err(|_| io::ErrorKind::WouldBlock)?;
-        self.enter(1, 0, None).map(drop).map_err(io::Error::from_raw_os_error)
+        self.enter(1, Wait::default()).map(drop).map_err(io::Error::from_raw_os_error)
     }
 
     /// The result of the next completion and whether more follow; `None` if there is none in time.
     fn next_result(&mut self) -> io::Result<Option<(i32, bool)>> {
         const F_MORE: u32 = 1 << 1;
         if self.uring.completion().is_empty() {
-            match self.enter(0, 1, Some(PATIENCE)) {
+            let wait = Wait { completions: 1, timeout: Some(PATIENCE), ..Wait::default() };
+            match self.enter(0, wait) {
                 Ok(_) | Err(libc::ETIME | libc::EINTR) => {}
                 Err(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }
