@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::compare;
 use crate::exchange::request::{Header, parse_method};
 use crate::exchange::target::Target;
 use crate::quantity::{parse_count, parse_duration, parse_positive_duration};
@@ -36,6 +37,13 @@ pub enum Verb {
     Run(Box<RunArgs>),
     /// Serve HTTP in the manner of httpbin
     Serve(ServeArgs),
+    /// Compare wakering with other runtimes, and with loops by hand
+    ///
+    /// Both contestants of a duel live at once and work in turn, in short slices; what is told are
+    /// ratios of neighbouring slices, subject to rival, with intervals of 95 %. The rivals are built
+    /// from the repository. One that does not build, or fails, is named and left out. Exit status:
+    /// 0 if something was compared.
+    Compare(Box<compare::Args>),
     /// Show what the runtime stands on here: backend, io_uring, limits
     ///
     /// Says which backend a runtime gets, why there is no io_uring if there is none, and what mends
@@ -80,6 +88,10 @@ pub struct RunArgs {
     /// Threads, each with a runtime of its own
     #[arg(short, long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub threads: u64,
+
+    /// Let completions wait for each other for up to 50 µs: less work a request, longer latencies
+    #[arg(long)]
+    pub batch: bool,
 
     /// Method [default: GET, or POST with a body]
     #[arg(short = 'X', long, visible_short_alias = 'm', value_name = "METHOD",
@@ -185,7 +197,7 @@ impl Cli {
         match &self.verb {
             None => self.run.check(),
             Some(Verb::Run(run)) => run.check(),
-            Some(Verb::Serve(_) | Verb::Doctor) => Ok(()),
+            Some(Verb::Serve(_) | Verb::Compare(_) | Verb::Doctor) => Ok(()),
         }
     }
 }

@@ -41,6 +41,8 @@ mod listen;
 mod messages;
 /// Names to addresses, off the loop.
 mod resolve;
+/// The content of a file, out through a socket.
+mod send_file;
 /// Servers: an accept loop, and a task for every connection.
 mod serve;
 /// The two sides of a stream, which TCP and Unix streams share.

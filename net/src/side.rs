@@ -4,6 +4,7 @@
 //! apart. The read side holds at most one pooled buffer, and that only while it has bytes in it
 //! that nobody has consumed.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -33,15 +34,25 @@ pub struct WriteSide {
 
 /// Both sides of `fd`.
 pub(crate) fn sides(fd: Fd) -> (ReadSide, WriteSide) {
-    let read = ReadSide { fd: fd.clone(), ahead: nothing(), ended: false };
+    let read = ReadSide { fd: fd.clone(), ahead: PooledBuf::default(), ended: false };
     (read, WriteSide { fd })
 }
 
-fn nothing() -> PooledBuf {
-    PooledBuf::from(Vec::new())
-}
-
 impl ReadSide {
+    /// The next bytes, in the buffer into which they were received; an empty one is the end.
+    pub(crate) fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        poll_fn(|cx| self.poll_recv(cx))
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
+        if self.knows_next() {
+            return Poll::Ready(Ok(std::mem::take(&mut self.ahead)));
+        }
+        let bytes = ready!(self.fd.poll_fill(cx))?;
+        self.ended = bytes.is_empty();
+        Poll::Ready(Ok(bytes))
+    }
+
     /// Shows `bytes` before what is received from now on.
     pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
         self.ahead = PooledBuf::from(bytes);
@@ -88,7 +99,7 @@ impl Source for ReadSide {
         self.ahead.advance(n);
         if self.ahead.is_empty() {
             // An idle connection holds no buffer.
-            self.ahead = nothing();
+            self.ahead = PooledBuf::default();
         }
     }
 }
@@ -114,6 +125,13 @@ impl AsyncRead for ReadSide {
         }
         self.consume(0);
         Ok((total, bufs))
+    }
+}
+
+impl WriteSide {
+    /// Sends from where the bytes lie, if the kernel can.
+    pub(crate) fn write_zero_copy<B: IoBuf>(&mut self, buf: B) -> op::ZeroCopy<B> {
+        op::send_zc(&self.fd, buf)
     }
 }
 
@@ -153,11 +171,11 @@ impl AsyncWrite for WriteSide {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.poll_flush(cx)).await
+        poll_fn(|cx| self.poll_flush(cx)).await
     }
 
     async fn shutdown(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
+        poll_fn(|cx| self.poll_shutdown(cx)).await
     }
 }
 

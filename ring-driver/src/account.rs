@@ -29,6 +29,11 @@ impl AccountId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The account with this [number](AccountId::index).
+    pub fn at(index: usize) -> AccountId {
+        AccountId(index as u32)
+    }
 }
 
 /// Which of the operations that futures left behind somebody waits for.
@@ -172,6 +177,12 @@ impl Accounts {
             Orphans::All => *counts != [0; 2],
             Orphans::Cancellable => counts[Recall::Cancellable as usize] > 0,
         }
+    }
+
+    /// Whether nothing is charged to `id` or below it, and nobody waits for that.
+    pub(crate) fn is_unused(&self, id: AccountId) -> bool {
+        let account = &self.accounts[id.0 as usize];
+        account.in_flight == 0 && account.waiter.is_none()
     }
 
     /// Whether an account below `id` is open that does not stand by itself.

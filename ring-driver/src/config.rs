@@ -1,5 +1,7 @@
 //! What a driver is made from: its sizes, its backend, and what it has to do without.
 
+use std::time::Duration;
+
 use crate::capabilities::Mask;
 
 /// Which backend carries the operations out.
@@ -35,6 +37,21 @@ pub struct Config {
     /// Entries of a ring's completion queue, at least as many; default 4,096. Multishots and bursts
     /// fan out.
     pub completions: u32,
+    /// How many threads the kernel may start for those of a ring's operations on files and names
+    /// that would block; default 32. It never starts more than four a core.
+    pub file_workers: u32,
+    /// The same for whatever else would block, such as a splice between pipes; default 512. What
+    /// finds none waits until another one has ended, so this is there to stop a runaway.
+    pub other_workers: u32,
+    /// How long a wait goes on although something has completed, so that more is taken at once;
+    /// zero, as is the default, ends it with the first completion. Without the capability
+    /// `min_wait` it is zero always.
+    pub min_wait: Duration,
+    /// How many completions end such a wait sooner.
+    pub min_completions: u32,
+    /// How long a turn looks for completions and messages before it sleeps; zero, the default, is
+    /// not at all. Without a ring it is zero always: there a look is a system call.
+    pub busy_poll: Duration,
     /// Which backend to use.
     pub backend: Backend,
     /// Capabilities to do without; `None` means what `WAKERING_CAPS` says.
@@ -53,6 +70,16 @@ pub fn is_debugging() -> bool {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { entries: 256, completions: 4096, backend: Backend::Auto, mask: None }
+        Config {
+            entries: 256,
+            completions: 4096,
+            file_workers: 32,
+            other_workers: 512,
+            min_wait: Duration::ZERO,
+            min_completions: 1,
+            busy_poll: Duration::ZERO,
+            backend: Backend::Auto,
+            mask: None,
+        }
     }
 }

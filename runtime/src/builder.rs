@@ -103,6 +103,56 @@ impl Builder {
         self
     }
 
+    /// Lets the loop sleep on although something has completed, so that it takes more at once: until
+    /// `completions` are there, or `duration` after it fell asleep at least one. Never, if nothing
+    /// is said here.
+    ///
+    /// With many connections this costs fewer system calls and fewer changes between kernel and
+    /// tasks. It is paid for in time: whatever completes, and whoever wakes a task from another
+    /// thread, may wait for as long as `duration`. 8 to 16 completions within 50 µs are a good
+    /// begin; where there is nothing to gather, with a single connection say, all is only slower.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_runtime::Builder;
+    ///
+    /// let runtime = Builder::new().min_wait(Duration::from_micros(50), 16).build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Kernel
+    /// Linux 6.12 and newer. Elsewhere, and without io_uring, the first completion ends each sleep.
+    pub fn min_wait(mut self, duration: Duration, completions: u32) -> Builder {
+        self.config.min_wait = duration;
+        self.config.min_completions = completions;
+        self
+    }
+
+    /// Lets the loop look for completions and messages for `duration` before it sleeps. Never, if
+    /// nothing is said here.
+    ///
+    /// What comes in that time is answered without the microseconds in which the kernel would have
+    /// woken the thread, and who wakes a task from another thread pays no system call. It costs the
+    /// whole of a processor, which nobody else should need then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_runtime::Builder;
+    ///
+    /// let runtime = Builder::new().busy_poll(Duration::from_micros(100)).build()?;
+    /// assert_eq!(runtime.block_on(async { 42 }), 42);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    ///
+    /// # Kernel
+    /// What has completed is seen without a system call. Without io_uring nothing is: there the
+    /// loop sleeps at once.
+    pub fn busy_poll(mut self, duration: Duration) -> Builder {
+        self.config.busy_poll = duration;
+        self
+    }
+
     /// Does without some of what this kernel's io_uring offers, as if it were an older one.
     ///
     /// ```

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use wakering_ring_driver::Entered;
 
 use crate::executor::Executor;
-use crate::home::Home;
+use crate::home::{AtHome, Home, HomeKey};
 use crate::node::Nodes;
-use crate::task::{Id, Task};
+use crate::task::{Id, TaskRef};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
@@ -33,6 +33,7 @@ pub(crate) enum Origin {
 /// Keeps an executor current, and its driver with it, until it is dropped.
 pub(crate) struct Context {
     outer: Option<Rc<Executor>>,
+    _at_home: AtHome,
     _entered: Entered,
     _on_this_thread: PhantomData<*const ()>,
 }
@@ -40,7 +41,8 @@ pub(crate) struct Context {
 /// Makes `executor` current.
 pub(crate) fn enter(executor: &Rc<Executor>) -> Context {
     let outer = CURRENT.with_borrow_mut(|current| current.replace(executor.clone()));
-    Context { outer, _entered: executor.driver().enter(), _on_this_thread: PhantomData }
+    let (_at_home, _entered) = (executor.key().enter(), executor.driver().enter());
+    Context { outer, _at_home, _entered, _on_this_thread: PhantomData }
 }
 
 impl Drop for Context {
@@ -96,23 +98,28 @@ pub(crate) fn assert_may_block(what: &str) {
     );
 }
 
-/// Puts a woken task into the run queue of the current executor if that is its own; else gives it
-/// back.
-pub(crate) fn queue(task: Arc<dyn Task>, from: Origin) -> Result<(), Arc<dyn Task>> {
-    let mut task = Some(task);
+/// Puts a woken task into the run queue of the current executor, which is its own.
+pub(crate) fn queue(task: TaskRef, from: Origin) {
+    // A thread that is ending has lost its thread-locals, and runs no runtime.
     let _ = CURRENT.try_with(|current| {
-        if let Some(executor) = &*current.borrow()
-            && let Some(task) = task.take_if(|task| executor.is_home_of(&**task))
-        {
+        if let Some(executor) = &*current.borrow() {
+            debug_assert!(executor.is_home_of(&task), "a task is queued at home");
             executor.push_woken(task, from);
         }
     });
-    task.map_or(Ok(()), Err)
+}
+
+/// Does something with the key of the current executor's home.
+pub(crate) fn with_key<R>(act: impl FnOnce(&HomeKey) -> R) -> Option<R> {
+    let with_key = |current: &RefCell<Option<Rc<Executor>>>| {
+        current.borrow().as_ref().map(|executor| act(executor.key()))
+    };
+    CURRENT.try_with(with_key).ok().flatten()
 }
 
 /// Takes in a task that was made on another thread. Without its executor nothing happens.
-pub(crate) fn adopt(task: &Arc<dyn Task>) {
-    if let Some(executor) = current().filter(|executor| executor.is_home_of(&**task)) {
+pub(crate) fn adopt(task: &TaskRef) {
+    if let Some(executor) = current().filter(|executor| executor.is_home_of(task)) {
         executor.adopt(task);
     }
 }
@@ -127,15 +134,6 @@ pub(crate) fn is_among(nodes: &Rc<Nodes>) -> bool {
     CURRENT
         .try_with(|current| {
             current.borrow().as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
-        })
-        .unwrap_or(false)
-}
-
-/// Whether the runtime of `home` is current.
-pub(crate) fn is_current(home: &Arc<Home>) -> bool {
-    CURRENT
-        .try_with(|current| {
-            current.borrow().as_ref().is_some_and(|executor| Arc::ptr_eq(executor.home(), home))
         })
         .unwrap_or(false)
 }

@@ -2,54 +2,82 @@
 //!
 //! A *generation* is the tasks that are queued at its start; what they wake comes after. The
 //! driver, the inbox and the clock are looked at when nothing is ready, and otherwise after a
-//! *slice* of 64 polls or 100 µs, within a generation or across several, so that tasks which are
+//! *slice* of 256 polls or 100 µs, within a generation or across several, so that tasks which are
 //! always ready starve nothing. A look reaps completions first and fires timers second: a
 //! completion that is there when its timeout expires has won.
 
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use wakering_ring_driver::{Deliver, Instant, Wait};
+use wakering_ring_driver::{Instant, Wait};
 
+use crate::debug;
 use crate::executor::Executor;
-use crate::home::Home;
-use crate::{context, debug};
+use crate::task::TaskRef;
 
 /// Polls `main`, and all tasks beside it, until `main` is ready. The executor is current.
 pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     let mut main = pin!(main);
-    let woken = Arc::new(MainWaker::new(executor.home()));
-    let waker = Waker::from(woken.clone());
-    let mut slice = Slice::begin(executor);
+    let resident = Resident::of(executor);
+    let waker = resident.task.waker();
+    let mut cx = Context::from_waker(&waker);
+    let mut slice = Slice::begin(executor.driver().now());
     loop {
-        if woken.take() {
-            let begun = executor.watch().map(|watch| watch.begin(None));
-            let polled = main.as_mut().poll(&mut Context::from_waker(&waker));
-            if let (Some(watch), Some(begun)) = (executor.watch(), begun) {
-                watch.end_main(begun, executor.on_report());
+        for _ in 0..executor.queued() {
+            if slice.is_over {
+                slice = look(executor, Wait::Now, slice.now);
             }
-            if let Poll::Ready(output) = polled {
+            let Some(task) = executor.pop() else { break };
+            if !task.is_same(&resident.task) {
+                executor.run(task);
+            } else if let Poll::Ready(output) = poll_main(executor, &task, main.as_mut(), &mut cx) {
                 return output;
             }
             slice.count(executor);
         }
-        for _ in 0..executor.queued() {
-            if slice.is_over {
-                slice = look(executor, Wait::Now);
-            }
-            executor.run_next();
-            slice.count(executor);
-        }
-        let is_idle = || executor.queued() == 0 && !woken.is_set();
+        let is_idle = || executor.queued() == 0;
         if is_idle() {
-            slice = look(executor, rest(executor, is_idle));
+            slice = look(executor, rest(executor, is_idle), slice.now);
         } else if slice.is_over {
-            slice = look(executor, Wait::Now);
+            slice = look(executor, Wait::Now, slice.now);
         }
+    }
+}
+
+fn poll_main<F: Future>(
+    executor: &Executor,
+    resident: &TaskRef,
+    main: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    resident.header().begin();
+    let begun = executor.watch().map(|watch| watch.begin(None));
+    let polled = main.poll(cx);
+    if let (Some(watch), Some(begun)) = (executor.watch(), begun) {
+        watch.end_main(begun, executor.on_report());
+    }
+    polled
+}
+
+/// Stands for the future that the loop runs for: that is no task, since it lives on the stack, but
+/// is woken and waits for its turn like one.
+struct Resident<'executor> {
+    executor: &'executor Executor,
+    task: TaskRef,
+}
+
+impl<'executor> Resident<'executor> {
+    fn of(executor: &'executor Executor) -> Resident<'executor> {
+        Resident { executor, task: executor.settle_down() }
+    }
+}
+
+impl Drop for Resident<'_> {
+    fn drop(&mut self) {
+        // Wakers that are left do nothing from now on.
+        self.task.clone().complete(self.executor.key());
     }
 }
 
@@ -63,74 +91,57 @@ fn rest(executor: &Executor, _is_idle: impl Fn() -> bool) -> Wait {
 }
 
 /// Takes in what has happened, after sleeping as long as nothing has and `wait` allows.
-fn look(executor: &Executor, wait: Wait) -> Slice {
+fn look(executor: &Executor, wait: Wait, now: Instant) -> Slice {
+    let mut now = now;
     if wait != Wait::Now || executor.driver().needs_turn() {
         executor.driver().turn(wait);
         if executor.watch().is_some() {
             debug::report_closed_in_use(executor);
         }
+        now = executor.driver().now();
     }
-    let slice = Slice::begin(executor);
-    executor.timers().fire(slice.begun);
-    slice
+    executor.timers().fire(now);
+    Slice::begin(now)
 }
 
 /// How long tasks may run before the loop looks up.
 struct Slice {
     begun: Instant,
+    /// The last reading of the clock.
+    now: Instant,
     polls: u32,
+    /// When the clock is read next.
+    reading: u32,
     is_over: bool,
 }
 
 impl Slice {
-    const POLLS: u32 = 64;
+    /// More than one look can make ready, which is some forty receives and the sends that the look
+    /// before has brought about: else tasks queue up, each with a buffer of the pool in its hands.
+    const POLLS: u32 = 256;
     const TIME: Duration = Duration::from_micros(100);
-    /// Reading the clock costs about as much as a short poll, so it is read once for a few.
-    const POLLS_A_READING: u32 = 4;
+    /// Reading the clock costs more than a short poll, so it is read once for a few.
+    const FIRST_READING: u32 = 4;
 
-    fn begin(executor: &Executor) -> Slice {
-        Slice { begun: executor.driver().now(), polls: 0, is_over: false }
+    fn begin(now: Instant) -> Slice {
+        Slice { begun: now, now, polls: 0, reading: Slice::FIRST_READING, is_over: false }
     }
 
     fn count(&mut self, executor: &Executor) {
         self.polls += 1;
-        self.is_over = self.polls >= Slice::POLLS
-            || self.polls.is_multiple_of(Slice::POLLS_A_READING)
-                && executor.driver().now().duration_since(self.begun) >= Slice::TIME;
-    }
-}
-
-/// Wakes the future that the loop runs for. It is no task: it lives on the stack and is polled once
-/// a generation at most.
-struct MainWaker {
-    woken: AtomicBool,
-    home: Arc<Home>,
-}
-
-impl MainWaker {
-    fn new(home: &Arc<Home>) -> MainWaker {
-        MainWaker { woken: AtomicBool::new(true), home: home.clone() }
-    }
-
-    fn is_set(&self) -> bool {
-        self.woken.load(Ordering::Acquire)
-    }
-
-    fn take(&self) -> bool {
-        self.is_set() && self.woken.swap(false, Ordering::AcqRel)
-    }
-}
-
-impl Wake for MainWaker {
-    fn wake(self: Arc<Self>) {
-        if !self.woken.swap(true, Ordering::AcqRel) && !context::is_current(&self.home) {
-            // The flag says it all; the message only ends the loop's sleep.
-            let home = self.home.clone();
-            let _ = home.send(self);
+        if self.polls >= self.reading {
+            self.read(executor);
         }
     }
-}
 
-impl Deliver for MainWaker {
-    fn deliver(self: Arc<Self>) {}
+    /// Polls that were short so far may be expected to stay so: three times as many would be well
+    /// within a slice.
+    #[cold]
+    fn read(&mut self, executor: &Executor) {
+        self.now = executor.driver().now();
+        let took = self.now.duration_since(self.begun);
+        self.is_over = self.polls >= Slice::POLLS || took >= Slice::TIME;
+        let more = if took < Slice::TIME / 8 { 3 * self.polls } else { Slice::FIRST_READING };
+        self.reading = (self.polls + more).min(Slice::POLLS);
+    }
 }

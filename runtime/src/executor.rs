@@ -7,6 +7,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -21,7 +22,7 @@ use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
 use crate::sparse::Sparse;
-use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Roll, Task, TaskInfo, Wake};
+use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Roll, TaskInfo, TaskRef, Wake};
 use crate::time::Timers;
 
 pub(crate) struct Executor {
@@ -32,9 +33,14 @@ pub(crate) struct Executor {
     timers: Rc<Timers>,
     nodes: Rc<Nodes>,
     /// Tasks that were woken, in the order of their wakes.
-    queue: RefCell<VecDeque<Arc<dyn Task>>>,
+    queue: RefCell<VecDeque<TaskRef>>,
+    /// Memory for those that are woken from afar.
+    called: Cell<Vec<TaskRef>>,
     /// All tasks that are not over.
-    tasks: RefCell<Slab<Arc<dyn Task>>>,
+    tasks: RefCell<Slab<TaskRef>>,
+    /// The accounts of those for whom the runtime answers, by slot. They stay open for whoever
+    /// comes next, as long as nothing is charged to them.
+    accounts: RefCell<Sparse<AccountId>>,
     /// Who answers for those for whom the runtime does not, by slot.
     bonds: RefCell<Sparse<Bond>>,
     /// The slot of the task that is being polled.
@@ -46,7 +52,7 @@ pub(crate) struct Executor {
     grace: Duration,
     /// Told when the last task is over.
     emptied: Cell<Option<Waker>>,
-    tally: Cell<Tally>,
+    tally: Tally,
     /// Who is told of what is odd.
     on_report: OnReport,
     /// In debug mode only.
@@ -64,12 +70,26 @@ enum Ending {
 }
 
 /// Counts that only the executor can keep.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Tally {
-    pub(crate) spawned: u64,
-    pub(crate) polls: u64,
-    pub(crate) wakes_local: u64,
-    pub(crate) wakes_remote: u64,
+    pub(crate) spawned: Count,
+    pub(crate) polls: Count,
+    pub(crate) wakes_local: Count,
+    pub(crate) wakes_remote: Count,
+}
+
+/// A number that grows.
+#[derive(Default)]
+pub(crate) struct Count(Cell<u64>);
+
+impl Count {
+    fn add(&self, more: u64) {
+        self.0.set(self.0.get() + more);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.get()
+    }
 }
 
 impl Executor {
@@ -90,14 +110,16 @@ impl Executor {
             driver,
             nodes: Rc::default(),
             queue: RefCell::default(),
+            called: Cell::default(),
             tasks: RefCell::default(),
+            accounts: RefCell::default(),
             bonds: RefCell::default(),
             running: Cell::new(None),
             debts: RefCell::default(),
             ending: Cell::new(Ending::Not),
             grace,
             emptied: Cell::new(None),
-            tally: Cell::default(),
+            tally: Tally::default(),
             on_report,
             watch,
         }
@@ -147,12 +169,16 @@ impl Executor {
         })
     }
 
-    pub(crate) fn is_home_of(&self, task: &dyn Task) -> bool {
+    pub(crate) fn key(&self) -> &HomeKey {
+        &self.key
+    }
+
+    pub(crate) fn is_home_of(&self, task: &TaskRef) -> bool {
         self.key.fits(task.header().home())
     }
 
-    pub(crate) fn tally(&self) -> Tally {
-        self.tally.get()
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// How many tasks are not over.
@@ -160,32 +186,56 @@ impl Executor {
         self.tasks.borrow().len()
     }
 
-    /// How many tasks wait for their turn.
+    /// How many wait for their turn.
     pub(crate) fn queued(&self) -> usize {
         self.queue.borrow().len()
     }
 
+    /// Whoever is next in the queue.
+    pub(crate) fn pop(&self) -> Option<TaskRef> {
+        self.queue.borrow_mut().pop_front()
+    }
+
+    /// Somebody to be woken like a task, for the future on which the runtime blocks; first in the
+    /// queue.
+    pub(crate) fn settle_down(&self) -> TaskRef {
+        let resident = task::cell::new_resident(&self.key, TaskInfo::new(None, Location::caller()));
+        resident.header().wake();
+        self.queue.borrow_mut().push_front(resident.clone());
+        resident
+    }
+
     /// Puts a task at the end of the queue. For whoever found it not queued.
-    pub(crate) fn push(&self, task: Arc<dyn Task>) {
+    pub(crate) fn push(&self, task: TaskRef) {
         self.queue.borrow_mut().push_back(task);
     }
 
     /// Puts a task at the end of the queue because somebody has woken it.
-    pub(crate) fn push_woken(&self, task: Arc<dyn Task>, from: Origin) {
-        self.push(task);
-        self.tally.update(|mut tally| {
+    pub(crate) fn push_woken(&self, task: TaskRef, from: Origin) {
+        if task.header().place().is_some() {
             match from {
-                Origin::Here => tally.wakes_local += 1,
-                Origin::Afar => tally.wakes_remote += 1,
+                Origin::Here => self.tally.wakes_local.add(1),
+                Origin::Afar => self.tally.wakes_remote.add(1),
             }
-            tally
-        });
+        }
+        self.push(task);
     }
 
-    /// Makes a future of this thread a task.
+    /// Takes in the tasks that were woken from afar.
+    pub(crate) fn push_called(&self) {
+        let mut called = self.home().take_called(self.called.take());
+        for task in called.drain(..) {
+            if task.header().arrive() == Wake::Push {
+                self.push_woken(task, Origin::Afar);
+            }
+        }
+        self.called.set(called);
+    }
+
+    /// Makes a future of this thread a task. Who it is, is written down where it stays.
     pub(crate) fn spawn<F: Future + 'static>(
         &self,
-        info: TaskInfo,
+        info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let (task, joiner) = task::cell::new(&self.key, info, future);
@@ -201,7 +251,7 @@ impl Executor {
         bond: Bond,
         future: F,
     ) -> (JoinHandle<F::Output>, u32) {
-        let (task, joiner) = task::cell::new(&self.key, info, future);
+        let (task, joiner) = task::cell::new(&self.key, || info, future);
         let slot = self.take_in(task, Some(bond));
         (JoinHandle::new(joiner), slot)
     }
@@ -215,25 +265,27 @@ impl Executor {
     /// whoever is running.
     pub(crate) fn spawn_eager<F: Future + 'static>(
         &self,
-        info: TaskInfo,
+        info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let handle = self.spawn(info, future);
         // The last one to come is the first to go.
         let task = self.queue.borrow_mut().pop_back();
-        self.run(task);
+        if let Some(task) = task {
+            self.run(task);
+        }
         handle
     }
 
     /// Takes in a task that was made on another thread, unless the runtime is ending: then the
     /// parcel in which it came tells its handle.
-    pub(crate) fn adopt(&self, task: &Arc<dyn Task>) {
+    pub(crate) fn adopt(&self, task: &TaskRef) {
         if self.ending.get() == Ending::Not && task.header().claim_parcel() {
             self.take_in(task.clone(), None);
         }
     }
 
-    fn take_in(&self, task: Arc<dyn Task>, bond: Option<Bond>) -> u32 {
+    fn take_in(&self, task: TaskRef, bond: Option<Bond>) -> u32 {
         // Without a bond a child of the runtime, whoever spawns it.
         let parent = bond.as_ref().map_or(AccountId::ROOT, |bond| bond.debt.account());
         let is_cancelled = match self.ending.get() {
@@ -241,31 +293,57 @@ impl Executor {
             Ending::Cancelling => !bond.as_ref().is_some_and(|bond| self.shields(bond)),
             Ending::Abandoning => true,
         };
-        let account = self.driver.open_account_by_itself(parent);
         let slot = self.tasks.borrow_mut().insert(task.clone()) as u32;
-        if let Some(bond) = bond {
-            self.bonds.borrow_mut().put(slot as usize, bond);
-        }
-        self.nodes.set(account, Kind::Task(slot));
+        let account = match bond {
+            None => self.account_for(slot),
+            Some(bond) => {
+                self.bonds.borrow_mut().put(slot as usize, bond);
+                self.open_account(slot, parent)
+            }
+        };
         task.header().set_place(Place { slot, account });
         if is_cancelled {
             task.header().cancel();
         }
         self.push(task);
-        self.tally.update(|tally| Tally { spawned: tally.spawned + 1, ..tally });
+        self.tally.spawned.add(1);
         slot
     }
 
-    /// Lets the first task of the queue have its turn.
-    pub(crate) fn run_next(&self) {
-        let task = self.queue.borrow_mut().pop_front();
-        self.run(task);
+    fn open_account(&self, slot: u32, parent: AccountId) -> AccountId {
+        let account = self.driver.open_account_by_itself(parent);
+        self.nodes.set(account, Kind::Task(slot));
+        account
     }
 
-    fn run(&self, task: Option<Arc<dyn Task>>) {
-        let Some(task) = task else { return };
+    /// The account of a child of the runtime: that of its predecessor in the slot, if there was
+    /// one.
+    fn account_for(&self, slot: u32) -> AccountId {
+        let kept = self.accounts.borrow().get(slot as usize).copied();
+        kept.unwrap_or_else(|| {
+            let account = self.open_account(slot, AccountId::ROOT);
+            self.accounts.borrow_mut().put(slot as usize, account);
+            account
+        })
+    }
+
+    /// A task has ended and left nothing behind.
+    fn close_account(&self, slot: u32, account: AccountId) {
+        let is_kept = self.accounts.borrow().get(slot as usize) == Some(&account);
+        if is_kept && self.driver.is_unused(account) {
+            return;
+        }
+        if is_kept {
+            self.accounts.borrow_mut().take(slot as usize);
+        }
+        self.nodes.clear(account);
+        self.driver.close_account(account);
+    }
+
+    /// Lets a task that came out of the queue have its turn.
+    pub(crate) fn run(&self, task: TaskRef) {
         let Some(Place { slot, account }) = task.header().place() else { return };
-        let waker = task.clone().into_waker();
+        let waker = task.waker();
         let mut cx = Context::from_waker(&waker);
 
         let payer = self.driver.charge_to(account);
@@ -279,35 +357,48 @@ impl Executor {
         context::set_running(spawner);
         self.running.set(running);
         self.driver.charge_to(payer);
-        self.tally.update(|tally| Tally { polls: tally.polls + 1, ..tally });
+        self.tally.polls.add(1);
 
         if progress == Progress::Ended {
-            if !task.header().is_draining() && self.remind_below(account) {
-                // Those who were reminded have their turn first.
-                task.header().drain();
-                if task.header().wake() == Wake::Push {
-                    self.push(task);
-                }
-                return;
+            match self.driver.is_clear(account) {
+                true => self.retire(task, slot, account),
+                false => self.wind_up(task, slot, account),
             }
-            self.recall_below(account);
-            match self.driver.poll_drained(account, Orphans::All, &mut cx) {
-                Poll::Ready(()) => self.retire(&task),
-                Poll::Pending => {
-                    task.header().drain();
-                    self.with_bond(slot, |bond| {
-                        if bond.debt.is_abandoned() {
-                            bond.debt.abandon(self.recall_of(&task));
-                        }
-                    });
-                }
+        }
+    }
+
+    /// A future that has ended has left something behind.
+    #[cold]
+    fn wind_up(&self, task: TaskRef, slot: u32, account: AccountId) {
+        if !task.header().is_draining() && self.remind_below(account) {
+            // Those who were reminded have their turn first.
+            task.header().drain();
+            if task.header().wake() == Wake::Push {
+                self.push(task);
+            }
+            return;
+        }
+        self.recall_below(account);
+        let drained = {
+            let waker = task.waker();
+            self.driver.poll_drained(account, Orphans::All, &mut Context::from_waker(&waker))
+        };
+        match drained {
+            Poll::Ready(()) => self.retire(task, slot, account),
+            Poll::Pending => {
+                task.header().drain();
+                self.with_bond(slot, |bond| {
+                    if bond.debt.is_abandoned() {
+                        bond.debt.abandon(self.recall_of(&task));
+                    }
+                });
             }
         }
     }
 
     /// How soon a task that is asked to end does: one that only drains what cannot be cancelled is
     /// no more than that.
-    fn recall_of(&self, task: &Arc<dyn Task>) -> Recall {
+    fn recall_of(&self, task: &TaskRef) -> Recall {
         let header = task.header();
         match header.place() {
             Some(Place { account, .. })
@@ -371,7 +462,7 @@ impl Executor {
         }
     }
 
-    fn task_in(&self, slot: u32) -> Option<Arc<dyn Task>> {
+    fn task_in(&self, slot: u32) -> Option<TaskRef> {
         self.tasks.borrow().get(slot as usize).cloned()
     }
 
@@ -379,7 +470,8 @@ impl Executor {
     pub(crate) fn cancel(&self, slot: u32) {
         let task = self.task_in(slot);
         if let Some(task) = task
-            && task.header().cancel() == Cancel::Push
+            && task.header().cancel() == Cancel::Wake
+            && task.header().wake() == Wake::Push
         {
             self.push(task);
         }
@@ -404,22 +496,25 @@ impl Executor {
     }
 
     /// Lets go of a task whose future has ended, and hands its output over.
-    fn retire(&self, task: &Arc<dyn Task>) {
-        let Some(Place { slot, account }) = task.header().place() else { return };
-        self.tasks.borrow_mut().remove(slot as usize);
+    fn retire(&self, task: TaskRef, slot: u32, account: AccountId) {
+        let kept = self.tasks.borrow_mut().remove(slot as usize);
+        drop(kept);
         let bond = self.bonds.borrow_mut().take(slot as usize);
-        self.nodes.clear(account);
-        self.driver.close_account(account);
+        self.close_account(slot, account);
         if let Some(watch) = &self.watch {
             let is_ending = self.ending.get() != Ending::Not;
             watch.forget(slot, task.header(), is_ending, &self.on_report);
         }
-        task.complete(&self.key);
-        // Only now: whoever waits for the task finds its output.
-        if let Some(Bond { debt, seat, .. }) = bond {
-            drop(debt);
-            if let Some(seat) = seat {
-                seat.leave(&task.header().info);
+        match bond {
+            None => task.complete(&self.key),
+            Some(Bond { debt, seat, .. }) => {
+                let info = task.header().info.clone();
+                task.complete(&self.key);
+                // Only now: whoever waits for the task finds its output.
+                drop(debt);
+                if let Some(seat) = seat {
+                    seat.leave(&info);
+                }
             }
         }
         if self.tasks.borrow().is_empty()
@@ -475,7 +570,10 @@ impl Executor {
     pub(crate) fn cancel_all(&self) {
         self.ending.set(Ending::Cancelling);
         for (slot, task) in &*self.tasks.borrow() {
-            if !self.is_shielded(slot as u32) && task.header().cancel() == Cancel::Push {
+            if !self.is_shielded(slot as u32)
+                && task.header().cancel() == Cancel::Wake
+                && task.header().wake() == Wake::Push
+            {
                 self.push(task.clone());
             }
         }
@@ -520,7 +618,7 @@ impl Executor {
                 let node = seen.get(&info.id()).copied().cloned();
                 abandoned.push(node.unwrap_or_else(|| TaskNode::bare(info.clone())));
             }
-            self.retire(&task);
+            self.retire(task, slot, account);
         }
         // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
         // it.

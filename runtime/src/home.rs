@@ -6,15 +6,18 @@
 //! right to touch a future is a value, the [`HomeKey`]: there is one for each home, and it cannot
 //! leave its thread.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use wakering_ring_driver::{Deliver, Message, Remote};
 
-use crate::task::{Header, JoinError};
+use crate::context;
+use crate::primitive::{Mutex, thread_local};
+use crate::task::{JoinError, Lodging, References, Spare, TaskRef};
 
 /// Told about a panic that nobody else will hear of.
 pub(crate) type OnUnhandled = Arc<dyn Fn(&JoinError) + Send + Sync>;
@@ -22,7 +25,11 @@ pub(crate) type OnUnhandled = Arc<dyn Fn(&JoinError) + Send + Sync>;
 /// What tasks, wakers and handles share of their runtime.
 pub(crate) struct Home {
     inbox: Arc<dyn Inbox>,
+    /// Tasks that were woken from afar. As long as there are any, one message lies in the inbox.
+    called: Mutex<Vec<TaskRef>>,
     on_unhandled: OnUnhandled,
+    /// How many [`Lodging`]s there are.
+    lodgers: References,
 }
 
 /// Takes messages for a thread and wakes it. In the product that is the driver's [`Remote`].
@@ -41,9 +48,31 @@ impl Inbox for Remote {
 }
 
 impl Home {
+    pub(crate) fn lodgers(&self) -> &References {
+        &self.lodgers
+    }
+
     /// Leaves `message` for the home thread, or gives it back because the runtime has ended.
     pub(crate) fn send(&self, message: Arc<dyn Deliver>) -> Result<(), Arc<dyn Deliver>> {
         self.inbox.push(message)
+    }
+
+    /// Has home put `task`, one of its own, into the run queue. Nothing happens if the runtime has
+    /// ended, and with it the task.
+    pub(crate) fn call(self: &Arc<Home>, task: TaskRef) {
+        let is_first = {
+            let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+            called.push(task);
+            called.len() == 1
+        };
+        if is_first && self.send(self.clone()).is_err() {
+            drop(self.take_called(Vec::new()));
+        }
+    }
+
+    /// The tasks that were woken from afar. Leaves `spare`, which is empty, for the next ones.
+    pub(crate) fn take_called(&self, spare: Vec<TaskRef>) -> Vec<TaskRef> {
+        mem::replace(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner), spare)
     }
 
     /// Reports a panic that nobody awaits. A hook that panics itself is not reported.
@@ -52,14 +81,22 @@ impl Home {
     }
 }
 
+/// The message that tasks were woken from afar.
+impl Deliver for Home {
+    fn deliver(self: Arc<Self>) {
+        // Without the executor there is nothing left to do for a wake.
+        if let Some(executor) = context::current_of(&self) {
+            executor.push_called();
+        }
+    }
+}
+
 /// Proof of being on the thread where the tasks of one home are polled.
 ///
 /// It is neither `Send` nor `Sync`, so a `&HomeKey` exists on one thread only.
 pub(crate) struct HomeKey {
-    home: Arc<Home>,
-    /// The tasks of this home that are being polled or dropped. Usually one; an eager task begins
-    /// inside the poll of whoever spawns it.
-    open: RefCell<Vec<*const Header>>,
+    home: Lodging,
+    spare: Spare,
     /// Neither `Send` nor `Sync`.
     _here: PhantomData<*const ()>,
 }
@@ -67,12 +104,18 @@ pub(crate) struct HomeKey {
 impl HomeKey {
     /// A new home, whose thread is the one that calls.
     pub(crate) fn new(inbox: Arc<dyn Inbox>, on_unhandled: OnUnhandled) -> HomeKey {
-        let home = Arc::new(Home { inbox, on_unhandled });
-        HomeKey { home, open: RefCell::default(), _here: PhantomData }
+        let (called, lodgers) = (Mutex::new(Vec::new()), References::own(1));
+        let home = Home { inbox, called, on_unhandled, lodgers };
+        HomeKey { home: Lodging::first(home), spare: Spare::new(), _here: PhantomData }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
+    }
+
+    /// Memory for tasks.
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// Whether this is the key of `home`.
@@ -80,29 +123,40 @@ impl HomeKey {
         Arc::ptr_eq(&self.home, home)
     }
 
-    /// The exclusive right to touch `task`, until the guard is dropped.
-    ///
-    /// # Panics
-    /// With the key of another home, or inside a poll of that task: that would be a defect of the
-    /// executor, which memory safety must not depend on.
-    pub(crate) fn open<'key>(&'key self, task: &'key Header) -> Opened<'key> {
-        assert!(self.fits(task.home()), "a task is touched by its own runtime only");
-        let mut open = self.open.borrow_mut();
-        assert!(!open.contains(&ptr::from_ref(task)), "no task is touched inside its own poll");
-        open.push(task);
-        Opened { key: self, task }
+    /// Makes this thread know that it is home, until the guard is dropped.
+    pub(crate) fn enter(&self) -> AtHome {
+        let outer = HERE.with(|here| here.replace(Arc::as_ptr(&self.home)));
+        AtHome { outer, _here: PhantomData }
     }
 }
 
-/// The right that [`HomeKey::open`] gives.
-pub(crate) struct Opened<'key> {
-    key: &'key HomeKey,
-    /// Borrowed, so that no other task can have its address meanwhile.
-    task: &'key Header,
-}
-
-impl Drop for Opened<'_> {
+impl Drop for HomeKey {
     fn drop(&mut self) {
-        self.key.open.borrow_mut().retain(|open| !ptr::eq(*open, self.task));
+        // A task refers to its home, which must not refer back for ever.
+        drop(self.home.take_called(Vec::new()));
+        self.home.settle();
     }
+}
+
+thread_local! {
+    /// The home of those that are polled on this thread. Only compared, never followed.
+    static HERE: Cell<*const Home> = const { Cell::new(ptr::null()) };
+}
+
+/// What [`HomeKey::enter`] has made known.
+pub(crate) struct AtHome {
+    outer: *const Home,
+    /// Neither `Send` nor `Sync`.
+    _here: PhantomData<*const ()>,
+}
+
+impl Drop for AtHome {
+    fn drop(&mut self) {
+        HERE.with(|here| here.set(self.outer));
+    }
+}
+
+/// Whether this thread is `home`, and knows it: the tasks of no other home are polled now.
+pub(crate) fn is_here(home: &Arc<Home>) -> bool {
+    HERE.with(|here| ptr::eq(here.get(), Arc::as_ptr(home)))
 }

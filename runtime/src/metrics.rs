@@ -61,13 +61,13 @@ impl Metrics {
         let pool = Pool::shared();
         Metrics {
             tasks: executor.len(),
-            queued: executor.queued(),
+            queued: executor.queued_slots().len(),
             timers: executor.timers().len(),
-            spawned: tally.spawned,
-            polls: tally.polls,
+            spawned: tally.spawned.get(),
+            polls: tally.polls.get(),
             longest_poll: executor.watch().map(Watch::longest),
-            wakes_local: tally.wakes_local,
-            wakes_remote: tally.wakes_remote,
+            wakes_local: tally.wakes_local.get(),
+            wakes_remote: tally.wakes_remote.get(),
             operations,
             kernel_pool: pool.counters(Class::Kernel),
             user_pool: pool.counters(Class::User),

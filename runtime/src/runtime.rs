@@ -294,7 +294,8 @@ impl Runtime {
     /// ```
     #[track_caller]
     pub fn spawn<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
-        self.executor.spawn(TaskInfo::new(None, Location::caller()), future)
+        let here = Location::caller();
+        self.executor.spawn(|| TaskInfo::new(None, here), future)
     }
 
     /// What other threads use to reach this runtime.

@@ -32,6 +32,8 @@ pub struct Plan {
     pub requests: Option<u64>,
     /// Total rate of the open loop.
     pub rate: Option<u64>,
+    /// Whether completions wait for each other.
+    pub batch: bool,
     /// Processors for the threads, if they may not have all.
     pub cpus: Option<Vec<usize>>,
 }
@@ -56,6 +58,7 @@ impl Plan {
             duration: args.duration(),
             requests: args.requests,
             rate: args.rate,
+            batch: args.batch,
             cpus,
         }
     }

@@ -12,9 +12,10 @@ use std::sync::mpsc::{Receiver, RecvError, Sender};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use wakering::Runtime;
+use wakering::driver::SetupError;
 use wakering::task::JoinHandle;
 use wakering::time::{Instant, sleep, sleep_until};
+use wakering::{Builder, Runtime};
 
 use super::connection::Connection;
 use super::failure::{Class, Failure, Failures};
@@ -29,6 +30,9 @@ const CONNECTING_MAX: usize = 64;
 /// Pauses after a connection could not be established, doubled from the first to the last.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
+/// With `--batch`: how long completions wait for each other, and how many are enough.
+const GATHER: Duration = Duration::from_micros(50);
+const GATHERED: u32 = 16;
 /// How long an interrupted run waits for what is under way.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -63,7 +67,7 @@ pub fn run(
     if let Some(cpus) = &plan.cpus {
         affinity::pin(cpus).map_err(|error| format!("pinning a thread to {cpus:?}: {error}"))?;
     }
-    let runtime = Runtime::new().map_err(|error| format!("starting a runtime: {error}"))?;
+    let runtime = runtime(&plan).map_err(|error| format!("starting a runtime: {error}"))?;
     let (connections, failures) = runtime.block_on(connect(plan.clone(), plan.share(index)));
     // Nobody listens any more, or no start comes, when the run has been given up.
     let reported = ready.send(Ready { up: connections.len(), failures });
@@ -81,6 +85,13 @@ pub fn run(
     let tally = runtime.block_on(drive(worker, connections, share, &stop));
     drop(running);
     tally.map(Some)
+}
+
+/// With `--batch` one whose loop sleeps until several responses are there.
+fn runtime(plan: &Plan) -> Result<Runtime, SetupError> {
+    let builder = Builder::new();
+    let builder = if plan.batch { builder.min_wait(GATHER, GATHERED) } else { builder };
+    builder.build()
 }
 
 async fn connect(plan: Arc<Plan>, share: usize) -> (Vec<Connection>, Failures) {

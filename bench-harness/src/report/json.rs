@@ -68,6 +68,7 @@ struct Config<'a> {
     timeout: u64,
     connect_timeout: u64,
     warmup: u64,
+    batch: bool,
     no_keepalive: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<String>,
@@ -196,6 +197,7 @@ impl<'a> Config<'a> {
             timeout: ns(args.timeout),
             connect_timeout: ns(args.connect_timeout),
             warmup: ns(args.warmup),
+            batch: args.batch,
             no_keepalive: args.no_keepalive,
             json: args.json.as_ref().map(path),
             hgrm: args.hgrm.as_ref().map(path),

@@ -39,6 +39,9 @@ impl Report<'_> {
             write!(f, ", a new one each request")?;
         }
         write!(f, " · {}", plural(args.threads, "thread"))?;
+        if args.batch {
+            write!(f, " · batched, which adds up to 50 µs")?;
+        }
         write!(f, " · warm-up {} + ", round_time(ns(args.warmup)))?;
         match (args.duration(), args.requests) {
             (Some(duration), _) => writeln!(f, "{}", round_time(ns(duration)))?,

@@ -6,11 +6,14 @@ mod cores;
 mod datagram;
 mod into_std;
 mod memory;
+mod recv;
 mod resolve;
 mod scope;
+mod send_file;
 mod serve;
 mod split;
 mod stream;
+mod write;
 
 use std::future::Future;
 use std::io;

@@ -17,13 +17,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
-use crate::backend::{Backend, choose};
-use crate::buffer::BufPool;
+use crate::backend::{Backend, choose, tell};
+use crate::buffer::{Block, BufPool};
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::error::{RuntimeError, SetupError};
+use crate::error::{Evidence, RuntimeError, SetupError};
 use crate::fd::Fd;
 use crate::fork::Process;
 use crate::in_flight::Key;
@@ -40,6 +40,7 @@ mod drain;
 mod flight;
 mod lanes;
 mod listing;
+mod missed;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
@@ -78,11 +79,16 @@ struct Shared {
     /// Keeps the process's pool alive until this driver has been shut down.
     pool: Cell<Option<Arc<Pool>>>,
     process: Process,
+    /// How long a turn looks for something to do before it sleeps.
+    busy_poll: Duration,
     /// Whether this is a child's copy of a driver, and has been emptied.
     disowned: Cell<bool>,
     /// Reused for the inbox, so that a turn allocates nothing.
     messages: Cell<Vec<Message>>,
 }
+
+/// How often a loop that is busy looking looks before it reads the clock again.
+const LOOKS_A_READING: u32 = 16;
 
 thread_local! {
     static CURRENT: RefCell<Option<Driver>> = const { RefCell::new(None) };
@@ -98,7 +104,11 @@ impl Driver {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let pool = Pool::shared();
         let backend = choose(config, &remote, &pool)?;
-        Ok(Driver::assemble(backend, remote, pool))
+        let busy_poll = match backend {
+            Backend::Uring(_) => config.busy_poll,
+            _ => Duration::ZERO,
+        };
+        Ok(Driver::assemble(backend, remote, pool, busy_poll))
     }
 
     /// A driver whose kernel is the test: it holds the other end and completes what and when it
@@ -111,11 +121,18 @@ impl Driver {
     pub fn memory() -> Result<(Driver, crate::testing::Memory), SetupError> {
         let remote = Remote::new().map_err(SetupError::notifier)?;
         let (backend, memory) = crate::backend::memory::new();
-        Ok((Driver::assemble(Backend::Memory(backend), remote, Pool::shared()), memory))
+        let backend = Backend::Memory(backend);
+        Ok((Driver::assemble(backend, remote, Pool::shared(), Duration::ZERO), memory))
     }
 
-    fn assemble(backend: Backend, remote: Arc<Remote>, pool: Arc<Pool>) -> Driver {
+    fn assemble(
+        backend: Backend,
+        remote: Arc<Remote>,
+        pool: Arc<Pool>,
+        busy_poll: Duration,
+    ) -> Driver {
         Driver(Rc::new(Shared {
+            busy_poll,
             core: RefCell::new(Core::new(backend)),
             remote,
             pool: Cell::new(Some(pool)),
@@ -233,6 +250,10 @@ impl Driver {
     /// One turn: submits what was queued, sleeps as long as `wait` allows and nothing has happened,
     /// takes in what has completed, and tells whoever waits for it.
     pub fn turn(&self, wait: Wait) {
+        let wait = match wait {
+            Wait::Until(deadline) if self.finds_news(deadline) => Wait::Now,
+            wait => wait,
+        };
         self.with(|core| {
             core.flush();
             let timeout = match wait {
@@ -250,6 +271,32 @@ impl Driver {
             core.reap();
         });
         self.empty_inbox();
+    }
+
+    /// Hands over what was queued, and looks for something to take in until that is there, the
+    /// time for it is over or `deadline` has come. Whether it is there.
+    fn finds_news(&self, deadline: Option<Instant>) -> bool {
+        if self.0.busy_poll.is_zero() {
+            return false;
+        }
+        let left = self.with(|core| {
+            core.flush();
+            core.backend.enter(None);
+            core.time_left(deadline)
+        });
+        let most = left.unwrap_or(Duration::MAX).min(self.0.busy_poll);
+        let begun = std::time::Instant::now();
+        loop {
+            for _ in 0..LOOKS_A_READING {
+                if self.0.remote.has_messages() || self.with(|core| core.has_news()) {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if begun.elapsed() >= most {
+                return false;
+            }
+        }
     }
 
     /// Whether a turn would do something: hand over what was queued, or take in what has come, as
@@ -377,9 +424,42 @@ impl Driver {
         });
     }
 
+    /// Whether whoever has ended can close `account`: no account is open below it, and no orphan is
+    /// under it.
+    pub fn is_clear(&self, account: AccountId) -> bool {
+        self.with(|core| {
+            !core.accounts.has_open_below(account) && !core.accounts.has(account, Orphans::All)
+        })
+    }
+
+    /// Whether nothing at all is charged to `account`, nor to one below it.
+    pub fn is_unused(&self, account: AccountId) -> bool {
+        self.with(|core| core.accounts.is_unused(account))
+    }
+
     /// The provided buffers of this driver.
     pub(crate) fn buf_pool(&self) -> io::Result<BufPool> {
         self.with(|core| core.buf_pool())
+    }
+
+    /// Tells the kernel of memory that will be read into and written from, if it can be told. Why
+    /// not, is told to whoever wants to know.
+    pub(crate) fn register(&self, block: &Arc<Block>) {
+        match self.with(|core| core.backend.register(block)) {
+            Ok(true) => block.set_registered(),
+            Ok(false) => tell(&format!("backend {}: no buffers are registered", self.backend())),
+            Err(error) => {
+                let (size, limit) = (block.segment().iov_len / 1024, Evidence::collect().memlock);
+                let limit = match limit {
+                    Evidence::UNLIMITED => "any amount".to_owned(),
+                    bytes => format!("{} KiB", bytes / 1024),
+                };
+                tell(&format!(
+                    "io_uring_register {size} KiB of buffers: {error}; they are used unregistered \
+                     (`ulimit -l` allows {limit} of locked memory)"
+                ));
+            }
+        }
     }
 
     /// Carries out a request that does not wait.
@@ -500,6 +580,11 @@ impl Driver {
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
         self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
+    }
+
+    /// What was sent by a flight of which the kernel still reads what it was lent.
+    pub(crate) fn lent(&self, key: Key) -> Option<Outcome> {
+        self.with(|core| core.lent(key))
     }
 
     /// What multishots like `O`, or others, have left on `fd`.

@@ -11,8 +11,10 @@ use crate::buffer::PooledBuf;
 use crate::op::Datagram;
 use crate::request::Number;
 
-/// How much may lie on a shelf before the multishot that brings more is stopped.
-pub(crate) const HIGH_WATER: usize = 16;
+/// How many connections may lie on a shelf before the multishot that brings more is stopped.
+const ACCEPTED_AHEAD: usize = 16;
+/// How many chunks may. Each keeps a buffer of the pool from the others.
+const CHUNKS_AHEAD: usize = 8;
 
 /// What was handed over while nobody waited, and what multishots have brought. Order is the order
 /// of arrival.
@@ -28,16 +30,14 @@ pub struct Shelf {
     pub(crate) error: Option<i32>,
     /// A prefetch has seen the end of the stream; to be told once, the kernel will say so again.
     pub(crate) end: bool,
-    /// A prefetch found that data is there but no pooled buffer was.
+    /// Data is there, for which there was no pooled buffer.
     pub(crate) readable: bool,
-    /// A prefetch found no pooled buffer and must wait for readiness instead.
+    /// A prefetch ended because the kernel found no pooled buffer.
     pub(crate) starved: bool,
     /// A write-behind send found that the descriptor is no socket.
     pub(crate) no_socket: bool,
     /// What a write-behind send did not get rid of yet.
     pub(crate) unsent: Option<(Vec<u8>, usize)>,
-    /// An empty buffer to queue the next bytes in.
-    pub(crate) spare: Vec<u8>,
 }
 
 /// What leaves with a descriptor that is given back: all that the kernel had handed over and nobody
@@ -68,9 +68,9 @@ impl Shelf {
         Leftovers { bytes, datagrams: self.datagrams.into(), connections }
     }
 
-    /// How many things a multishot may have brought lie here.
-    pub(crate) fn len(&self) -> usize {
-        self.chunks.len() + self.accepted.len()
+    /// Whether as much lies here as a multishot may bring while nobody fetches it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.chunks.len() >= CHUNKS_AHEAD || self.accepted.len() >= ACCEPTED_AHEAD
     }
 
     /// Leaves a copy of `bytes` for the next reader.

@@ -83,6 +83,14 @@ impl<O: Operation> Op<O> {
         Op { target: Target::Here, stage: Stage::Ready(operation) }
     }
 
+    /// What has been sent, as long as the kernel still reads what it was lent.
+    pub(super) fn lent(&self) -> Option<Outcome> {
+        match self.stage {
+            Stage::InFlight(key) => self.target.driver().lent(key),
+            _ => None,
+        }
+    }
+
     /// Takes the operation back: asks the kernel to cancel it and waits for its final completion.
     ///
     /// The output is what really happened: success if the cancellation came too late, else an error

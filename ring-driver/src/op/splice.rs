@@ -59,8 +59,8 @@ pub struct Splice {
 /// # Errors
 /// `InvalidInput` (EINVAL) if neither is a pipe, or one cannot do it (a file opened for appending,
 /// say); `NotSeekable` (ESPIPE) for an offset of a pipe or socket; `ResourceBusy` if a read of
-/// `from` is in flight or has left bytes, or bytes for `to` are in flight or queued: it would
-/// overtake them. `BrokenPipe`; what splice(2) says.
+/// `from` is in flight (after [`Fd::poll_fill`] one always is) or has left bytes, or bytes for `to`
+/// are in flight or queued: it would overtake them. `BrokenPipe`; what splice(2) says.
 ///
 /// # Cancellation
 /// **Weak**: what was moved stays moved, and its count is lost. Reads of `from` and writes to `to`

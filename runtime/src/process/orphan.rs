@@ -51,5 +51,5 @@ pub(super) fn leave(process: &Rc<Process>, kill: bool) {
 fn reap(process: Rc<Process>, location: &'static Location<'static>) {
     let Some(executor) = context::current() else { return };
     let info = TaskInfo::new(Some(format!("reaper of {}", process.id()).into()), location);
-    drop(executor.spawn(info, async move { process.exited().await }));
+    drop(executor.spawn(|| info, async move { process.exited().await }));
 }

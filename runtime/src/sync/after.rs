@@ -13,9 +13,15 @@ use super::flavor::Protect;
 pub(crate) struct After<'a> {
     /// The waker of the task that is being polled.
     own: Option<&'a Waker>,
-    /// A clone of it, once somebody has asked for that.
-    clone: Option<Waker>,
     needs_clone: bool,
+    /// Usually there is nothing to do.
+    work: Option<Work>,
+}
+
+#[derive(Default)]
+struct Work {
+    /// A clone of the own waker, once somebody has asked for that.
+    clone: Option<Waker>,
     first: Option<Waker>,
     /// Stays empty, and so without memory, where one waker at most is woken.
     rest: Vec<Waker>,
@@ -27,18 +33,24 @@ impl<'a> After<'a> {
         After { own: Some(own), ..After::default() }
     }
 
+    fn work(&mut self) -> &mut Work {
+        self.work.get_or_insert_default()
+    }
+
     /// Wakes `waker`, in the order of these calls.
     pub(super) fn wake(&mut self, waker: Waker) {
-        match self.first {
-            None => self.first = Some(waker),
-            Some(_) => self.rest.push(waker),
+        let work = self.work();
+        match work.first {
+            None => work.first = Some(waker),
+            Some(_) => work.rest.push(waker),
         }
     }
 
     /// Drops `waker`, of which there is one at most under one lock.
     pub(super) fn drop(&mut self, waker: Waker) {
-        debug_assert!(self.gone.is_none());
-        self.gone = Some(waker);
+        let gone = &mut self.work().gone;
+        debug_assert!(gone.is_none());
+        *gone = Some(waker);
     }
 
     pub(super) fn is_own(&self, waker: &Waker) -> bool {
@@ -47,18 +59,27 @@ impl<'a> After<'a> {
 
     /// A waker to leave behind. The first time there is none, and the poll comes again with one.
     pub(super) fn take_clone(&mut self) -> Option<Waker> {
-        self.needs_clone = self.clone.is_none();
-        self.clone.take()
+        let clone = self.work.as_mut().and_then(|work| work.clone.take());
+        self.needs_clone = clone.is_none();
+        clone
     }
 
     /// Does what was put off, now that no lock is held. Whether the poll has to come again.
+    #[inline]
     pub(super) fn run(&mut self) -> bool {
-        for waker in self.first.take().into_iter().chain(mem::take(&mut self.rest)) {
-            waker.wake();
+        (self.work.is_some() || self.needs_clone) && self.run_work()
+    }
+
+    fn run_work(&mut self) -> bool {
+        if let Some(work) = self.work.take() {
+            for waker in work.first.into_iter().chain(work.rest) {
+                waker.wake();
+            }
         }
-        self.gone = None;
         let comes_again = mem::take(&mut self.needs_clone);
-        self.clone = self.own.filter(|_| comes_again).cloned();
+        if comes_again && let Some(own) = self.own {
+            self.work().clone = Some(own.clone());
+        }
         comes_again
     }
 }

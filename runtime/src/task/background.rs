@@ -41,7 +41,7 @@ pub fn background<E: Display>(future: impl Future<Output = Result<(), E>> + 'sta
     let info = TaskInfo::new(None, Location::caller());
     let executor = context::expect("spawn a task");
     let (task, hook) = (info.clone(), executor.on_report().clone());
-    drop(executor.spawn(info.clone(), async move {
+    drop(executor.spawn(|| info.clone(), async move {
         if let Err(error) = future.await {
             debug::tell(&hook, &Report::Failed { task, error: error.to_string() });
         }

@@ -126,8 +126,8 @@ impl Builder {
     /// On a thread that is not running a runtime.
     #[track_caller]
     pub fn spawn<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let info = TaskInfo::new(self.name, Location::caller());
-        context::expect("spawn a task").spawn(info, future)
+        let here = Location::caller();
+        context::expect("spawn a task").spawn(|| TaskInfo::new(self.name, here), future)
     }
 
     /// Makes `future` a task of this thread's runtime and polls it at once, as [`spawn_eager`]
@@ -146,7 +146,7 @@ impl Builder {
     /// On a thread that is not running a runtime.
     #[track_caller]
     pub fn spawn_eager<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let info = TaskInfo::new(self.name, Location::caller());
-        context::expect("spawn a task").spawn_eager(info, future)
+        let here = Location::caller();
+        context::expect("spawn a task").spawn_eager(|| TaskInfo::new(self.name, here), future)
     }
 }

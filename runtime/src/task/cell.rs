@@ -2,40 +2,48 @@
 //! whoever awaits it.
 //!
 //! The cell is shared by the executor, by wakers and by the handle, on any thread, while the future
-//! in it need not be `Send`. The rules that make this sound, and that everything below refers to by
-//! number:
+//! in it need not be `Send`. They know it by its header, and what depends on the type of the future
+//! by a table. The rules that make this sound, and that everything below refers to by number:
 //!
 //! 1. *The future is touched at home only.* Each function that does so takes a [`HomeKey`], which
-//!    exists on one thread only, and opens it for this task, whose home it checks. It opens no task
-//!    a second time while that is open. The exception is a parcel: what makes its future is `Send`,
-//!    and until home takes it in there is nothing else in the stage.
+//!    exists on one thread only, and opens the task, whose home it checks. No task is opened a
+//!    second time while it is open. The exception is a parcel: what makes its future is `Send`, and
+//!    until home takes it in there is nothing else in the stage.
 //! 2. *The output is touched by one party at a time.* Until [`State::complete`] that is home; from
 //!    then on it is the handle, or home if it found no handle. The handle is one value, so that
 //!    there is one [`Joiner`], and that is `Send` only if the output is.
 //! 3. *The waker's place has one owner at a time*, as told by the transitions of [`State`].
 //! 4. *The cell never drops what is inside.* Future and output are dropped in their own time by
 //!    those who may; the last owner of the cell, on whatever thread, only frees memory.
+//! 5. *A reference keeps the cell.* Each [`TaskRef`] and each waker is counted once in
+//!    [`References`], which tell who drops the last. The count of home is touched at home only,
+//!    where [`home::is_here`] holds or somebody shows the key.
+//! 6. *The table fits the cell.* Both are made in [`allocate`], and the pointer that is passed on is
+//!    always that to the whole cell.
 
 #![allow(unsafe_code)]
 
+use std::alloc::{self, Layout};
+use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use pin_project_lite::pin_project;
-use wakering_ring_driver::Deliver;
 
 use super::current::TaskInfo;
 use super::handle::{Cause, JoinError};
-use super::header::Header;
-use super::state::{Begin, Cancel, Complete, Join, State, Wake};
+use super::header::{Header, Opened, Tie};
+use super::references::References;
+use super::state::{Begin, Cancel, Complete, Join, Side, State, Wake};
 use crate::context::{self, Origin};
-use crate::home::{Home, HomeKey};
+use crate::home::{self, Home, HomeKey};
 use crate::primitive::UnsafeCell;
 
 /// How far a task has come.
@@ -47,49 +55,20 @@ pub(crate) enum Progress {
     Ended,
 }
 
-/// A task as its executor and its wakers see it.
-pub(crate) trait Task: Deliver {
-    fn header(&self) -> &Header;
-
-    /// A waker that keeps the cell.
-    fn into_waker(self: Arc<Self>) -> Waker;
-
-    /// Does what is next for a task that came out of the run queue: polls its future, or drops it
-    /// if the task was cancelled.
-    fn advance(&self, key: &HomeKey, cx: &mut Context<'_>) -> Progress;
-
-    /// Makes the stored output available to the handle, or gets rid of it if there is none.
-    fn complete(&self, key: &HomeKey);
-
-    /// Drops the future of a parcel that was not delivered, here and now.
-    fn refuse(&self);
-}
-
-/// A task as its handle sees it: both functions are for its one [`Joiner`].
-trait Joinable<T>: Task {
-    /// Takes the output if it is there, else leaves the waker.
-    ///
-    /// # Safety
-    /// The caller is the joiner.
-    ///
-    /// # Panics
-    /// If the output was taken before.
-    unsafe fn poll_output(&self, cx: &mut Context<'_>) -> Poll<Result<T, Cause>>;
-
-    /// The joiner goes away. Gives the output if that is there and was not `taken` before.
-    ///
-    /// # Safety
-    /// The caller is the joiner, never to call anything again; `taken` tells whether it was given
-    /// the output.
-    unsafe fn detach(&self, taken: bool) -> Option<Result<T, Cause>>;
-}
-
-struct TaskCell<F: Future> {
+/// What all cells begin with.
+#[repr(C)]
+struct Front {
     header: Header,
-    /// Rules 1, 2 and 4.
-    stage: UnsafeCell<ManuallyDrop<Stage<F>>>,
+    table: &'static Table,
     /// Rule 3.
     joiner: UnsafeCell<Option<Waker>>,
+}
+
+#[repr(C)]
+struct TaskCell<F: Future> {
+    front: Front,
+    /// Rules 1, 2 and 4.
+    stage: UnsafeCell<ManuallyDrop<Stage<F>>>,
 }
 
 enum Stage<F: Future> {
@@ -98,20 +77,48 @@ enum Stage<F: Future> {
     Empty,
 }
 
+/// What depends on the type of the future. All functions take the cell, by rule 6.
+struct Table {
+    /// Polls the future; whether that has ended, and its output or its panic is stored. For whoever
+    /// has the stage by rule 1.
+    poll: unsafe fn(NonNull<Front>, &mut Context<'_>) -> bool,
+    /// Drops the future and stores why. For whoever has the stage by rule 1.
+    end: unsafe fn(NonNull<Front>, Cause),
+    /// Moves the output to an `Option<Result<F::Output, Cause>>`. For whoever has the stage by rule
+    /// 2.
+    take: unsafe fn(NonNull<Front>, *mut ()),
+    /// Drops the output, and reports the panic that it is or that its drop causes. For whoever has
+    /// the stage by rule 2.
+    discard: unsafe fn(NonNull<Front>),
+    /// Frees the cell. For its last owner.
+    free: unsafe fn(NonNull<Front>),
+}
+
+/// One reference to a task.
+pub(crate) struct TaskRef(NonNull<Front>);
+
 // SAFETY: rules 1 and 2 say on which thread the stage is touched and by whom: a future that is not
 // `Send` only on the one where it was made, an output that is not `Send` only there too. By rule 4
-// dropping the cell touches neither. All else in the cell is `Send`.
-unsafe impl<F: Future> Send for TaskCell<F> {}
+// freeing the cell touches neither. All else in the cell is `Send`, and counted by rule 5.
+unsafe impl Send for TaskRef {}
 // SAFETY: the same rules say that no two threads touch stage or waker's place at a time. All else
 // is `Sync`.
-unsafe impl<F: Future> Sync for TaskCell<F> {}
+unsafe impl Sync for TaskRef {}
 
-/// Makes a task for a future of this thread, which is the home of `key`.
-pub(crate) fn new<F>(key: &HomeKey, info: TaskInfo, future: F) -> (Arc<dyn Task>, Joiner<F::Output>)
+/// Makes a task for a future of this thread, which is the home of `key`. To be queued.
+#[inline(always)]
+pub(crate) fn new<F>(
+    key: &HomeKey,
+    info: impl FnOnce() -> TaskInfo,
+    future: F,
+) -> (TaskRef, Joiner<F::Output>)
 where
     F: Future + 'static,
 {
-    build(Header::new(key.home(), info, State::new()), future)
+    share(allocate(future, Some(key.spare()), || {
+        let home = Tie::Lodging(Lodging::of(key));
+        Header::new(home, info(), State::new(), References::own(2))
+    }))
 }
 
 /// Makes a task to be sent to its home, where `make` makes the future in the first poll.
@@ -119,11 +126,13 @@ pub(crate) fn new_parcel<F>(
     home: &Arc<Home>,
     info: TaskInfo,
     make: impl FnOnce() -> F + Send + 'static,
-) -> (Arc<dyn Task>, Joiner<F::Output>)
+) -> (TaskRef, Joiner<F::Output>)
 where
     F: Future<Output: Send> + 'static,
 {
-    build(Header::new(home, info, State::parcel()), Made::Plan { make: Some(make) })
+    let home = Tie::Own(home.clone());
+    let header = || Header::new(home, info, State::parcel(), References::foreign(2));
+    share(allocate(Made::Plan { make: Some(make) }, None, header))
 }
 
 pin_project! {
@@ -151,55 +160,140 @@ impl<M: FnOnce() -> F, F: Future> Future for Made<M, F> {
     }
 }
 
-fn build<F: Future + 'static>(header: Header, future: F) -> (Arc<dyn Task>, Joiner<F::Output>) {
-    let cell = Arc::new(TaskCell {
-        header,
-        stage: UnsafeCell::new(ManuallyDrop::new(Stage::Future(future))),
-        joiner: UnsafeCell::new(None),
-    });
-    (cell.clone(), Joiner { task: cell, taken: false, _output: PhantomData })
+/// Makes what is woken like a task, for a future that lives elsewhere.
+pub(crate) fn new_resident(key: &HomeKey, info: TaskInfo) -> TaskRef {
+    let home = Tie::Lodging(Lodging::of(key));
+    let header = || Header::new(home, info, State::resident(), References::own(1));
+    allocate(std::future::pending::<()>(), None, header).0
+}
+
+/// A task, and the output of its future.
+struct Typed<T>(TaskRef, PhantomData<Mutex<T>>);
+
+/// Both of the references that the header counts.
+fn share<T>(typed: Typed<T>) -> (TaskRef, Joiner<T>) {
+    let Typed(task, _output) = typed;
+    let own = TaskRef(task.0);
+    (task, Joiner { task: own, _output })
+}
+
+/// A reference that the header counts already. That is made where it stays: it is large enough for
+/// a copy to be felt.
+#[inline(always)]
+fn allocate<F: Future + 'static>(
+    future: F,
+    spare: Option<&Spare>,
+    header: impl FnOnce() -> Header,
+) -> Typed<F::Output> {
+    let cell = take_memory(TaskCell::<F>::LAYOUT, spare).cast::<TaskCell<F>>();
+    let (table, joiner) = (&TaskCell::<F>::TABLE, UnsafeCell::new(None));
+    let front = Front { header: header(), table, joiner };
+    let stage = UnsafeCell::new(ManuallyDrop::new(Stage::Future(future)));
+    // SAFETY: the memory fits a cell, and is ours.
+    unsafe { cell.write(TaskCell { front, stage }) };
+    Typed(TaskRef(cell.cast()), PhantomData)
 }
 
 impl<F: Future> TaskCell<F> {
-    /// Polls the future and catches its panic.
-    ///
+    /// Cells of about the same size take the memory of each other.
+    const LAYOUT: Layout = rounded(Layout::new::<TaskCell<F>>());
+
+    const TABLE: Table = Table {
+        poll: Self::poll,
+        end: Self::end,
+        take: Self::take,
+        discard: Self::discard,
+        free: Self::free,
+    };
+
     /// # Safety
-    /// The caller has the stage to itself by rule 1.
-    unsafe fn poll_future(&self, cx: &mut Context<'_>) -> Result<Poll<F::Output>, Cause> {
-        self.stage.with_mut(|stage| {
+    /// A cell of this type, by rule 6, to which the caller has a reference.
+    unsafe fn of<'a>(cell: NonNull<Front>) -> &'a TaskCell<F> {
+        // SAFETY: the caller's promise.
+        unsafe { cell.cast().as_ref() }
+    }
+
+    /// # Safety
+    /// As [`Table::poll`] says.
+    unsafe fn poll(cell: NonNull<Front>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: the caller's promise.
+        let cell = unsafe { TaskCell::<F>::of(cell) };
+        let polled = cell.stage.with_mut(|stage| {
             // SAFETY: the caller has the stage to itself.
             let Stage::Future(future) = (unsafe { &mut **stage }) else {
                 unreachable!("a task that has not ended has its future")
             };
-            // SAFETY: the cell is behind an `Arc` that is never unwrapped, and no function of it
-            // moves a future.
+            // SAFETY: the cell stays where it was allocated, and no function of it moves a future.
             let future = unsafe { Pin::new_unchecked(future) };
-            catch_unwind(AssertUnwindSafe(|| future.poll(cx))).map_err(Cause::panicked)
-        })
+            catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
+        });
+        let output = match polled {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(payload) => Err(Cause::panicked(payload)),
+        };
+        // SAFETY: the caller's promise.
+        unsafe { cell.replace(output) };
+        true
     }
 
-    /// Drops what is in the stage and puts `next` there. A panic of the drop becomes the output
+    /// # Safety
+    /// As [`Table::end`] says.
+    unsafe fn end(cell: NonNull<Front>, cause: Cause) {
+        // SAFETY: the caller's promise.
+        unsafe { TaskCell::<F>::of(cell).replace(Err(cause)) };
+    }
+
+    /// Drops what is in the stage and puts `output` there. A panic of the drop becomes the output
     /// instead.
     ///
     /// # Safety
     /// The caller has the stage to itself, and is on a thread where its contents may be dropped.
-    unsafe fn replace(&self, next: Stage<F>) {
+    #[inline(always)]
+    unsafe fn replace(&self, output: Result<F::Output, Cause>) {
+        // SAFETY: the caller's promise.
+        match unsafe { self.clear() } {
+            // SAFETY: the same; the stage is empty.
+            None => unsafe { self.put(output) },
+            Some(cause) => {
+                // A value whose place a panic takes may panic as well; once is enough.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+                // SAFETY: as above.
+                unsafe { self.put(Err(cause)) };
+            }
+        }
+    }
+
+    /// Drops what is in the stage; the panic that comes of it.
+    ///
+    /// # Safety
+    /// As for [`replace`](TaskCell::replace), and before anybody looks at the stage again,
+    /// something is put there.
+    unsafe fn clear(&self) -> Option<Cause> {
+        if !std::mem::needs_drop::<F>() {
+            return None;
+        }
         self.stage.with_mut(|stage| {
             // SAFETY: the caller has the stage to itself; contents that panic while they are
-            // dropped are not looked at again, because the write below does not drop them.
+            // dropped are not looked at again, because what is put there does not drop them.
             let dropped =
                 catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(&mut *stage) }));
-            let next = match dropped {
-                Ok(()) => next,
-                Err(payload) => {
-                    // A value whose place a panic takes may panic as well; once is enough.
-                    let _ = catch_unwind(AssertUnwindSafe(|| drop(next)));
-                    Stage::Output(Err(Cause::panicked(payload)))
-                }
-            };
-            // SAFETY: as above.
-            unsafe { ptr::write(stage, ManuallyDrop::new(next)) };
-        });
+            dropped.err().map(Cause::panicked)
+        })
+    }
+
+    /// Puts `output` into an empty stage, part by part: a copy of what was just written is slow.
+    ///
+    /// # Safety
+    /// The caller has the stage to itself.
+    #[inline(always)]
+    unsafe fn put(&self, output: Result<F::Output, Cause>) {
+        let stage = match output {
+            Ok(value) => Stage::Output(Ok(value)),
+            Err(cause) => Stage::Output(Err(cause)),
+        };
+        // SAFETY: the caller's promise.
+        self.stage.with_mut(|place| unsafe { ptr::write(place, ManuallyDrop::new(stage)) });
     }
 
     /// Moves the output out.
@@ -221,177 +315,239 @@ impl<F: Future> TaskCell<F> {
         })
     }
 
-    /// Makes the output available. Home, or the parcel that was not delivered.
-    fn finish(&self) {
-        match self.header.state.complete() {
+    /// # Safety
+    /// As [`Table::take`] says.
+    unsafe fn take(cell: NonNull<Front>, to: *mut ()) {
+        // SAFETY: the caller's promise.
+        unsafe { *to.cast() = TaskCell::<F>::of(cell).take_output() };
+    }
+
+    /// # Safety
+    /// As [`Table::discard`] says.
+    unsafe fn discard(cell: NonNull<Front>) {
+        // SAFETY: the caller's promise.
+        let cell = unsafe { TaskCell::<F>::of(cell) };
+        // SAFETY: the same.
+        let cause = match unsafe { cell.take_output() } {
+            Some(Err(cause)) => cause,
+            output => match catch_unwind(AssertUnwindSafe(|| drop(output))) {
+                Ok(()) => return,
+                Err(payload) => Cause::panicked(payload),
+            },
+        };
+        if cause.is_panic() {
+            let header = &cell.front.header;
+            header.home().report(&JoinError::new(header.info.clone(), cause));
+        }
+    }
+
+    /// # Safety
+    /// As [`Table::free`] says.
+    unsafe fn free(cell: NonNull<Front>) {
+        let cell = cell.cast::<TaskCell<F>>();
+        // SAFETY: nobody refers to it any more.
+        let is_here = home::is_here(unsafe { cell.as_ref() }.front.header.home());
+        // SAFETY: the same.
+        unsafe { ptr::drop_in_place(cell.as_ptr()) };
+        // SAFETY: it was made with this layout, and there is nothing in it now.
+        unsafe { give_memory(cell.cast(), TaskCell::<F>::LAYOUT, is_here) };
+    }
+}
+
+impl TaskRef {
+    fn front(&self) -> &Front {
+        // SAFETY: rule 5: this is a reference.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.front().header
+    }
+
+    pub(crate) fn is_same(&self, other: &TaskRef) -> bool {
+        self.0 == other.0
+    }
+
+    /// A waker for as long as this reference is there.
+    pub(crate) fn waker(&self) -> LentWaker<'_> {
+        // SAFETY: what the functions of the table ask for is a cell, to which we have a reference.
+        // That the waker is no reference of its own shows nowhere: it is not dropped.
+        let waker = unsafe { Waker::new(self.0.as_ptr().cast_const().cast(), &WAKER) };
+        LentWaker { waker: ManuallyDrop::new(waker), _task: PhantomData }
+    }
+
+    /// Does what is next for a task that came out of the run queue: polls its future, or drops it
+    /// if the task was cancelled.
+    pub(crate) fn advance(&self, key: &HomeKey, cx: &mut Context<'_>) -> Progress {
+        let Front { header, table, .. } = self.front();
+        let _opened = Opened::new(key, header);
+        match header.begin() {
+            // SAFETY: rules 1 and 6: the task is open, and not done.
+            Begin::Poll => match unsafe { (table.poll)(self.0, cx) } {
+                true => Progress::Ended,
+                false => Progress::Pending,
+            },
+            Begin::DropFuture => {
+                // SAFETY: as above.
+                unsafe { (table.end)(self.0, Cause::Cancelled) };
+                Progress::Ended
+            }
+            Begin::Drain => Progress::Ended,
+            Begin::Nothing => Progress::Pending,
+        }
+    }
+
+    /// Makes the stored output available to the handle, or gets rid of it if there is none. The
+    /// task is over.
+    pub(crate) fn complete(self, key: &HomeKey) {
+        assert!(key.fits(self.header().home()), "a task is completed by its own runtime only");
+        self.finish();
+    }
+
+    /// Drops the future of a parcel that was not delivered, here and now.
+    pub(super) fn refuse(self) {
+        if self.header().state.claim_parcel() {
+            // SAFETY: rule 1, the exception: what is there is `Send`. Home, which did not get to
+            // claim it, never has it in its queue. Rule 6.
+            unsafe { (self.front().table.end)(self.0, Cause::RuntimeGone) };
+            self.finish();
+        }
+    }
+
+    /// The output is there, and the task over. Home, or the parcel that was not delivered.
+    fn finish(self) {
+        let Front { header, table, joiner } = self.front();
+        match header.state.complete() {
             Complete::Leave => {}
             Complete::LeaveAndWake => {
                 // SAFETY: rule 3: the task is done and its handle had left a waker, so that the
                 // place is ours.
-                let waker = self.joiner.with_mut(|place| unsafe { (*place).take() });
+                let waker = joiner.with_mut(|place| unsafe { (*place).take() });
                 if let Some(waker) = waker {
                     waker.wake();
                 }
             }
-            Complete::Discard => {
-                // SAFETY: rule 2: there is no handle, and our caller is where the output was made.
-                let output = unsafe { self.take_output() };
-                discard(&self.header, output);
-            }
+            // SAFETY: rules 2 and 6: there is no handle, and our caller is where the output was
+            // made.
+            Complete::Discard => unsafe { (table.discard)(self.0) },
         }
-        self.header.call_back();
-    }
-}
-
-/// Drops an output that nobody wants, and reports the panic that it is or that its drop causes.
-fn discard<T>(header: &Header, output: Option<Result<T, Cause>>) {
-    let cause = match output {
-        Some(Err(cause)) => cause,
-        output => match catch_unwind(AssertUnwindSafe(|| drop(output))) {
-            Ok(()) => return,
-            Err(payload) => Cause::panicked(payload),
-        },
-    };
-    if cause.is_panic() {
-        header.home().report(&JoinError::new(header.info.clone(), cause));
-    }
-}
-
-impl<F: Future + 'static> Task for TaskCell<F> {
-    fn header(&self) -> &Header {
-        &self.header
+        header.call_back();
+        let task = ManuallyDrop::new(self);
+        if task.header().references.settle() {
+            // SAFETY: rules 5 and 6: ours was the last reference.
+            unsafe { (task.front().table.free)(task.0) };
+        }
     }
 
-    fn into_waker(self: Arc<Self>) -> Waker {
-        Waker::from(self)
+    /// Puts the task into the run queue of its home, through the inbox if that is on another
+    /// thread.
+    fn wake(self) {
+        if let Some(side) = self.is_to_be_pushed() {
+            self.push(side);
+        }
     }
 
-    fn advance(&self, key: &HomeKey, cx: &mut Context<'_>) -> Progress {
-        let _opened = key.open(&self.header);
-        let output = match self.header.state.begin() {
-            Begin::Poll => {
-                // SAFETY: rule 1: the key is open, and the task not done.
-                match unsafe { self.poll_future(cx) } {
-                    Ok(Poll::Pending) => return Progress::Pending,
-                    Ok(Poll::Ready(value)) => Ok(value),
-                    Err(cause) => Err(cause),
-                }
-            }
-            Begin::DropFuture => Err(Cause::Cancelled),
-            Begin::Drain => return Progress::Ended,
-            Begin::Nothing => return Progress::Pending,
+    /// The same with a reference of its own, if one is needed.
+    fn wake_by_ref(&self) {
+        if let Some(side) = self.is_to_be_pushed() {
+            self.clone().push(side);
+        }
+    }
+
+    /// Where from, if so.
+    fn is_to_be_pushed(&self) -> Option<Side> {
+        let header = self.header();
+        let side = header.side();
+        let is_first = match side {
+            Side::Here => header.wake() == Wake::Push,
+            Side::Afar => header.state.call(),
         };
-        // SAFETY: rule 1: as above.
-        unsafe { self.replace(Stage::Output(output)) };
-        Progress::Ended
+        is_first.then_some(side)
     }
 
-    fn complete(&self, key: &HomeKey) {
-        assert!(key.fits(self.header.home()), "a task is completed by its own runtime only");
-        self.finish();
-    }
-
-    fn refuse(&self) {
-        if self.header.claim_parcel() {
-            // SAFETY: rule 1, the exception: what is there is `Send`. Home, which did not get to
-            // claim it, never has it in its queue: a parcel is born queued, so that no wake pushes
-            // it.
-            unsafe { self.replace(Stage::Output(Err(Cause::RuntimeGone))) };
-            self.finish();
-        }
-    }
-}
-
-impl<F: Future + 'static> Joinable<F::Output> for TaskCell<F> {
-    unsafe fn poll_output(&self, cx: &mut Context<'_>) -> Poll<Result<F::Output, Cause>> {
-        let state = &self.header.state;
-        if state.take_back() == Join::Pending {
-            self.joiner.with_mut(|place| {
-                // SAFETY: rule 3: we have taken the place back before the task was done.
-                match unsafe { &mut *place } {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    place => *place = Some(cx.waker().clone()),
-                }
-            });
-            if state.leave_waker() == Join::Pending {
-                return Poll::Pending;
-            }
-            // SAFETY: rule 3: the waker has come too late, so that the place stayed ours.
-            drop(self.joiner.with_mut(|place| unsafe { (*place).take() }));
-        }
-        // SAFETY: rule 2: the task is done and we are its handle, as the caller promises.
-        match unsafe { self.take_output() } {
-            Some(output) => Poll::Ready(output),
-            None => panic!("the handle of {} was polled after it had completed", self.header.info),
-        }
-    }
-
-    unsafe fn detach(&self, taken: bool) -> Option<Result<F::Output, Cause>> {
-        match self.header.state.drop_handle() {
-            // SAFETY: rule 2: the task is done and we are its handle, as the caller promises.
-            Join::Done if !taken => unsafe { self.take_output() },
-            Join::Done => None,
-            Join::Pending => {
-                // SAFETY: rule 3: the place was ours, and no other handle will come.
-                let waker = self.joiner.with_mut(|place| unsafe { (*place).take() });
-                drop(waker);
-                None
+    fn push(self, side: Side) {
+        match side {
+            Side::Here => context::queue(self, Origin::Here),
+            Side::Afar => {
+                let home = self.header().home().clone();
+                home.call(self);
             }
         }
     }
 }
 
-impl<F: Future + 'static> std::task::Wake for TaskCell<F> {
-    fn wake(self: Arc<Self>) {
-        if self.header.state.wake() == Wake::Push {
-            schedule(self);
+impl Clone for TaskRef {
+    fn clone(&self) -> TaskRef {
+        let header = self.header();
+        match header.side() {
+            Side::Here => header.references.add_here(),
+            Side::Afar => header.references.add(),
         }
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if self.header.state.wake() == Wake::Push {
-            schedule(self.clone());
-        }
+        TaskRef(self.0)
     }
 }
 
-impl<F: Future + 'static> Deliver for TaskCell<F> {
-    /// A wake from afar has arrived.
-    fn deliver(self: Arc<Self>) {
-        // Without the executor there is nothing left to do for a wake.
-        let _ = context::queue(self, Origin::Afar);
-    }
-}
-
-/// Puts a task into the run queue of its home, through the inbox if that is on another thread.
-fn schedule(task: Arc<dyn Task>) {
-    if let Err(task) = context::queue(task, Origin::Here) {
-        let home = task.header().home().clone();
-        // Refused means that the runtime has ended, and with it the task.
-        let _ = home.send(task);
-    }
-}
-
-/// A task on its way home. If it is dropped instead of delivered, its handle learns that the
-/// runtime is gone.
-pub(crate) struct Parcel(pub(crate) Arc<dyn Task>);
-
-impl Deliver for Parcel {
-    fn deliver(self: Arc<Self>) {
-        context::adopt(&self.0);
-    }
-}
-
-impl Drop for Parcel {
+impl Drop for TaskRef {
     fn drop(&mut self) {
-        self.0.refuse();
+        let header = self.header();
+        if header.side() == Side::Here {
+            header.references.drop_here();
+        } else if header.references.drop() {
+            // SAFETY: rules 5 and 6: ours was the last reference.
+            unsafe { (self.front().table.free)(self.0) };
+        }
     }
+}
+
+/// A waker that keeps nothing. Its clones do.
+pub(crate) struct LentWaker<'task> {
+    waker: ManuallyDrop<Waker>,
+    _task: PhantomData<&'task TaskRef>,
+}
+
+impl Deref for LentWaker<'_> {
+    type Target = Waker;
+
+    fn deref(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+/// The one table of all wakers of tasks, so that two of them can be told to be the same.
+static WAKER: RawWakerVTable = RawWakerVTable::new(
+    |task| {
+        // SAFETY: the waker that is cloned is a reference, by rule 5, or lent by one.
+        let task = unsafe { borrowed(task) };
+        let clone = ManuallyDrop::new(TaskRef::clone(&task));
+        RawWaker::new(clone.0.as_ptr().cast_const().cast(), &WAKER)
+    },
+    |task| {
+        // SAFETY: as above, and the waker is consumed: its reference is ours now.
+        ManuallyDrop::into_inner(unsafe { borrowed(task) }).wake();
+    },
+    |task| {
+        // SAFETY: as above.
+        unsafe { borrowed(task) }.wake_by_ref();
+    },
+    |task| {
+        // SAFETY: as above, and the waker is dropped.
+        drop(ManuallyDrop::into_inner(unsafe { borrowed(task) }));
+    },
+);
+
+/// The task of a waker.
+///
+/// # Safety
+/// The pointer is that of a waker that exists, and what is returned is dropped only in its stead.
+unsafe fn borrowed(task: *const ()) -> ManuallyDrop<TaskRef> {
+    // SAFETY: wakers are made with pointers that are not null.
+    let cell = unsafe { NonNull::new_unchecked(task.cast_mut().cast()) };
+    ManuallyDrop::new(TaskRef(cell))
 }
 
 /// The handle's right to the output of one task.
 pub(crate) struct Joiner<T> {
-    task: Arc<dyn Joinable<T>>,
-    taken: bool,
+    task: TaskRef,
     /// A mutex is `Send` and `Sync` if what is in it is `Send`, which is what holds for a handle
     /// too: it gives the output to whoever owns it, and never refers to it.
     _output: PhantomData<Mutex<T>>,
@@ -403,13 +559,33 @@ impl<T> Joiner<T> {
     /// # Panics
     /// After it was given.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        // SAFETY: we are the joiner. Where the output was taken before, the stage is empty, and
-        // says so.
-        let polled = unsafe { self.task.poll_output(cx) };
-        polled.map(|output| {
-            self.taken = true;
-            output.map_err(|cause| JoinError::new(self.info().clone(), cause))
-        })
+        let Front { header, table, joiner } = self.task.front();
+        let (state, side) = (&header.state, header.side());
+        if state.take_back(side) == Join::Pending {
+            joiner.with_mut(|place| {
+                // SAFETY: rule 3: we have taken the place back before the task was done.
+                match unsafe { &mut *place } {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    place => *place = Some(cx.waker().clone()),
+                }
+            });
+            if state.leave_waker(side) == Join::Pending {
+                return Poll::Pending;
+            }
+            // SAFETY: rule 3: the waker has come too late, so that the place stayed ours.
+            drop(joiner.with_mut(|place| unsafe { (*place).take() }));
+        }
+        assert!(state.take(), "the handle of {} was polled after it had completed", header.info);
+        let mut output: Option<Result<T, Cause>> = None;
+        // SAFETY: rule 2: the task is done and we are its handle. Rule 6: this joiner was made for
+        // the output of this very future.
+        unsafe { (table.take)(self.task.0, (&raw mut output).cast()) };
+        match output {
+            Some(output) => {
+                Poll::Ready(output.map_err(|cause| JoinError::new(header.info.clone(), cause)))
+            }
+            None => unreachable!("a task that is done has an output until that is taken"),
+        }
     }
 
     pub(crate) fn info(&self) -> &TaskInfo {
@@ -427,14 +603,11 @@ impl<T> Joiner<T> {
 
     /// Asks for the end of the task; whether this was the first request and in time.
     pub(crate) fn cancel(&self) -> bool {
-        match self.task.header().state.cancel() {
-            Cancel::Push => {
-                schedule(self.task.clone());
-                true
-            }
-            Cancel::AlreadyQueued => true,
-            Cancel::TooLate => false,
+        let is_first = self.task.header().cancel() == Cancel::Wake;
+        if is_first {
+            self.task.wake_by_ref();
         }
+        is_first
     }
 }
 
@@ -443,8 +616,163 @@ impl<T> Unpin for Joiner<T> {}
 
 impl<T> Drop for Joiner<T> {
     fn drop(&mut self) {
-        // SAFETY: we are the joiner and will call nothing again.
-        let output = unsafe { self.task.detach(self.taken) };
-        discard(self.task.header(), output);
+        let Front { header, table, joiner } = self.task.front();
+        match header.state.drop_handle(header.side()) {
+            Join::Done if header.state.take() => {
+                // SAFETY: rules 2 and 6: the task is done and we are its handle.
+                unsafe { (table.discard)(self.task.0) };
+            }
+            Join::Done => {}
+            Join::Pending => {
+                // SAFETY: rule 3: the place was ours, and no other handle will come.
+                let waker = joiner.with_mut(|place| unsafe { (*place).take() });
+                drop(waker);
+            }
+        }
+    }
+}
+
+/// A home as its key and the tasks made there refer to it: counted as references to a task are,
+/// which spares each task two atomic steps.
+pub(crate) struct Lodging(ManuallyDrop<Arc<Home>>);
+
+impl Lodging {
+    /// That of the key of a home, which is on the thread that calls.
+    pub(crate) fn first(home: Home) -> Lodging {
+        Lodging(ManuallyDrop::new(Arc::new(home)))
+    }
+
+    /// That of a task.
+    fn of(key: &HomeKey) -> Lodging {
+        key.home().lodgers().add_here();
+        // SAFETY: this is no `Arc` of its own: all lodgings together own the one with which the
+        // first was made. It is there, because the key has one of them, and is dropped with the
+        // last by rule 5, which holds for them too.
+        Lodging(ManuallyDrop::new(unsafe { Arc::from_raw(Arc::as_ptr(key.home())) }))
+    }
+
+    /// The key of the home is about to go, so that home can count no more.
+    pub(crate) fn settle(&self) {
+        self.lodgers().add_here();
+        let is_last = self.lodgers().settle();
+        debug_assert!(!is_last, "the key itself has one");
+    }
+}
+
+impl Deref for Lodging {
+    type Target = Arc<Home>;
+
+    fn deref(&self) -> &Arc<Home> {
+        &self.0
+    }
+}
+
+impl Drop for Lodging {
+    fn drop(&mut self) {
+        let lodgers = self.lodgers();
+        if home::is_here(self) && lodgers.is_own() {
+            lodgers.drop_here();
+        } else if lodgers.drop() {
+            // SAFETY: this was the last, and is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        }
+    }
+}
+
+/// The memory of small cells that were freed at home, for those that come next: cheaper than to ask
+/// for it each time, above all where many tasks come and go together.
+pub(crate) struct Spare {
+    /// By size: the first of a chain, and how long that is.
+    chains: [Cell<(Option<NonNull<Unused>>, usize)>; Spare::SIZES],
+}
+
+/// Unused memory begins with where there is more.
+struct Unused(Option<NonNull<Unused>>);
+
+impl Spare {
+    /// Sizes are multiples of this, as they are with usual allocators.
+    const STEP: usize = 16;
+    /// Larger cells are rare, and the rest of what they cost is not.
+    const SIZES: usize = 32;
+    /// More of one size are given back at once.
+    const KEPT: usize = 1024;
+
+    pub(crate) fn new() -> Spare {
+        Spare { chains: [const { Cell::new((None, 0)) }; Spare::SIZES] }
+    }
+
+    fn chain(&self, layout: Layout) -> Option<&Cell<(Option<NonNull<Unused>>, usize)>> {
+        self.chains.get(layout.size() / Spare::STEP).filter(|_| layout.align() <= Spare::STEP)
+    }
+
+    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let chain = self.chain(layout)?;
+        let (first, count) = chain.get();
+        // SAFETY: what is in a chain is unused, and so as `keep` has left it.
+        let Unused(next) = unsafe { first?.read() };
+        chain.set((next, count - 1));
+        first.map(NonNull::cast)
+    }
+
+    /// Whether it takes `memory`.
+    ///
+    /// # Safety
+    /// The memory has this layout, and is given up.
+    unsafe fn keep(&self, memory: NonNull<u8>, layout: Layout) -> bool {
+        let Some(chain) = self.chain(layout) else { return false };
+        let (first, count) = chain.get();
+        if count >= Spare::KEPT {
+            return false;
+        }
+        let memory = memory.cast::<Unused>();
+        // SAFETY: it is large enough, being that of a cell, and aligned like one.
+        unsafe { memory.write(Unused(first)) };
+        chain.set((Some(memory), count + 1));
+        true
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        for size in 0..Spare::SIZES {
+            let layout = Layout::from_size_align(size * Spare::STEP, Spare::STEP);
+            while let Ok(layout) = layout
+                && let Some(memory) = self.take(layout)
+            {
+                // SAFETY: what is in this chain was allocated with this layout.
+                unsafe { alloc::dealloc(memory.as_ptr(), layout) };
+            }
+        }
+    }
+}
+
+/// The layout of a cell, such that [`Spare`] knows it.
+const fn rounded(layout: Layout) -> Layout {
+    let size = layout.size().next_multiple_of(Spare::STEP);
+    let align = if layout.align() < Spare::STEP { Spare::STEP } else { layout.align() };
+    match Layout::from_size_align(size, align) {
+        Ok(layout) => layout,
+        Err(_) => layout,
+    }
+}
+
+#[inline]
+fn take_memory(layout: Layout, spare: Option<&Spare>) -> NonNull<u8> {
+    if let Some(memory) = spare.and_then(|spare| spare.take(layout)) {
+        return memory;
+    }
+    // SAFETY: no cell is of size zero.
+    NonNull::new(unsafe { alloc::alloc(layout) })
+        .unwrap_or_else(|| alloc::handle_alloc_error(layout))
+}
+
+/// # Safety
+/// The memory was taken with this layout, and is given up. If this `is_here` its home is current.
+unsafe fn give_memory(memory: NonNull<u8>, layout: Layout, is_here: bool) {
+    // SAFETY: the caller's promise.
+    let keep = |key: &HomeKey| unsafe { key.spare().keep(memory, layout) };
+    if !is_here || context::with_key(keep) != Some(true) {
+        // SAFETY: the caller's promise; nobody has kept it.
+        unsafe { alloc::dealloc(memory.as_ptr(), layout) };
     }
 }

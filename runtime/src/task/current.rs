@@ -36,6 +36,7 @@ const _: () = assert!(size_of::<TaskInfo>() - size_of::<Id>() <= 24);
 
 impl TaskInfo {
     /// A task that whoever is polled on this thread spawns.
+    #[inline]
     pub(crate) fn new(name: Option<Arc<String>>, location: &'static Location<'static>) -> TaskInfo {
         TaskInfo { id: Id::next(), name, location, spawner: context::running() }
     }

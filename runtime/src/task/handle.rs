@@ -204,21 +204,24 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// });
 /// ```
 pub struct JoinError {
-    task: TaskInfo,
-    cause: Cause,
+    /// Boxed, so that outcomes are as small as what tasks return: they are moved about, and errors
+    /// are few.
+    about: Box<(TaskInfo, Cause)>,
 }
 
 /// What kept a task from returning.
 pub(crate) enum Cause {
     Cancelled,
-    /// The payload; behind a mutex because it need not be `Sync`, which errors have to be.
-    Panicked(Mutex<Box<dyn Any + Send>>),
+    Panicked(Payload),
     RuntimeGone,
 }
 
+/// Behind a mutex because it need not be `Sync`, which errors have to be; boxed to be small.
+type Payload = Box<Mutex<Box<dyn Any + Send>>>;
+
 impl Cause {
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Cause {
-        Cause::Panicked(Mutex::new(payload))
+        Cause::Panicked(Box::new(Mutex::new(payload)))
     }
 
     pub(crate) fn is_panic(&self) -> bool {
@@ -228,7 +231,7 @@ impl Cause {
 
 impl JoinError {
     pub(crate) fn new(task: TaskInfo, cause: Cause) -> JoinError {
-        JoinError { task, cause }
+        JoinError { about: Box::new((task, cause)) }
     }
 
     /// Whether the task was cancelled.
@@ -244,7 +247,7 @@ impl JoinError {
     /// });
     /// ```
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.cause, Cause::Cancelled)
+        matches!(self.cause(), Cause::Cancelled)
     }
 
     /// Whether the task has panicked, in its body or while its future was being dropped.
@@ -257,7 +260,7 @@ impl JoinError {
     /// });
     /// ```
     pub fn is_panic(&self) -> bool {
-        self.cause.is_panic()
+        self.cause().is_panic()
     }
 
     /// Whether the task never began because its runtime had ended. Only for tasks spawned from
@@ -271,7 +274,7 @@ impl JoinError {
     /// assert!(error.is_runtime_gone());
     /// ```
     pub fn is_runtime_gone(&self) -> bool {
-        matches!(self.cause, Cause::RuntimeGone)
+        matches!(self.cause(), Cause::RuntimeGone)
     }
 
     /// The payload of the panic, for [`std::panic::resume_unwind`].
@@ -289,9 +292,11 @@ impl JoinError {
     /// # Errors
     /// The error itself, if the task did not panic.
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
-        match self.cause {
-            Cause::Panicked(payload) => Ok(payload.into_inner().unwrap_or_else(|e| e.into_inner())),
-            cause => Err(JoinError { cause, ..self }),
+        match *self.about {
+            (_, Cause::Panicked(payload)) => {
+                Ok(payload.into_inner().unwrap_or_else(|e| e.into_inner()))
+            }
+            about => Err(JoinError { about: Box::new(about) }),
         }
     }
 
@@ -307,20 +312,24 @@ impl JoinError {
     /// });
     /// ```
     pub fn task(&self) -> &TaskInfo {
-        &self.task
+        &self.about.0
+    }
+
+    fn cause(&self) -> &Cause {
+        &self.about.1
     }
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Cancelled => write!(f, "{} was cancelled", self.task),
+        match self.cause() {
+            Cause::Cancelled => write!(f, "{} was cancelled", self.task()),
             Cause::RuntimeGone => {
-                write!(f, "{} never began: its runtime has ended; spawn before that", self.task)
+                write!(f, "{} never began: its runtime has ended; spawn before that", self.task())
             }
             Cause::Panicked(payload) => {
                 let payload = payload.lock().unwrap_or_else(|e| e.into_inner());
-                write!(f, "{} panicked: {}", self.task, panic_message(&**payload))
+                write!(f, "{} panicked: {}", self.task(), panic_message(&**payload))
             }
         }
     }

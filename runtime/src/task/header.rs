@@ -8,20 +8,35 @@ use std::sync::{Arc, OnceLock};
 use wakering_ring_driver::AccountId;
 
 use super::callbacks::{Callback, Callbacks};
+use super::cell::Lodging;
 use super::current::TaskInfo;
-use super::state::{Cancel, Join, State, Wake};
-use crate::home::Home;
+use super::references::References;
+use super::state::{Begin, Cancel, Join, Side, State, Wake};
+use crate::home::{self, Home, HomeKey};
+use crate::primitive::{AtomicU32, Ordering};
 
 /// What is known of a task whatever its future is.
 pub(crate) struct Header {
-    pub(crate) info: TaskInfo,
-    home: Arc<Home>,
     pub(super) state: State,
-    /// Set once, at home.
-    place: OnceLock<Place>,
+    pub(super) references: References,
+    home: Tie,
+    pub(crate) info: TaskInfo,
+    /// Slot and account, once they are known. Written at home only.
+    place: [AtomicU32; 2],
     /// Most tasks have none.
     callbacks: OnceLock<Arc<Callbacks>>,
 }
+
+/// How a task refers to its home.
+pub(super) enum Tie {
+    /// It was made there.
+    Lodging(Lodging),
+    /// It was made elsewhere, perhaps after the end of the runtime.
+    Own(Arc<Home>),
+}
+
+/// No slot has this number.
+const NOWHERE: u32 = u32::MAX;
 
 /// What a task occupies in its executor and in the driver.
 #[derive(Clone, Copy, Debug)]
@@ -31,36 +46,62 @@ pub(crate) struct Place {
 }
 
 impl Header {
-    pub(super) fn new(home: &Arc<Home>, info: TaskInfo, state: State) -> Header {
+    #[inline(always)]
+    pub(super) fn new(home: Tie, info: TaskInfo, state: State, references: References) -> Header {
         Header {
-            info,
-            home: home.clone(),
             state,
-            place: OnceLock::new(),
+            references,
+            home,
+            info,
+            place: [NOWHERE; 2].map(AtomicU32::new),
             callbacks: OnceLock::new(),
         }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
+        match &self.home {
+            Tie::Lodging(home) => home,
+            Tie::Own(home) => home,
+        }
+    }
+
+    /// Where this is called.
+    pub(super) fn side(&self) -> Side {
+        match home::is_here(self.home()) && self.references.is_own() {
+            true => Side::Here,
+            false => Side::Afar,
+        }
     }
 
     /// What the task occupies, once it has been taken in.
     pub(crate) fn place(&self) -> Option<Place> {
-        self.place.get().copied()
+        let [slot, account] = [0, 1].map(|at| self.place[at].load(Ordering::Relaxed));
+        (slot != NOWHERE).then_some(Place { slot, account: AccountId::at(account as usize) })
     }
 
     pub(crate) fn set_place(&self, place: Place) {
-        let set = self.place.set(place);
-        debug_assert!(set.is_ok(), "a task is taken in once");
+        debug_assert!(self.place().is_none(), "a task is taken in once");
+        let Place { slot, account } = place;
+        self.place[0].store(slot, Ordering::Relaxed);
+        self.place[1].store(account.index() as u32, Ordering::Relaxed);
     }
 
     /// Whether the caller, being home, is the one to take this parcel in.
     pub(crate) fn claim_parcel(&self) -> bool {
-        self.state.claim_parcel()
+        let is_claimed = self.state.claim_parcel();
+        if is_claimed {
+            self.references.take_in();
+            self.state.wake();
+        }
+        is_claimed
     }
 
-    /// The future has ended and left operations behind.
+    /// The task has come out of the run queue. Home only.
+    pub(crate) fn begin(&self) -> Begin {
+        self.state.begin()
+    }
+
+    /// The future has ended and left operations behind. Home only.
     pub(crate) fn drain(&self) {
         self.state.drain();
     }
@@ -75,16 +116,21 @@ impl Header {
         self.state.is_cancelled()
     }
 
-    /// Queues the task, unless it is.
+    /// Queues the task, unless it is. Home only.
     pub(crate) fn wake(&self) -> Wake {
         self.state.wake()
+    }
+
+    /// A wake from afar has arrived. Home only.
+    pub(crate) fn arrive(&self) -> Wake {
+        self.state.arrive()
     }
 
     /// Has `callback` called once the task is over. For its handle.
     pub(super) fn on_done(&self, callback: Callback) {
         let callbacks = self
             .callbacks
-            .get_or_init(|| Arc::new(Callbacks::new(self.info.clone(), self.home.clone())));
+            .get_or_init(|| Arc::new(Callbacks::new(self.info.clone(), self.home().clone())));
         callbacks.push(callback);
         if self.state.watch() == Join::Done {
             callbacks.post();
@@ -103,5 +149,25 @@ impl Header {
     /// Asks for the end of the task.
     pub(crate) fn cancel(&self) -> Cancel {
         self.state.cancel()
+    }
+}
+
+/// The exclusive right to touch a task, until it is dropped.
+pub(super) struct Opened<'key>(&'key Header);
+
+impl<'key> Opened<'key> {
+    /// # Panics
+    /// With the key of another home, or inside a poll of that task: that would be a defect of the
+    /// executor, which memory safety must not depend on.
+    pub(super) fn new(key: &'key HomeKey, task: &'key Header) -> Opened<'key> {
+        assert!(key.fits(task.home()), "a task is touched by its own runtime only");
+        assert!(task.state.open(), "no task is touched inside its own poll");
+        Opened(task)
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.0.state.close();
     }
 }

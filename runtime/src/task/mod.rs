@@ -14,10 +14,14 @@ mod builder;
 mod header;
 /// What it is called by machines.
 mod id;
-/// Everything about a task that one atomic word tells.
+/// Who has to do what.
 mod state;
+/// How many refer to it.
+mod references;
 /// The allocation, and the only unsafe code of this crate.
 pub(crate) mod cell;
+/// How it comes from another thread.
+mod parcel;
 /// What it knows of itself.
 mod current;
 /// Values that belong to a task.
@@ -89,10 +93,13 @@ pub use shield::{Shield, shield, shield_for, shield_until};
 pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
-pub(crate) use cell::{Parcel, Progress, Task};
+pub(crate) use cell::{Lodging, Progress, Spare, TaskRef};
 pub(crate) use group::{Roll, Seat};
 pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
+pub(crate) use parcel::Parcel;
+pub(crate) use references::References;
+#[cfg(feature = "process")]
 pub(crate) use shield::go_on;
 pub(crate) use state::{Cancel, Wake};
 

@@ -9,9 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use wakering_ring_driver::Deliver;
 
-use super::cell::{self, Joiner, Parcel, Progress, Task};
-use super::{JoinError, TaskInfo};
-use crate::home::{HomeKey, Inbox};
+use super::cell::{self, Joiner, Progress, TaskRef};
+use super::state::Wake;
+use super::{JoinError, Parcel, TaskInfo};
+use crate::home::{AtHome, HomeKey, Inbox};
 use crate::model::{Woken, atomic, finish, model, thread};
 use crate::primitive::Mutex;
 
@@ -28,34 +29,54 @@ impl Inbox for Letterbox {
 }
 
 struct Home {
-    key: HomeKey,
     letters: Arc<Letterbox>,
+    _at_home: AtHome,
+    key: HomeKey,
 }
 
 impl Home {
     fn new() -> Home {
         let letters = Arc::new(Letterbox(Mutex::new(0)));
-        Home { key: HomeKey::new(letters.clone(), Arc::new(|_| {})), letters }
+        let key = HomeKey::new(letters.clone(), Arc::new(|_| {}));
+        Home { letters, _at_home: key.enter(), key }
     }
 
-    fn spawn<F: Future + 'static>(&self, future: F) -> (Arc<dyn Task>, Joiner<F::Output>) {
-        cell::new(&self.key, TaskInfo::new(None, Location::caller()), future)
+    fn spawn<F: Future + 'static>(&self, future: F) -> (TaskRef, Joiner<F::Output>) {
+        let here = Location::caller();
+        cell::new(&self.key, || TaskInfo::new(None, here), future)
+    }
+
+    /// A task whose cell keeps `name` until it is freed.
+    fn spawn_named<F: Future + 'static>(
+        &self,
+        name: &Arc<String>,
+        future: F,
+    ) -> (TaskRef, Joiner<F::Output>) {
+        let info = TaskInfo::new(Some(name.clone()), Location::caller());
+        cell::new(&self.key, || info, future)
     }
 
     /// What the executor does with a task that comes out of its queue.
-    fn turn(&self, task: &Arc<dyn Task>) -> bool {
-        let waker = task.clone().into_waker();
+    fn turn(&self, task: &TaskRef) -> bool {
+        let waker = task.waker();
         let progress = task.advance(&self.key, &mut Context::from_waker(&waker));
         if progress == Progress::Ended {
-            task.complete(&self.key);
+            task.clone().complete(&self.key);
         }
         progress == Progress::Ended
     }
 
     /// Looks at the inbox; the task is over afterwards, or waits.
-    fn look(&self, task: &Arc<dyn Task>) -> (usize, bool) {
+    fn look(&self) -> (usize, bool) {
         let letters = std::mem::take(&mut *self.letters.0.lock().unwrap());
-        let ended = (0..letters).fold(false, |ended, _| self.turn(task) | ended);
+        let mut ended = false;
+        if letters > 0 {
+            for task in self.key.home().take_called(Vec::new()) {
+                if task.header().arrive() == Wake::Push {
+                    ended |= self.turn(&task);
+                }
+            }
+        }
         (letters, ended)
     }
 }
@@ -83,14 +104,14 @@ fn a_wake_is_never_lost_and_publishes_what_was_written_before_it() {
         let (task, joiner) = home.spawn(poll_fn(move |_| {
             if seen.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
         }));
-        let waker = task.clone().into_waker();
+        let waker = task.waker().clone();
         let other = thread::spawn(move || {
             is_ready.store(true, Ordering::Relaxed);
             waker.wake();
         });
         let ended = home.turn(&task);
         other.join().unwrap();
-        let (letters, ended_later) = home.look(&task);
+        let (letters, ended_later) = home.look();
         assert!(ended ^ ended_later, "it ends once");
         assert!(letters <= 1);
         assert!(joiner.is_done());
@@ -114,11 +135,10 @@ fn a_future_that_borrows_from_itself_is_woken_and_polled_where_it_lies() {
             .await;
             borrowed.len()
         });
-        while !home.turn(&task) {
-            while *home.letters.0.lock().unwrap() == 0 {
-                thread::yield_now();
-            }
-            *home.letters.0.lock().unwrap() = 0;
+        let mut ended = home.turn(&task);
+        while !ended {
+            thread::yield_now();
+            ended = home.look().1;
         }
         assert_eq!(join(&mut joiner).unwrap(), 8);
     });
@@ -132,15 +152,15 @@ fn two_wakers_queue_a_task_once() {
         assert!(!home.turn(&task));
         let others: Vec<_> = (0..2)
             .map(|_| {
-                let waker = task.clone().into_waker();
+                let waker = task.waker().clone();
                 thread::spawn(move || waker.wake_by_ref())
             })
             .collect();
-        let (early, _) = home.look(&task);
+        let (early, _) = home.look();
         for other in others {
             other.join().unwrap();
         }
-        let (late, _) = home.look(&task);
+        let (late, _) = home.look();
         assert!((1..=2).contains(&(early + late)));
         assert!(early <= 1 && late <= 1, "queued twice");
     });
@@ -155,7 +175,7 @@ fn a_cancellation_from_afar_takes_effect_or_comes_too_late() {
         let (task, mut joiner) = home.spawn(poll_fn(move |_| {
             if seen.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
         }));
-        let waker = task.clone().into_waker();
+        let waker = task.waker().clone();
         let canceller = thread::spawn(move || {
             let first = joiner.cancel();
             assert!(!joiner.cancel(), "only the first request counts");
@@ -168,11 +188,11 @@ fn a_cancellation_from_afar_takes_effect_or_comes_too_late() {
         let mut ended = home.turn(&task);
         while !ended {
             thread::yield_now();
-            ended |= home.look(&task).1;
+            ended |= home.look().1;
         }
         let (was_first, output) = canceller.join().unwrap();
         waking.join().unwrap();
-        assert!(!home.look(&task).1, "it ends once");
+        assert!(!home.look().1, "it ends once");
         match output {
             Ok(()) => {}
             Err(error) => assert!(error.is_cancelled() && was_first),
@@ -243,6 +263,81 @@ fn a_parcel_is_taken_in_or_refused() {
             Poll::Pending => panic!("nobody has decided its fate"),
         }
         assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn references_that_change_sides_free_the_cell_in_the_end() {
+    model(|| {
+        let home = Home::new();
+        let name = Arc::new(String::from("kept by the cell"));
+        let (task, joiner) = home.spawn_named(&name, async {});
+        let waker = task.waker().clone();
+        let (here, there) = (waker.clone(), waker.clone());
+        let other = thread::spawn(move || {
+            let more = there.clone();
+            drop(there);
+            more
+        });
+        drop(joiner);
+        drop(here);
+        assert!(home.turn(&task));
+        drop(task);
+        drop(other.join().unwrap());
+        assert_eq!(Arc::strong_count(&name), 2, "somebody refers to it still");
+        drop(waker);
+        assert_eq!(Arc::strong_count(&name), 1, "the cell is not freed");
+    });
+}
+
+#[test]
+fn the_last_reference_is_dropped_by_one_of_those_who_drop_it_at_the_same_time() {
+    model(|| {
+        let home = Home::new();
+        let name = Arc::new(String::from("kept by the cell"));
+        let (task, joiner) = home.spawn_named(&name, async {});
+        let waker = task.waker().clone();
+        let others = [thread::spawn(move || drop(waker)), thread::spawn(move || drop(joiner))];
+        assert!(home.turn(&task));
+        drop(task);
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(Arc::strong_count(&name), 1, "the cell is not freed");
+    });
+}
+
+#[test]
+fn a_handle_that_waited_at_home_waits_elsewhere() {
+    model(|| {
+        let home = Home::new();
+        let (task, mut joiner) = home.spawn(async { 42 });
+        let woken = Waker::from(Arc::new(Woken::default()));
+        assert!(joiner.poll(&mut Context::from_waker(&woken)).is_pending());
+        let other = thread::spawn(move || join(&mut joiner));
+        assert!(home.turn(&task));
+        assert_eq!(other.join().unwrap().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_handle_that_comes_home_goes_on_there() {
+    model(|| {
+        let home = Home::new();
+        let name = Arc::new(String::from("kept by the cell"));
+        let (task, mut joiner) = home.spawn_named(&name, async { 42 });
+        let caller = task.waker().clone();
+        let other = thread::spawn(move || {
+            let woken = Waker::from(Arc::new(Woken::default()));
+            assert!(joiner.poll(&mut Context::from_waker(&woken)).is_pending());
+            caller.wake();
+            joiner
+        });
+        let mut joiner = other.join().unwrap();
+        assert!(home.turn(&task));
+        assert!(!home.look().1, "it ends once");
+        drop(task);
+        assert_eq!(join(&mut joiner).unwrap(), 42);
+        drop(joiner);
+        assert_eq!(Arc::strong_count(&name), 1, "the cell is not freed");
     });
 }
 

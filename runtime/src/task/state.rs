@@ -1,10 +1,14 @@
-//! The life of a task in one word, which any thread may read and change.
+//! The life of a task: who has to do what, decided in single steps.
 //!
 //! Three parties meet here. *Home*, the executor's thread, polls the future and stores its output.
 //! *Wakers*, anywhere, put the task into the run queue. *The handle*, possibly on another thread,
-//! waits for the output, takes it, asks for the end, or goes away. Each transition is one atomic
-//! step that returns what its caller now has to do, so that every race is decided in this file and
-//! acted upon elsewhere.
+//! waits for the output, takes it, asks for the end, or goes away. Each transition is one step that
+//! returns what its caller now has to do, so that every race is decided in this file and acted upon
+//! elsewhere.
+//!
+//! Steps are atomic where two threads may meet, and plain where both parties are on one: whether
+//! the task is in the queue is home's own business, to which a wake from afar adds a mark of its
+//! own; and a handle that is used at home meets nobody there but home.
 //!
 //! ```text
 //!                 begin                 Ready, nothing left behind
@@ -15,12 +19,17 @@
 
 use crate::primitive::{AtomicU32, Ordering};
 
-/// The task is in the run queue, or in the inbox on its way there.
+/// At home: the task is in the run queue.
 ///
-/// Whoever wakes the task sets it, and only who found it clear may push the task; so it is never
-/// queued twice. Home clears it right before the poll: a wake during the poll queues the task
-/// again.
+/// Whoever wakes the task there sets it, and only who found it clear may push the task; so it is
+/// never queued twice. Cleared right before the poll: a wake during the poll queues the task again.
 const QUEUED: u32 = 1 << 0;
+
+/// At home: somebody has the right to touch the future.
+const OPEN: u32 = 1 << 1;
+
+/// From afar: somebody has woken the task, and a message to home is on its way.
+const CALLED: u32 = 1 << 0;
 
 /// Somebody asked for the end of the task.
 ///
@@ -64,8 +73,25 @@ const PARCEL: u32 = 1 << 6;
 /// home does, which sets `DONE`.
 const WATCHED: u32 = 1 << 7;
 
-/// The word. See the flags above.
-pub(crate) struct State(AtomicU32);
+/// The handle has taken the output.
+const TAKEN: u32 = 1 << 8;
+
+/// Three words. See the flags above.
+pub(crate) struct State {
+    /// Home's own: read and written there only, and so in plain steps.
+    here: AtomicU32,
+    /// What others say to home.
+    afar: AtomicU32,
+    /// What all sides decide together.
+    life: AtomicU32,
+}
+
+/// Whether whoever calls is at home, and the task is home's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Here,
+    Afar,
+}
 
 /// What a waker has to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,11 +120,11 @@ pub(crate) enum Complete {
     Discard,
 }
 
-/// Whether a request to end the task was the first one, and what its caller has to do.
+/// Whether a request to end the task was the first one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Cancel {
-    Push,
-    AlreadyQueued,
+    /// The task is to be woken, so that it notices.
+    Wake,
     /// The future has ended, or its end was asked for before.
     TooLate,
 }
@@ -116,123 +142,207 @@ pub(crate) enum Join {
 impl State {
     /// A task made at home: queued, with a handle.
     pub(crate) fn new() -> State {
-        State(AtomicU32::new(QUEUED | HANDLE))
+        State::with(QUEUED, HANDLE)
     }
 
-    /// A task made on another thread: queued as a message, with a handle.
+    /// A task made on another thread: on its way, with a handle.
     pub(crate) fn parcel() -> State {
-        State(AtomicU32::new(QUEUED | HANDLE | PARCEL))
+        State::with(0, HANDLE | PARCEL)
     }
 
-    /// Somebody's waker was used. Also publishes what that somebody has written, to the poll that
-    /// follows.
+    /// Who is woken like a task, without being one for others.
+    pub(crate) fn resident() -> State {
+        State::with(0, 0)
+    }
+
+    fn with(here: u32, life: u32) -> State {
+        State { here: AtomicU32::new(here), afar: AtomicU32::new(0), life: AtomicU32::new(life) }
+    }
+
+    fn has_here(&self, flag: u32) -> bool {
+        self.here.load(Ordering::Relaxed) & flag != 0
+    }
+
+    fn set_here(&self, flag: u32) {
+        self.here.store(self.here.load(Ordering::Relaxed) | flag, Ordering::Relaxed);
+    }
+
+    fn clear_here(&self, flag: u32) {
+        self.here.store(self.here.load(Ordering::Relaxed) & !flag, Ordering::Relaxed);
+    }
+
+    /// Somebody's waker was used at home. Home only.
     pub(crate) fn wake(&self) -> Wake {
-        let before = self.0.fetch_or(QUEUED, Ordering::AcqRel);
-        if before & (QUEUED | DONE) == 0 { Wake::Push } else { Wake::Nothing }
+        if self.has_here(QUEUED) || self.is_done() {
+            return Wake::Nothing;
+        }
+        self.set_here(QUEUED);
+        Wake::Push
+    }
+
+    /// Somebody's waker was used elsewhere: whether home is to be called. Also publishes what that
+    /// somebody has written, to the poll that follows.
+    pub(crate) fn call(&self) -> bool {
+        // Atomic also where it changes nothing, so that it takes its place among the calls.
+        self.afar.swap(CALLED, Ordering::AcqRel) == 0 && !self.is_done()
+    }
+
+    /// A call from afar has arrived. Home only.
+    pub(crate) fn arrive(&self) -> Wake {
+        self.afar.swap(0, Ordering::AcqRel);
+        self.wake()
+    }
+
+    /// Home begins to touch the future; whether nobody does. Home only.
+    pub(crate) fn open(&self) -> bool {
+        !self.has_here(OPEN) && {
+            self.set_here(OPEN);
+            true
+        }
+    }
+
+    /// Home is done with the future, for now. Home only.
+    pub(crate) fn close(&self) {
+        self.clear_here(OPEN);
     }
 
     /// Whether the future has ended and left operations behind. For home.
     pub(crate) fn is_draining(&self) -> bool {
-        self.0.load(Ordering::Acquire) & (DRAINING | DONE) == DRAINING
+        self.life.load(Ordering::Acquire) & (DRAINING | DONE) == DRAINING
     }
 
     /// Home has taken the task out of the run queue.
     pub(crate) fn begin(&self) -> Begin {
-        let before = self.0.fetch_and(!QUEUED, Ordering::AcqRel);
-        if before & (DONE | PARCEL) != 0 {
-            Begin::Nothing
-        } else if before & DRAINING != 0 {
-            Begin::Drain
-        } else if before & CANCELLED != 0 {
-            Begin::DropFuture
-        } else {
+        self.clear_here(QUEUED);
+        let life = self.life.load(Ordering::Acquire);
+        if life & (CANCELLED | DRAINING | DONE | PARCEL) == 0 {
             Begin::Poll
+        } else if life & (DONE | PARCEL) != 0 {
+            Begin::Nothing
+        } else if life & DRAINING != 0 {
+            Begin::Drain
+        } else {
+            Begin::DropFuture
         }
     }
 
     /// The future has ended and left operations behind. Home only.
     pub(crate) fn drain(&self) {
-        self.0.fetch_or(DRAINING, Ordering::AcqRel);
+        self.life.fetch_or(DRAINING, Ordering::AcqRel);
     }
 
     /// Everything is over. Home, or the parcel that was not delivered.
     pub(crate) fn complete(&self) -> Complete {
-        let before = self.0.fetch_or(DONE, Ordering::AcqRel);
+        let now = self.life.load(Ordering::Acquire);
+        if now & HANDLE == 0 {
+            // Nobody else writes.
+            self.life.store(now | DONE, Ordering::Release);
+            return Complete::Discard;
+        }
+        let before = self.life.fetch_or(DONE, Ordering::AcqRel);
         debug_assert!(before & DONE == 0, "a task is completed once");
-        match before & (DONE | HANDLE | WAITING) {
+        match before & (HANDLE | WAITING) {
             0 => Complete::Discard,
-            flags if flags == HANDLE | WAITING => Complete::LeaveAndWake,
-            _ => Complete::Leave,
+            HANDLE => Complete::Leave,
+            _ => Complete::LeaveAndWake,
         }
     }
 
     /// Asks for the end.
     pub(crate) fn cancel(&self) -> Cancel {
-        let mut now = self.0.load(Ordering::Acquire);
+        let mut now = self.life.load(Ordering::Acquire);
         loop {
             if now & (CANCELLED | DRAINING | DONE) != 0 {
                 return Cancel::TooLate;
             }
-            let then = now | CANCELLED | QUEUED;
-            match self.0.compare_exchange_weak(now, then, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) if now & QUEUED == 0 => return Cancel::Push,
-                Ok(_) => return Cancel::AlreadyQueued,
+            let then = now | CANCELLED;
+            match self.life.compare_exchange_weak(now, then, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Cancel::Wake,
+                Err(newer) => now = newer,
+            }
+        }
+    }
+
+    /// Changes what the handle that calls says of itself. Where home is the same thread, or has
+    /// said its last word, nobody else writes.
+    fn say(&self, side: Side, change: impl Fn(u32) -> u32) -> u32 {
+        let mut now = self.life.load(Ordering::Acquire);
+        if side == Side::Here || now & DONE != 0 {
+            self.life.store(change(now), Ordering::Release);
+            return now;
+        }
+        loop {
+            let then = change(now);
+            match self.life.compare_exchange_weak(now, then, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return now,
                 Err(newer) => now = newer,
             }
         }
     }
 
     /// The handle takes the place of its waker back.
-    pub(crate) fn take_back(&self) -> Join {
-        self.join(self.0.fetch_and(!WAITING, Ordering::AcqRel))
+    pub(super) fn take_back(&self, side: Side) -> Join {
+        let now = self.life.load(Ordering::Acquire);
+        if now & (DONE | WAITING) != WAITING {
+            return self.join(now);
+        }
+        self.join(self.say(side, |life| life & !WAITING))
     }
 
     /// The handle leaves its waker. If the task is done the waker has come too late, and the place
     /// stays the handle's.
-    pub(crate) fn leave_waker(&self) -> Join {
-        self.join(self.0.fetch_or(WAITING, Ordering::AcqRel))
+    pub(super) fn leave_waker(&self, side: Side) -> Join {
+        self.join(self.say(side, |life| life | WAITING))
     }
 
     fn join(&self, before: u32) -> Join {
         if before & DONE != 0 { Join::Done } else { Join::Pending }
     }
 
+    /// The handle has found the task done, and takes the output: whether it is there still.
+    pub(super) fn take(&self) -> bool {
+        let before = self.say(Side::Here, |life| life | TAKEN);
+        debug_assert!(before & DONE != 0, "an output is taken from a task that is done");
+        before & TAKEN == 0
+    }
+
     /// The handle has left a callback. On `Done` nobody else will have it called.
     pub(crate) fn watch(&self) -> Join {
-        self.join(self.0.fetch_or(WATCHED, Ordering::AcqRel))
+        self.join(self.life.fetch_or(WATCHED, Ordering::AcqRel))
     }
 
     /// Whether the handle had left callbacks before the task was done. For whoever made it done.
     pub(crate) fn is_watched(&self) -> bool {
-        self.0.load(Ordering::Acquire) & WATCHED != 0
+        self.life.load(Ordering::Acquire) & WATCHED != 0
     }
 
-    /// The handle goes away. On `Done` the output is its own, else the place of its waker.
-    pub(crate) fn drop_handle(&self) -> Join {
-        self.join(self.0.fetch_and(!(HANDLE | WAITING), Ordering::AcqRel))
+    /// The handle goes away. On `Done` the output is its own if that was not
+    /// [taken](State::take), else the place of its waker.
+    pub(super) fn drop_handle(&self, side: Side) -> Join {
+        self.join(self.say(side, |life| life & !(HANDLE | WAITING)))
     }
 
     /// Decides the fate of a task made on another thread: whether the caller is the first to do so.
     pub(crate) fn claim_parcel(&self) -> bool {
-        self.0.fetch_and(!PARCEL, Ordering::AcqRel) & PARCEL != 0
+        self.life.load(Ordering::Acquire) & PARCEL != 0
+            && self.life.fetch_and(!PARCEL, Ordering::AcqRel) & PARCEL != 0
     }
 
     /// Whether somebody has asked for the end of the task.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & CANCELLED != 0
+        self.life.load(Ordering::Relaxed) & CANCELLED != 0
     }
 
     /// Whether everything is over.
     pub(crate) fn is_done(&self) -> bool {
-        self.0.load(Ordering::Acquire) & DONE != 0
+        self.life.load(Ordering::Acquire) & DONE != 0
     }
 }
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let bits = self.0.load(Ordering::Relaxed);
+        let bits = self.life.load(Ordering::Relaxed);
         let names = [
-            (QUEUED, "queued"),
             (CANCELLED, "cancelled"),
             (DRAINING, "draining"),
             (DONE, "done"),
@@ -240,6 +350,7 @@ impl std::fmt::Debug for State {
             (WAITING, "waiting"),
             (PARCEL, "parcel"),
             (WATCHED, "watched"),
+            (TAKEN, "taken"),
         ];
         f.debug_set()
             .entries(names.iter().filter(|(flag, _)| bits & flag != 0).map(|n| n.1))
@@ -249,6 +360,7 @@ impl std::fmt::Debug for State {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::Side::{Afar, Here};
     use super::*;
 
     #[test]
@@ -258,14 +370,19 @@ mod tests {
         assert_eq!(state.begin(), Begin::Poll);
         assert_eq!(state.wake(), Wake::Push);
         assert_eq!(state.wake(), Wake::Nothing);
+        assert!(state.call(), "from afar nobody knows that");
+        assert!(!state.call(), "but one message is enough");
+        assert_eq!(state.arrive(), Wake::Nothing);
         assert_eq!(state.begin(), Begin::Poll);
+        assert!(state.call());
+        assert_eq!(state.arrive(), Wake::Push);
     }
 
     #[test]
     fn cancelling_takes_effect_when_the_task_leaves_the_queue() {
         let state = State::new();
         assert_eq!(state.begin(), Begin::Poll);
-        assert_eq!(state.cancel(), Cancel::Push);
+        assert_eq!(state.cancel(), Cancel::Wake);
         assert_eq!(state.cancel(), Cancel::TooLate);
         assert_eq!(state.begin(), Begin::DropFuture);
     }
@@ -274,7 +391,8 @@ mod tests {
     fn a_value_returned_by_the_cancelled_poll_wins() {
         let state = State::new();
         assert_eq!(state.begin(), Begin::Poll);
-        assert_eq!(state.cancel(), Cancel::Push);
+        assert_eq!(state.cancel(), Cancel::Wake);
+        assert_eq!(state.wake(), Wake::Push);
         assert_eq!(state.complete(), Complete::Leave);
         assert_eq!(
             state.begin(),
@@ -293,22 +411,36 @@ mod tests {
         assert_eq!(state.begin(), Begin::Drain);
         assert_eq!(state.complete(), Complete::Leave);
         assert_eq!(state.wake(), Wake::Nothing);
+        assert!(!state.call());
     }
 
     #[test]
     fn output_and_waker_change_hands_as_the_flags_say() {
-        let state = State::new();
-        assert_eq!(state.begin(), Begin::Poll);
-        assert_eq!(state.take_back(), Join::Pending);
-        assert_eq!(state.leave_waker(), Join::Pending);
-        assert_eq!(state.complete(), Complete::LeaveAndWake);
-        assert_eq!(state.take_back(), Join::Done);
-        assert_eq!(state.drop_handle(), Join::Done);
+        for side in [Here, Afar] {
+            let state = State::new();
+            assert_eq!(state.begin(), Begin::Poll);
+            assert_eq!(state.take_back(side), Join::Pending);
+            assert_eq!(state.leave_waker(side), Join::Pending);
+            assert_eq!(state.complete(), Complete::LeaveAndWake);
+            assert_eq!(state.take_back(side), Join::Done);
+            assert!(state.take());
+            assert!(!state.take(), "there is one output");
+            assert_eq!(state.drop_handle(side), Join::Done);
 
-        let detached = State::new();
-        assert_eq!(detached.begin(), Begin::Poll);
-        assert_eq!(detached.drop_handle(), Join::Pending);
-        assert_eq!(detached.complete(), Complete::Discard);
+            let detached = State::new();
+            assert_eq!(detached.begin(), Begin::Poll);
+            assert_eq!(detached.drop_handle(side), Join::Pending);
+            assert_eq!(detached.complete(), Complete::Discard);
+        }
+    }
+
+    #[test]
+    fn a_future_is_touched_by_one_at_a_time() {
+        let state = State::new();
+        assert!(state.open());
+        assert!(!state.open());
+        state.close();
+        assert!(state.open());
     }
 
     #[test]
@@ -332,6 +464,6 @@ mod tests {
 
     #[test]
     fn debug_spells_out_the_flags() {
-        assert_eq!(format!("{:?}", State::new()), r#"{"queued", "handle"}"#);
+        assert_eq!(format!("{:?}", State::parcel()), r#"{"handle", "parcel"}"#);
     }
 }

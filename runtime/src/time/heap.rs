@@ -2,13 +2,16 @@
 //!
 //! Most timers are timeouts, and most timeouts are cancelled long before they expire, so removal
 //! must be as cheap as insertion and return the memory at once. This is a heap with four children a
-//! node, which is shallower than a binary one and keeps siblings on neighbouring cache lines. Each
-//! entry has a ticket, and a table tells where in the heap the holder of a ticket is now. Entries
-//! with equal deadlines come out in the order in which they went in.
+//! node, which is shallower than a binary one, and what is compared lies apart from what is kept, so
+//! that siblings share a cache line. Each entry has a ticket, and a table tells where in the heap
+//! the holder of a ticket is now. Entries with equal deadlines come out in the order in which they
+//! went in.
 
 /// Entries of type `T`, earliest deadline first.
 pub(crate) struct Heap<T> {
-    entries: Vec<Entry<T>>,
+    entries: Vec<Entry>,
+    /// What belongs to each of the entries.
+    values: Vec<T>,
     tickets: Vec<Ticketed>,
     /// The first of the chain of unused tickets.
     unused: u32,
@@ -16,20 +19,22 @@ pub(crate) struct Heap<T> {
     used: usize,
     /// When no more tickets than this are used, the table is looked at for what can be given back.
     look_at: usize,
-    /// Counts insertions.
-    inserted: u64,
+    /// Counts insertions, in circles.
+    inserted: u32,
 }
 
-struct Entry<T> {
+#[derive(Clone, Copy)]
+struct Entry {
     deadline: u64,
-    order: u64,
+    order: u32,
     ticket: u32,
-    value: T,
 }
 
-impl<T> Entry<T> {
-    fn is_before(&self, other: &Entry<T>) -> bool {
-        (self.deadline, self.order) < (other.deadline, other.order)
+impl Entry {
+    /// Two that have the same deadline are less than half a circle of insertions apart.
+    fn is_before(&self, other: &Entry) -> bool {
+        let went_in_before = || self.order.wrapping_sub(other.order) > u32::MAX / 2;
+        self.deadline < other.deadline || self.deadline == other.deadline && went_in_before()
     }
 }
 
@@ -60,6 +65,7 @@ impl<T> Heap<T> {
     pub(crate) fn new() -> Heap<T> {
         Heap {
             entries: Vec::new(),
+            values: Vec::new(),
             tickets: Vec::new(),
             unused: NONE,
             used: 0,
@@ -75,7 +81,7 @@ impl<T> Heap<T> {
 
     /// All that is inside, in no order, with its deadlines.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.entries.iter().map(|entry| (entry.deadline, &entry.value))
+        self.entries.iter().map(|entry| entry.deadline).zip(&self.values)
     }
 
     /// The earliest deadline.
@@ -86,28 +92,29 @@ impl<T> Heap<T> {
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Ticket {
         let at = self.entries.len();
         let ticket = self.issue(Ticketed::Inside(at as u32));
-        self.inserted += 1;
-        self.entries.push(Entry { deadline, order: self.inserted, ticket, value });
-        self.rise(at);
+        self.inserted = self.inserted.wrapping_add(1);
+        let entry = Entry { deadline, order: self.inserted, ticket };
+        self.entries.push(entry);
+        self.values.push(value);
+        self.rise(at, entry);
         Ticket(ticket)
     }
 
     /// The value of an entry that is still inside.
     pub(crate) fn get_mut(&mut self, ticket: &Ticket) -> Option<&mut T> {
         match self.tickets[ticket.0 as usize] {
-            Ticketed::Inside(at) => Some(&mut self.entries[at as usize].value),
+            Ticketed::Inside(at) => Some(&mut self.values[at as usize]),
             _ => None,
         }
     }
 
     /// Gives a ticket back, and takes its entry out if that is still inside.
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<T> {
-        let value = match self.tickets[ticket.0 as usize] {
-            Ticketed::Inside(at) => Some(self.take(at as usize).value),
+        let unused = Ticketed::Unused(std::mem::replace(&mut self.unused, ticket.0));
+        let value = match std::mem::replace(&mut self.tickets[ticket.0 as usize], unused) {
+            Ticketed::Inside(at) => Some(self.take(at as usize).1),
             _ => None,
         };
-        self.tickets[ticket.0 as usize] = Ticketed::Unused(self.unused);
-        self.unused = ticket.0;
         self.used -= 1;
         self.give_back();
         value
@@ -118,7 +125,7 @@ impl<T> Heap<T> {
         if self.first()? > until {
             return None;
         }
-        let Entry { ticket, value, .. } = self.take(0);
+        let (ticket, value) = self.take(0);
         self.tickets[ticket as usize] = Ticketed::Out;
         Some(value)
     }
@@ -138,62 +145,64 @@ impl<T> Heap<T> {
         ticket
     }
 
-    fn take(&mut self, at: usize) -> Entry<T> {
-        let entry = self.entries.swap_remove(at);
-        if at < self.entries.len() {
-            self.place(at);
-            if self.rise(at) == at {
-                self.sink(at);
-            }
+    /// Takes an entry out; its ticket and value.
+    fn take(&mut self, at: usize) -> (u32, T) {
+        let Entry { ticket, .. } = self.entries.swap_remove(at);
+        let value = self.values.swap_remove(at);
+        if let Some(&moved) = self.entries.get(at)
+            && self.rise(at, moved) == at
+        {
+            self.sink(at, moved);
         }
         let (len, capacity) = (self.entries.len(), self.entries.capacity());
         if len < capacity / 4 && capacity > Self::SMALL {
             self.entries.shrink_to(len * 2);
+            self.values.shrink_to(len * 2);
         }
-        entry
+        (ticket, value)
     }
 
-    /// Tells the table where the entry at `at` is.
-    fn place(&mut self, at: usize) {
-        let ticket = self.entries[at].ticket;
-        self.tickets[ticket as usize] = Ticketed::Inside(at as u32);
+    /// Puts an entry at `at`, and tells the table.
+    fn put(&mut self, at: usize, entry: Entry) {
+        self.entries[at] = entry;
+        self.tickets[entry.ticket as usize] = Ticketed::Inside(at as u32);
     }
 
-    fn swap(&mut self, one: usize, other: usize) {
-        self.entries.swap(one, other);
-        self.place(one);
-        self.place(other);
+    /// Moves the entry at `from` to `to`, whose own is about to be put elsewhere.
+    fn shift(&mut self, from: usize, to: usize) {
+        self.values.swap(from, to);
+        self.put(to, self.entries[from]);
     }
 
-    /// Moves an entry up to where it belongs, and tells where that is.
-    fn rise(&mut self, mut at: usize) -> usize {
+    /// Moves the entry that is to be at `at` up to where it belongs, and tells where that is.
+    fn rise(&mut self, mut at: usize, entry: Entry) -> usize {
         while at > 0 {
             let parent = (at - 1) / Self::CHILDREN;
-            if !self.entries[at].is_before(&self.entries[parent]) {
+            if !entry.is_before(&self.entries[parent]) {
                 break;
             }
-            self.swap(at, parent);
+            self.shift(parent, at);
             at = parent;
         }
+        self.put(at, entry);
         at
     }
 
-    /// Moves an entry down to where it belongs.
-    fn sink(&mut self, mut at: usize) {
+    /// Moves the entry that is to be at `at` down to where it belongs.
+    fn sink(&mut self, mut at: usize, entry: Entry) {
         loop {
             let first = at * Self::CHILDREN + 1;
             let children = first..self.entries.len().min(first + Self::CHILDREN);
-            let Some(least) = children.reduce(|least, child| {
+            let least = children.reduce(|least, child| {
                 if self.entries[child].is_before(&self.entries[least]) { child } else { least }
-            }) else {
-                return;
+            });
+            let Some(least) = least.filter(|&least| self.entries[least].is_before(&entry)) else {
+                break;
             };
-            if !self.entries[least].is_before(&self.entries[at]) {
-                return;
-            }
-            self.swap(at, least);
+            self.shift(least, at);
             at = least;
         }
+        self.put(at, entry);
     }
 
     /// Cuts unused tickets off the end of the table, once for each time that the use has fallen by
@@ -266,7 +275,8 @@ mod tests {
 
     impl<T> Heap<T> {
         fn bytes(&self) -> usize {
-            self.entries.capacity() * size_of::<Entry<T>>()
+            self.entries.capacity() * size_of::<Entry>()
+                + self.values.capacity() * size_of::<T>()
                 + self.tickets.capacity() * size_of::<Ticketed>()
         }
     }

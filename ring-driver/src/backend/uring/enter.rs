@@ -56,38 +56,48 @@ struct GetEventsArgument {
     timeout: u64,
 }
 
-/// Submits `to_submit` entries, runs what is due, and waits until `min_complete` completions are
-/// there, a signal comes or `timeout` is over. Yields how many entries were taken; if that is any,
-/// ETIME and EINTR are not reported.
+/// What an enter waits for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wait {
+    /// So many completions; none, not to wait.
+    pub(crate) completions: u32,
+    /// From then on one is enough. Zero is never; anything else needs the capability `min_wait`.
+    pub(crate) gather: Duration,
+    /// From then on none is needed. Needs the capability `ext_arg`.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Wait {
+    /// Whether the kernel has to be told more than how many completions.
+    pub(super) fn is_extended(&self) -> bool {
+        self.timeout.is_some() || !self.gather.is_zero()
+    }
+}
+
+/// Submits `to_submit` entries, runs what is due, and waits as `wait` says, or until a signal comes.
+/// Yields how many entries were taken; if that is any, ETIME and EINTR are not reported.
 ///
-/// `ring` is a descriptor, or an index if `flags` has [`ENTER_REGISTERED_RING`]. A timeout needs
-/// the capability `ext_arg`.
-pub(super) fn enter(
-    ring: RawFd,
-    to_submit: u32,
-    min_complete: u32,
-    flags: u32,
-    timeout: Option<Duration>,
-) -> Result<u32, i32> {
-    let Some(timeout) = timeout else {
-        return raw_enter(ring, to_submit, min_complete, flags | ENTER_GETEVENTS, ptr::null(), 0);
-    };
-    let timeout = Timespec::from(timeout.min(LONGEST_WAIT));
+/// `ring` is a descriptor, or an index if `flags` has [`ENTER_REGISTERED_RING`].
+pub(super) fn enter(ring: RawFd, to_submit: u32, flags: u32, wait: Wait) -> Result<u32, i32> {
+    let (completions, flags) = (wait.completions, flags | ENTER_GETEVENTS);
+    if !wait.is_extended() {
+        return raw_enter(ring, to_submit, completions, flags, ptr::null(), 0);
+    }
+    let timeout = wait.timeout.map(|timeout| Timespec::from(timeout.min(LONGEST_WAIT)));
     let argument = GetEventsArgument {
         signal_mask: 0,
         signal_mask_size: 0,
-        min_wait_usec: 0,
-        timeout: (&raw const timeout) as u64,
+        min_wait_usec: wait.gather.as_micros().try_into().unwrap_or(u32::MAX),
+        timeout: timeout.as_ref().map_or(0, |timeout| ptr::from_ref(timeout) as u64),
     };
-    let flags = flags | ENTER_GETEVENTS | ENTER_EXT_ARG;
     let (pointer, size) = ((&raw const argument).cast(), size_of::<GetEventsArgument>());
-    raw_enter(ring, to_submit, min_complete, flags, pointer, size)
+    raw_enter(ring, to_submit, completions, flags | ENTER_EXT_ARG, pointer, size)
 }
 
 /// What `io_uring_enter` on no ring at all gives: `EBADF` where the call is allowed, else how it is
 /// forbidden.
 pub(crate) fn errno_of_enter() -> i32 {
-    match enter(-1, 0, 0, 0, None) {
+    match enter(-1, 0, 0, Wait::default()) {
         Ok(_) => 0,
         Err(errno) => errno,
     }
@@ -185,9 +195,11 @@ mod tests {
         let ring = io_uring::IoUring::new(4).expect("a ring");
         let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
         let start = Instant::now();
-        assert_eq!(enter(fd, 0, 1, 0, Some(Duration::from_millis(5))), Err(libc::ETIME));
+        let timeout = Some(Duration::from_millis(5));
+        let wait = Wait { completions: 1, timeout, ..Wait::default() };
+        assert_eq!(enter(fd, 0, 0, wait), Err(libc::ETIME));
         assert!(start.elapsed() >= Duration::from_millis(5));
-        assert_eq!(enter(fd, 0, 0, 0, None), Ok(0));
+        assert_eq!(enter(fd, 0, 0, Wait::default()), Ok(0));
     }
 
     #[test]
@@ -208,8 +220,9 @@ mod tests {
                 );
             }
         };
-        assert_eq!(enter(index as RawFd, 0, 0, ENTER_REGISTERED_RING, None), Ok(0));
+        let enter = || enter(index as RawFd, 0, ENTER_REGISTERED_RING, Wait::default());
+        assert_eq!(enter(), Ok(0));
         assert_eq!(unregister_ring(fd, index), Ok(1));
-        assert_eq!(enter(index as RawFd, 0, 0, ENTER_REGISTERED_RING, None), Err(libc::EBADF));
+        assert_eq!(enter(), Err(libc::EBADF));
     }
 }

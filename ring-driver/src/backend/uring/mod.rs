@@ -16,38 +16,36 @@ use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 
-use crate::buffer::BufPool;
+use crate::buffer::{Block, BufPool};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::capabilities::{Capabilities, Mask};
 use crate::completion::{Completion, Outcome};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SetupError;
+use crate::fd::Sharing;
 use crate::pool::Pool;
 use crate::remote::{Notifier, Remote};
 use crate::request::{Number, Request, UserData};
 
+use super::cached::Cached;
 use super::offload::Offload;
+use registered::Registered;
 use setup::{Ring, Size};
 
 /// Requests as submission-queue entries.
 pub(crate) mod encode;
 /// The system calls of a running ring.
 pub(crate) mod enter;
+/// Memory of which the ring has been told.
+mod registered;
 /// How a ring comes to be.
 pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
-/// Cancellations: what they came to shows in the completion of their target.
-const IGNORE: UserData = UserData(UserData::RESERVED + 1);
 /// What was posted to another ring.
 const NUDGED: UserData = UserData(UserData::RESERVED + 3);
-
-/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
-/// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
-/// from running.
-const ROUNDS: u32 = 64;
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -61,16 +59,19 @@ pub(crate) struct Uring {
     raw: Vec<Completion>,
     /// Completions that did not need the kernel's queue.
     local: Vec<Completion>,
+    cached: Cached,
     /// Where the notifier's count is read to.
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
     armed: bool,
+    /// How long a sleep gathers completions, and how many are enough. One, where it does not.
+    gather: (Duration, u32),
     /// Those to whose rings something was posted since the last look at completions.
     nudged: Vec<Arc<Notifier>>,
-    rounds: u32,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
+    registered: Registered,
 }
 
 impl Uring {
@@ -80,7 +81,8 @@ impl Uring {
         remote: &Arc<Remote>,
         pool: &Arc<Pool>,
     ) -> Result<Uring, SetupError> {
-        let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        let mut ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        ring.cap_workers(config.file_workers, config.other_workers);
         // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the
         // same. SAFETY: the ring is open for the length of this call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(ring.uring.as_raw_fd()) };
@@ -91,6 +93,11 @@ impl Uring {
         }
         let mut counters = Counters::NONE;
         counters.setup_flags = ring.flags.names().collect();
+        let gathers = ring.capabilities.min_wait && !config.min_wait.is_zero();
+        let gather = match gathers {
+            true => (config.min_wait, config.min_completions.max(1)),
+            false => (Duration::ZERO, 1),
+        };
         Ok(Uring {
             ring,
             remote: remote.clone(),
@@ -99,12 +106,14 @@ impl Uring {
             awaiting_readiness: HashMap::new(),
             raw: Vec::new(),
             local: Vec::new(),
+            cached: Cached::default(),
             notified: Box::new(0),
             armed: false,
+            gather,
             nudged: Vec::new(),
-            rounds: 0,
             counters,
             buf_pool: None,
+            registered: Registered::default(),
         })
     }
 
@@ -117,13 +126,42 @@ impl Uring {
         Counters { enter_flags, ..self.counters.clone() }
     }
 
+    /// A descriptor from elsewhere is the driver's from now on.
+    pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) -> io::Result<()> {
+        self.made(fd);
+        match sharing {
+            // The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on
+            // a non-blocking descriptor instead (liburing issue 390).
+            Sharing::Private => call::set_nonblocking(fd.0, false),
+            Sharing::Shared => Ok(()),
+        }
+    }
+
+    /// The number is that of a new descriptor from now on.
+    pub(crate) fn made(&mut self, fd: Number) {
+        self.cached.forget(fd);
+    }
+
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        // One that is handed over with others costs less than a call of its own.
+        if self.is_quiet()
+            && let Some(read) = self.cached.read(request)
+        {
+            self.counters.cached_reads += 1;
+            return self.complete_locally(user_data, read);
+        }
         if let Request::AcceptMulti { fd } = *request
             && !self.ring.capabilities.multishot_accept
         {
             // A series of one: whoever asked for it starts the next.
             let (address, len) = (ptr::null_mut(), ptr::null_mut());
             return self.push(&Request::Accept { fd, address, len }, user_data);
+        }
+        if let Request::RecvMulti { fd, group } = *request
+            && !self.ring.capabilities.multishot_recv
+        {
+            // The same here.
+            return self.push(&Request::RecvPooled { fd, group }, user_data);
         }
         if self.can(request) {
             return self.submit(request, user_data, Flags::empty());
@@ -147,7 +185,7 @@ impl Uring {
             true => Flags::SKIP_SUCCESS,
             false => Flags::empty(),
         };
-        self.submit(&Request::Cancel { target }, IGNORE, quietly);
+        self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
     }
 
     pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
@@ -170,7 +208,6 @@ impl Uring {
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
-        self.rounds = 0;
         if sleep.is_some() && !self.armed {
             self.arm();
         }
@@ -181,16 +218,6 @@ impl Uring {
         if sleep.is_some() || queued > 0 || due {
             self.enter_kernel(queued, sleep);
         }
-    }
-
-    pub(crate) fn enter_again(&mut self) -> bool {
-        let (queued, due) = self.submission_state();
-        self.rounds += 1;
-        if !due || self.rounds > ROUNDS {
-            return false;
-        }
-        self.enter_kernel(queued, None);
-        true
     }
 
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
@@ -219,9 +246,14 @@ impl Uring {
         !self.backlog.is_empty() || self.submission_state().0 > 0
     }
 
+    /// Whether nothing has been asked for in this turn, so far.
+    fn is_quiet(&self) -> bool {
+        self.local.is_empty() && !self.has_output()
+    }
+
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
-            let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+            let pool = BufPool::with_ring()?;
             // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
             // after the ring is closed.
             let registered = unsafe {
@@ -237,22 +269,35 @@ impl Uring {
                 return Ok(self.buf_pool.insert(pool).clone());
             }
         }
-        Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE))
+        Ok(BufPool::without_ring())
+    }
+
+    /// Tells the ring of memory that is read into and written from. Whether it is able to know.
+    pub(crate) fn register(&mut self, block: &Arc<Block>) -> io::Result<bool> {
+        if !self.ring.capabilities.registered_buffers {
+            return Ok(false);
+        }
+        self.registered.add(&self.ring.uring.submitter(), block)?;
+        Ok(true)
     }
 
     /// Whether the running ring has the operation itself.
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
-            Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
     }
 
     fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
-        let entry = encode::encode(request, user_data).flags(flags);
+        let entry = match self.registered.index(request) {
+            Some(index) => encode::encode_registered(request, index, user_data),
+            None => encode::encode(request, user_data),
+        };
+        let entry = entry.flags(flags);
         let (opcode, flags, priority) = encode::head(&entry);
         self.counters.count_entry(opcode, flags, priority);
         if !self.backlog.is_empty() || !self.try_push(&entry) {
@@ -299,8 +344,7 @@ impl Uring {
         }
         self.counters.enters += 1;
         self.counters.waits += u64::from(sleep.is_some());
-        let min_complete = u32::from(sleep.is_some());
-        match self.ring.enter(queued, min_complete, sleep.flatten()) {
+        match self.ring.enter(queued, self.wait(sleep)) {
             Ok(submitted) => self.counters.submitted += u64::from(submitted),
             // The time is over, or a signal came: whoever asked looks at the clock and at the queue
             // anyway.
@@ -318,6 +362,17 @@ impl Uring {
                 io::Error::from_raw_os_error(errno)
             ),
         }
+    }
+
+    /// What to wait for, to sleep for that long.
+    fn wait(&self, sleep: Option<Option<Duration>>) -> enter::Wait {
+        let Some(timeout) = sleep else { return enter::Wait::default() };
+        // Who has to be up sooner gathers nothing: the kernel would finish gathering first.
+        let (gather, completions) = match self.gather {
+            (gather, _) if timeout.is_some_and(|timeout| timeout <= gather) => (Duration::ZERO, 1),
+            gather => gather,
+        };
+        enter::Wait { completions, gather, timeout }
     }
 
     /// A read on the notifier, so that a message from another thread ends the sleep.
@@ -354,7 +409,7 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            IGNORE | UserData::NUDGE => None,
+            UserData::NUDGE => None,
             NUDGED => {
                 if completion.outcome.result() < 0 {
                     self.nudged.iter().for_each(|notifier| notifier.notify());

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use io_uring::{IoUring, opcode};
 
-use super::enter;
+use super::enter::{self, Wait};
 use crate::capabilities::{Capabilities, Mask};
 use crate::error::SetupError;
 
+mod ending;
 mod flags;
 mod ladder;
 mod probe;
@@ -66,17 +67,26 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Submits `to_submit` entries, runs what is due, and waits for `min_complete` completions
-    /// (zero: not at all) until `timeout` is over. Errors are errnos; ETIME and EINTR are told only
-    /// if nothing was submitted.
-    pub(crate) fn enter(
-        &self,
-        to_submit: u32,
-        min_complete: u32,
-        timeout: Option<Duration>,
-    ) -> Result<u32, i32> {
+    /// Limits the threads that the kernel starts for what would block: for files, and for the rest.
+    pub(crate) fn cap_workers(&mut self, files: u32, rest: u32) {
+        if self.capabilities.capped_workers {
+            // Zeros change nothing, and each time the kernel writes what held before; zeros again if
+            // it does not know yet.
+            let mut now = [0; 2];
+            let submitter = self.uring.submitter();
+            let asked = submitter.register_iowq_max_workers(&mut now);
+            let less = |now: u32, limit: u32| if now == 0 { limit } else { now.min(limit) }.max(1);
+            let mut limits = [less(now[0], files), less(now[1], rest)];
+            let capped = asked.and_then(|()| submitter.register_iowq_max_workers(&mut limits));
+            self.capabilities.capped_workers = capped.is_ok();
+        }
+    }
+
+    /// Submits `to_submit` entries, runs what is due, and waits. Errors are errnos; ETIME and EINTR
+    /// are told only if nothing was submitted.
+    pub(crate) fn enter(&self, to_submit: u32, wait: Wait) -> Result<u32, i32> {
         let mut flags = 0;
-        if min_complete > 0 && self.capabilities.no_iowait {
+        if wait.completions > 0 && self.capabilities.no_iowait {
             flags |= enter::ENTER_NO_IOWAIT;
         }
         let name = match self.registered {
@@ -86,9 +96,9 @@ impl Ring {
             }
             None => self.uring.as_raw_fd(),
         };
-        let waits = if timeout.is_some() { enter::ENTER_EXT_ARG } else { 0 };
+        let waits = if wait.is_extended() { enter::ENTER_EXT_ARG } else { 0 };
         self.entered_with.update(|known| known | flags | waits);
-        enter::enter(name, to_submit, min_complete, flags, timeout)
+        enter::enter(name, to_submit, flags, wait)
     }
 
     /// The size that the ring came to.
