@@ -1,6 +1,6 @@
 //! An echo server: `cargo run --release --example echo -- 127.0.0.1:7777`.
 
-use wakering::io::{AsyncRead, AsyncWrite};
+use wakering::io::AsyncWrite;
 use wakering::net::{TcpListener, TcpStream};
 
 fn main() -> std::io::Result<()> {
@@ -15,15 +15,15 @@ fn main() -> std::io::Result<()> {
     })
 }
 
-/// Sends back what comes, until the peer closes; an error ends this connection alone.
+/// Sends back what comes, from the memory in which it has come, until the peer closes; an error ends
+/// this connection alone.
 async fn echo(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buf = Vec::with_capacity(16 * 1024);
     loop {
-        let (n, filled) = stream.read(buf).await?;
-        if n == 0 {
+        let bytes = stream.recv().await?;
+        if bytes.is_empty() {
             return Ok(());
         }
-        (_, buf) = stream.write_all(filled).await?;
+        stream.write_all(bytes).await?;
     }
 }

@@ -33,6 +33,7 @@
 //! # What to look at first
 //!
 //! - [`run`], [`spawn`], [`Runtime`], `#[wakering::main]`: start here.
+//! - [`Builder::cores`], [`spawn_on`]: several cores.
 //! - [`task::scope`](task::scope()) and [`task::group`](task::group()): what is begun in them is
 //!   over when they are. [`task`]: several futures at once, cancelling, cleaning up, shielding.
 //! - [`time`]: [`sleep`](time::sleep), [`timeout`](time::timeout()),
@@ -69,8 +70,8 @@ pub mod entry;
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use wakering_runtime::signal;
 pub use wakering_runtime::{
-    Backend, Builder, Handle, Metrics, Runtime, ShutdownReport, blocking, debug, io, join, run,
-    select, spawn, stream, sync, task, task_local, time, try_join,
+    Backend, Builder, Cores, Handle, Metrics, Runtime, ShutdownReport, blocking, debug, io, join,
+    run, select, spawn, spawn_on, stream, sync, task, task_local, time, try_join,
 };
 
 #[cfg(feature = "fs")]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::compare;
 use crate::exchange::request::{Header, parse_method};
 use crate::exchange::target::Target;
 use crate::quantity::{parse_count, parse_duration, parse_positive_duration};
@@ -36,6 +37,13 @@ pub enum Verb {
     Run(Box<RunArgs>),
     /// Serve HTTP in the manner of httpbin
     Serve(ServeArgs),
+    /// Compare wakering with other runtimes, and with loops by hand
+    ///
+    /// Both contestants of a duel live at once and work in turn, in short slices; what is told are
+    /// ratios of neighbouring slices, subject to rival, with intervals of 95 %. The rivals are built
+    /// from the repository. One that does not build, or fails, is named and left out. Exit status:
+    /// 0 if something was compared.
+    Compare(Box<compare::Args>),
     /// Show what the runtime stands on here: backend, io_uring, limits
     ///
     /// Says which backend a runtime gets, why there is no io_uring if there is none, and what mends
@@ -190,7 +198,7 @@ impl Cli {
         match &self.verb {
             None => self.run.check(),
             Some(Verb::Run(run)) => run.check(),
-            Some(Verb::Serve(_) | Verb::Doctor) => Ok(()),
+            Some(Verb::Serve(_) | Verb::Compare(_) | Verb::Doctor) => Ok(()),
         }
     }
 }

@@ -30,6 +30,8 @@ mod progress;
 mod quantity;
 /// The verb `serve`.
 mod serve;
+/// The verb `compare`.
+mod compare;
 /// The verb `doctor`.
 mod doctor;
 
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
             child::serve_until_stdin_closes(args.serve)
         }
         Some(Verb::Serve(args)) => serve::main(args.serve),
+        Some(Verb::Compare(args)) => compare::main(*args),
         Some(Verb::Doctor) => doctor::main(),
     }
 }

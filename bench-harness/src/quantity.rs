@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use wakering::Cores;
+
 /// The longest duration accepted: a year, far from any overflow of nanoseconds in a `u64`.
 const DURATION_MAX_S: f64 = 365.0 * 86_400.0;
 
@@ -37,6 +39,17 @@ pub fn parse_positive_duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("must be longer than zero".into()),
         duration => Ok(duration),
+    }
+}
+
+/// Reads a number of cores, or `all`.
+pub fn parse_cores(text: &str) -> Result<Cores, String> {
+    match text.trim() {
+        "all" => Ok(Cores::All),
+        number => match number.parse() {
+            Ok(count) => Ok(Cores::Count(count)),
+            Err(_) => Err("must be a number of cores, or `all`".into()),
+        },
     }
 }
 
@@ -173,6 +186,13 @@ mod tests {
         assert!(parse_count("1.5").is_err());
         assert!(parse_count("1000001m").is_err());
         assert!(parse_count("12q").unwrap_err().contains('q'));
+    }
+
+    #[test]
+    fn cores_are_counted_or_all() {
+        assert_eq!(parse_cores("2"), Ok(Cores::Count(2)));
+        assert_eq!(parse_cores("all"), Ok(Cores::All));
+        assert!(parse_cores("most").unwrap_err().contains("all"));
     }
 
     #[test]

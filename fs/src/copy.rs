@@ -66,11 +66,12 @@ pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u6
 
 fn open(from: &Path, to: &Path) -> io::Result<(File, File)> {
     let refuse = |message| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-    let source = File::open(from)?;
-    let found = source.metadata()?;
-    if !found.is_file() {
+    // Before it is opened, which for a pipe waits until somebody writes to it.
+    if !std::fs::metadata(from)?.is_file() {
         return refuse("the source is not a regular file");
     }
+    let source = File::open(from)?;
+    let found = source.metadata()?;
     let mode = found.permissions().mode();
     // Not truncated yet: it might be the source.
     let target = OpenOptions::new().write(true).create(true).truncate(false).mode(mode).open(to)?;

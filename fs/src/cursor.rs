@@ -102,7 +102,7 @@ impl File {
     }
 
     async fn target(&self, position: SeekFrom) -> io::Result<u64> {
-        if self.file_type().await?.is_stream() {
+        if self.file_type()?.is_stream() {
             return Err(io::ErrorKind::NotSeekable.into());
         }
         let target = match position {
@@ -127,8 +127,8 @@ impl File {
     }
 
     /// Where an operation at the cursor begins; `None` for a stream.
-    async fn start(&self) -> io::Result<Option<u64>> {
-        let stream = self.file_type().await?.is_stream();
+    fn start(&self) -> io::Result<Option<u64>> {
+        let stream = self.file_type()?.is_stream();
         Ok((!stream).then(|| self.shared.cursor.get()))
     }
 
@@ -148,7 +148,7 @@ impl File {
 impl AsyncRead for File {
     async fn read<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
         let (fd, path) = (&self.shared.fd, &self.shared.path);
-        let start = match self.start().await {
+        let start = match self.start() {
             Ok(start) => start,
             Err(error) => return Err(BufError::new(error, buf)),
         };
@@ -163,7 +163,7 @@ impl AsyncRead for File {
 
     async fn read_vectored<B: IoBufMut>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
         let (fd, path) = (&self.shared.fd, &self.shared.path);
-        let start = match self.start().await {
+        let start = match self.start() {
             Ok(start) => start,
             Err(error) => return Err(BufError::new(error, bufs)),
         };
@@ -186,7 +186,7 @@ impl AsyncRead for File {
 impl AsyncWrite for File {
     async fn write<B: IoBuf>(&mut self, buf: B) -> BufResult<usize, B> {
         let (fd, path) = (&self.shared.fd, &self.shared.path);
-        let start = match self.start().await {
+        let start = match self.start() {
             Ok(start) => start,
             Err(error) => return Err(BufError::new(error, buf)),
         };
@@ -201,7 +201,7 @@ impl AsyncWrite for File {
 
     async fn write_vectored<B: IoBuf>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
         let (fd, path) = (&self.shared.fd, &self.shared.path);
-        let start = match self.start().await {
+        let start = match self.start() {
             Ok(start) => start,
             Err(error) => return Err(BufError::new(error, bufs)),
         };

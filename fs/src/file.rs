@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use wakering_ring_driver::{Driver, Fd, Sharing};
+use wakering_ring_driver::{Driver, Fd, Sharing, op};
 
 use crate::failure::on;
 use crate::{FileType, OpenOptions};
@@ -311,11 +311,27 @@ impl File {
     }
 
     /// What kind of file it is; asks for it once.
-    pub(crate) async fn file_type(&self) -> io::Result<FileType> {
+    pub(crate) fn file_type(&self) -> io::Result<FileType> {
         match self.shared.file_type.get() {
             Some(file_type) => Ok(file_type),
-            None => Ok(self.metadata().await?.file_type()),
+            None => Ok(self.type_and_len()?.0),
         }
+    }
+
+    /// What kind of file it is, which never changes, and how long it is believed to be.
+    pub(crate) fn type_and_len(&self) -> io::Result<(FileType, u64)> {
+        let known = op::kind_and_len(&self.shared.fd);
+        let (kind, len) = known.map_err(on("stat", &self.shared.path))?;
+        let file_type = FileType::new(kind);
+        self.shared.file_type.set(Some(file_type));
+        Ok((file_type, len))
+    }
+}
+
+/// The descriptor, for operations of the driver, and for sockets that send the file.
+impl AsRef<Fd> for File {
+    fn as_ref(&self) -> &Fd {
+        &self.shared.fd
     }
 }
 

@@ -171,6 +171,10 @@ impl Metadata {
 pub struct FileType(FileKind);
 
 impl FileType {
+    pub(crate) fn new(kind: FileKind) -> FileType {
+        FileType(kind)
+    }
+
     /// The one that std found out, if it did.
     pub(crate) fn from_std(kind: std::fs::FileType) -> FileType {
         FileType(match kind {

@@ -8,7 +8,7 @@ use wakering_ring_driver::op;
 use wakering_ring_driver::{BufError, BufResult, IoBuf, IoBufMut, Slice};
 
 use crate::File;
-use crate::failure::with_buf;
+use crate::failure::{on, with_buf};
 
 impl File {
     /// Reads from `offset` (bytes from the start of the file) into `buf`: overwrites it from its
@@ -39,9 +39,12 @@ impl File {
     ///
     /// # Kernel
     ///
-    /// `IORING_OP_READ`, 5.6; elsewhere pread(2) on the pool.
+    /// preadv2(2) where the page cache has all of it and nothing else is to be handed over; else
+    /// `IORING_OP_READ`, 5.6, or pread(2) on the pool.
     pub async fn read_at<B: IoBufMut>(&self, buf: B, offset: u64) -> BufResult<usize, B> {
-        let buf = self.at_offset("read", buf).await?;
+        if let Err(error) = self.has_offsets("read") {
+            return Err(BufError::new(error, buf));
+        }
         op::read_at(&self.shared.fd, buf, offset).await.map_err(with_buf("read", &self.shared.path))
     }
 
@@ -121,7 +124,9 @@ impl File {
         bufs: Vec<B>,
         offset: u64,
     ) -> BufResult<usize, Vec<B>> {
-        let bufs = self.at_offset("read", bufs).await?;
+        if let Err(error) = self.has_offsets("read") {
+            return Err(BufError::new(error, bufs));
+        }
         let read = op::read_vectored_at(&self.shared.fd, bufs, offset);
         read.await.map_err(with_buf("read", &self.shared.path))
     }
@@ -157,7 +162,9 @@ impl File {
     ///
     /// `IORING_OP_WRITE`, 5.6; elsewhere pwrite(2) on the pool.
     pub async fn write_at<B: IoBuf>(&self, buf: B, offset: u64) -> BufResult<usize, B> {
-        let buf = self.at_offset("write", buf).await?;
+        if let Err(error) = self.has_offsets("write") {
+            return Err(BufError::new(error, buf));
+        }
         let write = op::write_at(&self.shared.fd, buf, offset);
         write.await.map_err(with_buf("write", &self.shared.path))
     }
@@ -236,21 +243,21 @@ impl File {
         bufs: Vec<B>,
         offset: u64,
     ) -> BufResult<usize, Vec<B>> {
-        let bufs = self.at_offset("write", bufs).await?;
+        if let Err(error) = self.has_offsets("write") {
+            return Err(BufError::new(error, bufs));
+        }
         let write = op::write_vectored_at(&self.shared.fd, bufs, offset);
         write.await.map_err(with_buf("write", &self.shared.path))
     }
 
     /// Lets an operation at an offset through unless the file has none: the ring would take what
     /// comes next.
-    async fn at_offset<B>(&self, operation: &'static str, buf: B) -> Result<B, BufError<B>> {
-        match self.file_type().await {
-            Ok(kind) if kind.is_fifo() || kind.is_socket() => {
-                let error = io::ErrorKind::NotSeekable.into();
-                Err(with_buf(operation, &self.shared.path)(BufError::new(error, buf)))
-            }
-            Ok(_) => Ok(buf),
-            Err(error) => Err(BufError::new(error, buf)),
+    #[inline]
+    fn has_offsets(&self, operation: &'static str) -> io::Result<()> {
+        let kind = self.file_type()?;
+        match kind.is_fifo() || kind.is_socket() {
+            true => Err(on(operation, &self.shared.path)(io::ErrorKind::NotSeekable.into())),
+            false => Ok(()),
         }
     }
 }

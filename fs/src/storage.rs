@@ -163,9 +163,7 @@ impl File {
     /// `IORING_OP_STATX`, 5.6; elsewhere statx(2) on the pool.
     pub async fn metadata(&self) -> io::Result<Metadata> {
         let stat = op::stat(&self.shared.fd).await.map_err(on("stat", &self.shared.path))?;
-        let metadata = Metadata::new(stat);
-        self.shared.file_type.set(Some(metadata.file_type()));
-        Ok(metadata)
+        Ok(Metadata::new(stat))
     }
 
     /// Says who may do what with the file.

@@ -35,12 +35,16 @@ use crate::failure::on;
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let path = path.as_ref();
     let mut file = File::open(path).await?;
-    let len = file.metadata().await?.len();
+    let (_, len) = file.type_and_len()?;
     let mut content = Vec::new();
     // One more than there is, so that the read that finds the end needs no more memory.
-    let capacity = usize::try_from(len).unwrap_or(usize::MAX).saturating_add(1);
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
     if len > 0 {
-        content.try_reserve_exact(capacity).map_err(io::Error::from).map_err(on("read", path))?;
+        let reserved = content.try_reserve_exact(len.saturating_add(1));
+        reserved.map_err(io::Error::from).map_err(on("read", path))?;
+        // The first one asks for no more than there is: what comes short has to be looked into.
+        let (_, all) = file.read(content.slice(..len)).await?;
+        content = all.into_inner();
     }
     let (_, content) = file.read_to_end(content).await?;
     Ok(content)

@@ -52,7 +52,7 @@ pub use builder::Builder;
 pub use connection::Connection;
 pub use hyper::{self, Method, Request, Response, StatusCode, Uri, Version, body, header, service};
 pub use io::Io;
-pub use server::{Server, serve, serve_each};
+pub use server::{Server, serve, serve_each, serve_on_cores};
 
 /// The examples of the README, kept compiling.
 #[cfg(doctest)]

@@ -14,6 +14,8 @@ use hyper::body::Incoming;
 use hyper::service::HttpService;
 use wakering_net::{TcpListener, TcpStream};
 use wakering_runtime::io::{Sink, Source};
+use wakering_runtime::spawn;
+use wakering_runtime::task::CancelToken;
 
 use crate::Builder;
 use crate::closing::Closing;
@@ -117,13 +119,88 @@ where
     Builder::new().serve_each(listener, accept)
 }
 
-/// A server that runs; made by [`serve`] and [`serve_each`].
+/// Serves HTTP/1 on `listener` on all [cores](wakering_runtime::Builder::cores) of the runtime: on
+/// each with the settings, and with the function from a connection to its stream and service, that
+/// `make` makes there.
+///
+/// Connections are spread over the cores as
+/// [`net::serve_on_cores`](wakering_net::serve_on_cores) does. On one core this is
+/// [`Builder::serve_each`].
+///
+/// ```
+/// use std::{convert::Infallible, rc::Rc};
+/// use wakering_http::{Builder, Request, Response, body::Incoming, service::service_fn};
+/// use wakering_net::{TcpListener, TcpStream};
+/// use wakering_runtime::{Cores, Handle, io::{AsyncRead, AsyncWrite}};
+///
+/// wakering_runtime::Builder::new().cores(Cores::All).run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let address = listener.local_addr()?;
+///     let server = wakering_http::serve_on_cores(listener, || {
+///         // What stays on one core need not be `Send`.
+///         let core = Rc::new(Handle::current().core());
+///         let accept = async move |stream: TcpStream, _peer| {
+///             let core = core.clone();
+///             let tell = move |_: Request<Incoming>| {
+///                 let text = format!("core {core}");
+///                 async { Ok::<_, Infallible>(Response::new(text)) }
+///             };
+///             Ok((stream, service_fn(tell)))
+///         };
+///         (Builder::new(), accept)
+///     });
+///
+///     let mut client = TcpStream::connect(address).await?;
+///     client.write_all("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await?;
+///     let (_, answer) = client.read_to_string(String::new()).await?;
+///     assert!(answer.contains("\r\n\r\ncore "));
+///
+///     server.close();
+///     server.wait_closed().await;
+///     Ok::<_, std::io::Error>(())
+/// })
+/// # .unwrap().unwrap();
+/// ```
+///
+/// # Panics
+///
+/// On a thread that is not running a runtime.
+pub fn serve_on_cores<M, A, I, S>(listener: TcpListener, make: M) -> Server
+where
+    M: Fn() -> (Builder, A) + Clone + Send + 'static,
+    A: AsyncFn(TcpStream, SocketAddr) -> io::Result<(I, S)> + 'static,
+    I: Source + Sink + Unpin + 'static,
+    S: HttpService<Incoming> + 'static,
+    S::Error: Into<BoxError>,
+    S::ResBody: 'static,
+    <S::ResBody as Body>::Error: Into<BoxError>,
+{
+    let told = CancelToken::new();
+    let server = told.clone();
+    let accepting = wakering_net::serve_on_cores_reporting(listener, move || {
+        let (builder, accept) = make();
+        let closing = Rc::new(Closing::default());
+        let (told, here) = (server.clone(), Rc::clone(&closing));
+        // The word comes from the core where the server was made.
+        drop(spawn(async move {
+            told.cancelled().await;
+            here.begin();
+        }));
+        let on_error = Rc::clone(&builder.on_error);
+        (handler(builder, accept, closing), move |error: &io::Error| on_error(error))
+    });
+    Server { accepting, closing: Rc::default(), told }
+}
+
+/// A server that runs; made by [`serve`], [`serve_each`] and [`serve_on_cores`].
 ///
 /// Dropping it lets the server run on until the end of the runtime.
 #[derive(Debug)]
 pub struct Server {
     accepting: wakering_net::Server,
     closing: Rc<Closing>,
+    /// Passes the word on to all cores.
+    told: CancelToken,
 }
 
 impl Server {
@@ -152,6 +229,7 @@ impl Server {
     pub fn close(&self) {
         self.accepting.close();
         self.closing.begin();
+        self.told.cancel();
     }
 
     /// Stops accepting and drops every connection, with whatever it is doing.
@@ -175,6 +253,7 @@ impl Server {
     /// ```
     pub fn abort(&self) {
         self.accepting.abort();
+        self.told.cancel();
     }
 
     /// Waits until the listener is closed and the last connection has ended.
@@ -215,17 +294,33 @@ where
     <S::ResBody as Body>::Error: Into<BoxError>,
 {
     let closing = Rc::new(Closing::default());
-    let server = Rc::clone(&closing);
     let on_error = Rc::clone(&builder.on_error);
-    let handler = async move |stream, peer| {
+    let handler = handler(builder, accept, Rc::clone(&closing));
+    let accepting = wakering_net::serve_reporting(listener, handler, move |error| on_error(error));
+    Server { accepting, closing, told: CancelToken::new() }
+}
+
+/// Serves one connection.
+fn handler<A, I, S>(
+    builder: Builder,
+    accept: A,
+    server: Rc<Closing>,
+) -> impl AsyncFn(TcpStream, SocketAddr) -> io::Result<()> + 'static
+where
+    A: AsyncFn(TcpStream, SocketAddr) -> io::Result<(I, S)> + 'static,
+    I: Source + Sink + Unpin + 'static,
+    S: HttpService<Incoming> + 'static,
+    S::Error: Into<BoxError>,
+    S::ResBody: 'static,
+    <S::ResBody as Body>::Error: Into<BoxError>,
+{
+    async move |stream, peer| {
         let (stream, service) = accept(stream, peer).await?;
         match serve_until(&server, builder.connection(stream, service)).await {
             Err(error) if is_the_clients(error.kind()) => Ok(()),
             outcome => outcome,
         }
-    };
-    let accepting = wakering_net::serve_reporting(listener, handler, move |error| on_error(error));
-    Server { accepting, closing }
+    }
 }
 
 /// Serves a connection that closes with its server.

@@ -31,6 +31,8 @@ mod accepting;
 mod address;
 /// Giving a socket to std.
 mod detach;
+/// A connection on its way to another core.
+mod detached;
 /// Connections as a stream.
 mod incoming;
 /// What listeners have in common.
@@ -39,7 +41,9 @@ mod listen;
 mod messages;
 /// Names to addresses, off the loop.
 mod resolve;
-/// A server: an accept loop, and a task for every connection.
+/// The content of a file, out through a socket.
+mod send_file;
+/// Servers: an accept loop, and a task for every connection.
 mod serve;
 /// The two sides of a stream, which TCP and Unix streams share.
 mod side;
@@ -52,9 +56,10 @@ mod udp;
 /// Sockets between programs of one machine.
 mod unix;
 
+pub use detached::Detached;
 pub use incoming::Incoming;
 pub use resolve::{ToSocketAddrs, lookup_host};
-pub use serve::{Server, serve, serve_reporting};
+pub use serve::{Server, serve, serve_on_cores, serve_on_cores_reporting, serve_reporting};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
 pub use udp::{RecvMeta, SendMeta, UdpSocket};

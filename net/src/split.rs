@@ -8,10 +8,14 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
+use std::ops::RangeBounds;
 
-use wakering_ring_driver::option;
+use wakering_ring_driver::buffer::{BufError, IoBuf};
+use wakering_ring_driver::op::Lent;
+use wakering_ring_driver::{Fd, PooledBuf, option};
 
 use crate::address::{inet, unix};
+use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream};
 use crate::{TcpStream, UnixStream};
 
@@ -105,6 +109,67 @@ impl<S: Split> OwnedReadHalf<S> {
         write.ends_stream = false;
         let side = WriteSide { fd: write.side.fd.clone() };
         Ok(S::whole(self.side, side))
+    }
+}
+
+impl OwnedWriteHalf<TcpStream> {
+    /// Writes `buf` from where it lies, without copying it: as [`TcpStream::write_zero_copy`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancellation
+    /// **Weak**, as there.
+    pub async fn write_zero_copy<B: IoBuf>(
+        &mut self,
+        buf: B,
+    ) -> Result<(usize, Lent<B>), BufError<B>> {
+        self.side.write_zero_copy(buf).await
+    }
+}
+
+impl<S> OwnedWriteHalf<S> {
+    /// Sends `range` of `file`, as far as the file goes: as [`TcpStream::send_file`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancellation
+    /// **Weak**, as there.
+    pub async fn send_file(
+        &mut self,
+        file: impl AsRef<Fd>,
+        range: impl RangeBounds<u64>,
+    ) -> io::Result<u64> {
+        send_file(&self.side.fd, file.as_ref(), range).await
+    }
+}
+
+impl<S> OwnedReadHalf<S> {
+    /// The next bytes in the memory into which they were received; an empty buffer is the end. As
+    /// [`TcpStream::recv`].
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::AsyncWrite;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (ours, mut theirs) = UnixStream::pair()?;
+    ///     let (mut read, _write) = ours.into_split();
+    ///     theirs.write_all("hello").await?;
+    ///     assert_eq!(*read.recv().await?, *b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**.
+    pub fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        self.side.recv()
     }
 }
 

@@ -54,6 +54,7 @@ impl Request {
             Request::Write { offset: None, .. }
             | Request::WriteVectored { offset: None, .. }
             | Request::Send { .. }
+            | Request::SendZc { .. }
             | Request::SendMsg { .. } => Class::WRITABLE,
             // Nor when it has room to queue us.
             Request::Connect { address, .. } if is_unix(address) => Class::Untold,
@@ -145,7 +146,9 @@ pub(crate) enum Mode {
 #[inline(always)]
 pub(crate) fn call_without_blocking(request: &Request, mode: Mode) -> i32 {
     match *request {
-        Request::Recv { .. } | Request::Send { .. } => call_with(request, libc::MSG_DONTWAIT),
+        Request::Recv { .. } | Request::Send { .. } | Request::SendZc { .. } => {
+            call_with(request, libc::MSG_DONTWAIT)
+        }
         _ => call_carefully(request, mode),
     }
 }
@@ -228,6 +231,25 @@ fn transfer_now(request: &Request) -> Option<i32> {
     (result != -libc::EOPNOTSUPP).then_some(result)
 }
 
+/// Reads from a file without waiting for a disk, if all that is asked for is in the page cache, or
+/// all up to the end of the file.
+pub(crate) fn read_cached(fd: Number, buf: *mut u8, len: u32, offset: u64) -> Option<i32> {
+    let segment = libc::iovec { iov_base: buf.cast(), iov_len: len as usize };
+    let (number, flags) = (libc::SYS_preadv2, libc::RWF_NOWAIT);
+    // Beyond, offsets are negative to the kernel, and one of them means something else.
+    let offset = i64::try_from(offset).ok()?;
+    // The offset goes in two halves. Where the first one holds it all, the other is ignored.
+    let (low, high) = (offset as libc::c_ulong, (offset >> 32) as libc::c_ulong);
+    // SAFETY: whoever made the request vouches for the buffer; the segment lives across the call.
+    let read = once(unsafe {
+        libc::syscall(number, fd.0, &raw const segment, 1, low, high, flags) as isize
+    });
+    // What is missing is not in the cache, or not in the file. Linux 5.9 and 5.10 may say 0 in both
+    // cases.
+    let is_at_end = || len_of_file(fd).is_some_and(|len| len <= offset as u64 + read as u64);
+    (read == len as i32 || read >= 0 && is_at_end()).then_some(read)
+}
+
 /// What a pipe or terminal that can be written to takes at once.
 ///
 /// The mode of such a descriptor is left alone, because it may be shared with other processes
@@ -261,12 +283,25 @@ pub(crate) fn is_ready(fd: RawFd, event: i16) -> bool {
 
 /// Whether the descriptor is that of a file with content, wherever it lies.
 pub(crate) fn is_regular_file(fd: RawFd) -> bool {
+    len_of_file(Number(fd)).is_some()
+}
+
+/// The length of a file with content.
+fn len_of_file(fd: Number) -> Option<u64> {
     // SAFETY: zeros are a value of this struct of integers, of which the kernel writes one.
     let (result, stat) = unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        (libc::fstat(fd, &raw mut stat), stat)
+        let mut stat: libc::stat64 = std::mem::zeroed();
+        (libc::fstat64(fd.0, &raw mut stat), stat)
     };
-    result == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
+    let is_file = result == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG;
+    is_file.then_some(stat.st_size as u64)
+}
+
+/// Whether reads of the descriptor bypass the page cache.
+pub(crate) fn is_direct(fd: Number) -> bool {
+    // SAFETY: no memory is involved.
+    let flags = unsafe { libc::fcntl(fd.0, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_DIRECT != 0
 }
 
 /// Whether the descriptor is that of a TCP socket.
@@ -340,7 +375,8 @@ fn call_with(request: &Request, more: i32) -> i32 {
             // SAFETY: as in `call_once`.
             retry(|| unsafe { libc::recv(fd.0, buf.cast(), len as usize, flags) })
         }
-        Request::Send { fd, buf, len, flags } => {
+        // A plain call gives the bytes back when it returns, and so copies them.
+        Request::Send { fd, buf, len, flags } | Request::SendZc { fd, buf, len, flags } => {
             let flags = flags | more | libc::MSG_NOSIGNAL;
             // SAFETY: as in `call_once`.
             retry(|| unsafe { libc::send(fd.0, buf.cast(), len as usize, flags) })
@@ -460,7 +496,8 @@ fn call_once(request: &Request, more: i32) -> isize {
             Request::Close { .. }
             | Request::Poll { .. }
             | Request::Recv { .. }
-            | Request::Send { .. } => unreachable!("it is called elsewhere: {request:?}"),
+            | Request::Send { .. }
+            | Request::SendZc { .. } => unreachable!("it is called elsewhere: {request:?}"),
         }
     }
 }

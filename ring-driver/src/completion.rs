@@ -21,6 +21,11 @@ pub struct Outcome(u64);
 impl Outcome {
     const F_BUFFER: u32 = 1 << 0;
     const F_MORE: u32 = 1 << 1;
+    const F_NOTIFICATION: u32 = 1 << 3;
+    /// Ours: the kernel has copied what it was to borrow.
+    const F_COPIED: u32 = 1 << 8;
+    /// The result of a notification by which the kernel says that (`IORING_NOTIF_USAGE_ZC_COPIED`).
+    const USAGE_COPIED: i32 = i32::MIN;
 
     /// `flags` are `IORING_CQE_F_*` as the kernel numbers them, buffer id in the upper half.
     pub(crate) const fn new(result: i32, flags: u32) -> Outcome {
@@ -44,6 +49,29 @@ impl Outcome {
     /// The same, with more of its kind to follow.
     pub(crate) const fn with_more(self) -> Outcome {
         Outcome::new(self.result(), self.flags() | Outcome::F_MORE)
+    }
+
+    /// The second of the two completions of a send that borrows its bytes: the kernel reads them no
+    /// longer, which it may have copied instead.
+    pub(crate) fn notification(copied: bool) -> Outcome {
+        let usage = if copied { Outcome::USAGE_COPIED } else { 0 };
+        Outcome::new(usage, Outcome::F_NOTIFICATION)
+    }
+
+    /// Whether this says only that the kernel reads no longer what it has borrowed.
+    pub(crate) fn is_notification(self) -> bool {
+        self.flags() & Outcome::F_NOTIFICATION != 0
+    }
+
+    /// What the whole came to, of which this is the first completion and `notification` the last.
+    pub(crate) fn ended_by(self, notification: Outcome) -> Outcome {
+        let copied = notification.result() == Outcome::USAGE_COPIED;
+        Outcome::new(self.result(), if copied { Outcome::F_COPIED } else { 0 })
+    }
+
+    /// Whether the kernel has copied what it was to borrow.
+    pub(crate) fn was_copied(self) -> bool {
+        self.flags() & Outcome::F_COPIED != 0
     }
 
     /// A data-carrying outcome of a provided-buffer receive.

@@ -37,6 +37,12 @@ pub struct Config {
     /// Entries of a ring's completion queue, at least as many; default 4,096. Multishots and bursts
     /// fan out.
     pub completions: u32,
+    /// How many threads the kernel may start for those of a ring's operations on files and names
+    /// that would block; default 32. It never starts more than four a core.
+    pub file_workers: u32,
+    /// The same for whatever else would block, such as a splice between pipes; default 512. What
+    /// finds none waits until another one has ended, so this is there to stop a runaway.
+    pub other_workers: u32,
     /// How long a wait goes on although something has completed, so that more is taken at once;
     /// zero, as is the default, ends it with the first completion. Without the capability
     /// `min_wait` it is zero always.
@@ -67,6 +73,8 @@ impl Default for Config {
         Config {
             entries: 256,
             completions: 4096,
+            file_workers: 32,
+            other_workers: 512,
             min_wait: Duration::ZERO,
             min_completions: 1,
             busy_poll: Duration::ZERO,

@@ -49,6 +49,8 @@ pub struct Counters {
     /// Requests carried out on the loop for the same reasons, by a plain system call at once or
     /// after readiness had been told.
     pub readiness_calls: u64,
+    /// Reads of files that the page cache has answered, so that nothing else had to be asked.
+    pub cached_reads: u64,
     /// Completions that nobody waited for any more.
     pub stale: u64,
     /// Cancellations asked for.
@@ -84,6 +86,7 @@ impl Counters {
         overflows: 0,
         pool_calls: 0,
         readiness_calls: 0,
+        cached_reads: 0,
         stale: 0,
         cancels: 0,
         cancels_won: 0,

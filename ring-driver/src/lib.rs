@@ -78,6 +78,8 @@ pub mod process;
 pub mod signal;
 /// The clock.
 mod time;
+/// Which processors a thread runs on.
+pub mod affinity;
 
 /// What a driver is made from.
 mod config;

@@ -15,6 +15,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError};
 
 use crate::completion::Completion;
+use crate::driver::Driver;
 use crate::primitive::{AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::request::Number;
 
@@ -63,7 +64,7 @@ pub struct Remote {
     inbox: Mutex<Inbox>,
     /// Whether the inbox holds anything, for a loop that looks at it between any two polls.
     has_messages: AtomicBool,
-    notifier: Notifier,
+    notifier: Arc<Notifier>,
 }
 
 struct Inbox {
@@ -89,7 +90,7 @@ impl Remote {
                 ring: None,
             }),
             has_messages: AtomicBool::new(false),
-            notifier: Notifier::new()?,
+            notifier: Arc::new(Notifier::new()?),
         }))
     }
 
@@ -100,7 +101,9 @@ impl Remote {
     /// Gives the message back when the driver has ended: nobody will ever look at it.
     ///
     /// # Kernel
-    /// One `write(2)` to an eventfd if the driver sleeps and nobody has woken it yet, else nothing.
+    /// If the driver sleeps and nobody has woken it yet: `IORING_OP_MSG_RING` (5.18) in an enter of
+    /// its own, where both threads have a ring; else one `write(2)` to an eventfd. If it does not
+    /// sleep, nothing.
     ///
     /// ```
     /// use std::{sync::Arc, time::Duration};
@@ -126,8 +129,11 @@ impl Remote {
         inbox.messages.push(message);
         self.has_messages.store(true, Ordering::Release);
         let wake = std::mem::take(&mut inbox.sleeping);
+        let ring = inbox.ring.clone().filter(|_| wake);
         drop(inbox);
-        if wake {
+        // From ring to ring, where the calling thread has one.
+        let posted = ring.is_some_and(|ring| Driver::nudge(&ring, &self.notifier));
+        if wake && !posted {
             self.notifier.notify();
         }
         Ok(())
@@ -222,7 +228,7 @@ impl std::fmt::Debug for Remote {
 
 /// Ends the sleep of a thread that waits in its ring: an eventfd that the ring reads from.
 #[cfg(not(loom))]
-struct Notifier(std::fs::File);
+pub(crate) struct Notifier(std::fs::File);
 
 #[cfg(not(loom))]
 impl Notifier {
@@ -243,7 +249,7 @@ impl Notifier {
     /// Never blocks: a write to an eventfd waits only where the sum would pass 2^64 - 2, and each
     /// sleep of the owner adds one. For the same reason there is no error that could come of it,
     /// nor anybody to tell it to.
-    fn notify(&self) {
+    pub(crate) fn notify(&self) {
         let written = io::Write::write(&mut &self.0, &1u64.to_ne_bytes());
         debug_assert!(matches!(written, Ok(8)), "the notifier cannot be written to: {written:?}");
     }
@@ -255,7 +261,7 @@ impl Notifier {
 
 /// Under the model checker a count of the notifications, since there is no kernel to wait in.
 #[cfg(loom)]
-struct Notifier(crate::primitive::AtomicUsize);
+pub(crate) struct Notifier(crate::primitive::AtomicUsize);
 
 #[cfg(loom)]
 impl Notifier {
@@ -263,7 +269,7 @@ impl Notifier {
         Ok(Notifier(crate::primitive::AtomicUsize::new(0)))
     }
 
-    fn notify(&self) {
+    pub(crate) fn notify(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 

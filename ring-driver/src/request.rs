@@ -23,8 +23,7 @@ impl Number {
 
 /// Names one flight of one slot: slot index in the low half, generation in the high half.
 ///
-/// The all-ones patterns above [`UserData::RESERVED`] belong to the backend (its own wake-up,
-/// fire-and-forget cancels).
+/// The all-ones patterns above [`UserData::RESERVED`] belong to the backend: its own wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserData(pub(crate) u64);
 
@@ -197,6 +196,14 @@ pub enum Request {
         len: u32,
         flags: i32,
     },
+    /// As `Send`, but the kernel borrows the bytes: a second completion tells when it reads them no
+    /// longer.
+    SendZc {
+        fd: Number,
+        buf: *const u8,
+        len: u32,
+        flags: i32,
+    },
     SendMsg {
         fd: Number,
         message: *const libc::msghdr,
@@ -279,6 +286,7 @@ impl Request {
             | Request::RecvMulti { fd, .. }
             | Request::RecvMsg { fd, .. }
             | Request::Send { fd, .. }
+            | Request::SendZc { fd, .. }
             | Request::SendMsg { fd, .. }
             | Request::Shutdown { fd, .. }
             | Request::Poll { fd, .. }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wakering_ring_driver::{Backend, Config, Driver, Mask, SetupError, is_debugging};
 
+use crate::cores::{self, Cores, Others, Places};
 use crate::debug::{self, OnReport, Report, Watch};
 use crate::executor::Executor;
 use crate::home::OnUnhandled;
@@ -38,8 +39,11 @@ pub struct Builder {
     debug: Option<bool>,
     slow_poll: Duration,
     cancel_on: Option<Arc<[SignalKind]>>,
+    cores: Cores,
     #[cfg(feature = "testing")]
     is_time_paused: bool,
+    #[cfg(feature = "testing")]
+    crowd: Option<usize>,
 }
 
 impl Builder {
@@ -62,8 +66,11 @@ impl Builder {
             debug: None,
             slow_poll: Duration::from_millis(100),
             cancel_on: None,
+            cores: Cores::Count(1),
             #[cfg(feature = "testing")]
             is_time_paused: false,
+            #[cfg(feature = "testing")]
+            crowd: None,
         }
     }
 
@@ -280,6 +287,56 @@ impl Builder {
         self
     }
 
+    /// On how many cores the runtime runs: a number, or [`Cores::All`] for as many as this process
+    /// may use. One, if nothing is said.
+    ///
+    /// Core 0 is the thread that builds the runtime and blocks on futures; each other core is a
+    /// thread of its own, named `wakering-1` and so on, with a ring and a loop of its own, and runs
+    /// from when the runtime is built until it ends. Tasks stay on the core where they are made:
+    /// [`spawn`](crate::spawn) is always local, [`spawn_on`](crate::spawn_on) reaches another core.
+    ///
+    /// If there are several, each thread is kept on a processor of its own, also the calling one
+    /// until the runtime ends. Threads that it starts by itself meanwhile inherit that; child
+    /// processes and the threads of [`blocking`](crate::blocking) do not. Where it is refused, debug
+    /// mode [tells of it](Report::NotPinned), and cores run where the system lets them.
+    ///
+    /// ```
+    /// use wakering_runtime::{Builder, Cores, Handle, spawn_on};
+    ///
+    /// let runtime = Builder::new().cores(Cores::All).build()?;
+    /// let sum = runtime.block_on(async {
+    ///     let cores = Handle::current().cores();
+    ///     let tasks = (0..cores).map(|core| spawn_on(core, move || async move { core }));
+    ///     let mut sum = 0;
+    ///     for task in tasks.collect::<Vec<_>>() {
+    ///         sum += task.await.unwrap();
+    ///     }
+    ///     sum
+    /// });
+    /// let cores = runtime.handle().cores();
+    /// assert_eq!(sum, cores * (cores - 1) / 2);
+    /// # Ok::<(), wakering_runtime::SetupError>(())
+    /// ```
+    pub fn cores(mut self, cores: impl Into<Cores>) -> Builder {
+        self.cores = cores.into();
+        self
+    }
+
+    /// As many cores as that, whether the machine has them or not, each where the system lets it
+    /// run. For tests of what crosses between cores.
+    ///
+    /// ```
+    /// use wakering_runtime::{Builder, Handle};
+    ///
+    /// assert_eq!(Builder::new().crowded(3).run(async { Handle::current().cores() }), Ok(3));
+    /// ```
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn crowded(mut self, cores: usize) -> Builder {
+        self.crowd = Some(cores);
+        self
+    }
+
     /// Lets the time of the runtime's thread stand still, from when the runtime is built until it
     /// has ended. For tests of what takes long.
     ///
@@ -321,13 +378,47 @@ impl Builder {
     /// [`SetupError`] tells why no driver can be had and what mends it: a setting means nothing,
     /// descriptors have run out, or a ring was asked for by name and this machine gives none. Where
     /// nobody asks for one by name, a machine without a ring is no error. And if the signals of
-    /// [`cancel_on`](Builder::cancel_on) cannot be listened to.
+    /// [`cancel_on`](Builder::cancel_on) cannot be listened to, if there are not so many
+    /// [cores](Builder::cores), or if one of them cannot be had, which the error names.
     pub fn build(self) -> Result<Runtime, SetupError> {
-        let driver = Driver::new(&self.config)?;
+        let places = self.places()?;
+        #[cfg(feature = "testing")]
+        if self.is_time_paused && places.len() > 1 {
+            return Err(SetupError::paused_cores());
+        }
         let kinds = self.cancel_on.as_deref();
         let listen = |kinds: &[SignalKind]| signals(kinds.iter().copied()).insisting();
         let cancel_on = kinds.map(listen).transpose().map_err(SetupError::signals)?;
-        Ok(self.assemble(driver).cancelled_on(cancel_on))
+        let runtime = self.clone().build_core(0, places[0])?.cancelled_on(cancel_on);
+        Ok(match places.len() {
+            1 => runtime,
+            _ => runtime.lead(Others::start(&self, &places)?),
+        })
+    }
+
+    fn places(&self) -> Result<Places, SetupError> {
+        #[cfg(feature = "testing")]
+        if let Some(crowd) = self.crowd {
+            return Ok(vec![None; crowd]);
+        }
+        self.cores.places()
+    }
+
+    /// Builds core `core` of a runtime on this thread.
+    pub(crate) fn build_core(
+        self,
+        core: usize,
+        place: Option<usize>,
+    ) -> Result<Runtime, SetupError> {
+        // Before the ring is made, so that its memory is near.
+        let on_report = self.is_debugging().then_some(&self.on_report);
+        let pinned = cores::pin(core, place, on_report);
+        let driver = Driver::new(&self.config)?;
+        Ok(self.assemble(driver).pinned(pinned))
+    }
+
+    fn is_debugging(&self) -> bool {
+        self.debug.unwrap_or_else(is_debugging)
     }
 
     /// Builds the runtime on a driver whose kernel is a test.
@@ -350,8 +441,7 @@ impl Builder {
         // Stopped before the timers begin to count, so that they count whole microseconds.
         #[cfg(feature = "testing")]
         let clock = self.is_time_paused.then(wakering_ring_driver::testing::StoppedClock::new);
-        let is_debugging = self.debug.unwrap_or_else(is_debugging);
-        let watch = is_debugging.then(|| Watch::new(self.slow_poll));
+        let watch = self.is_debugging().then(|| Watch::new(self.slow_poll));
         let executor = Executor::new(driver, self.grace, self.on_unhandled, self.on_report, watch);
         let runtime = Runtime::of(executor);
         #[cfg(feature = "testing")]
@@ -372,6 +462,7 @@ impl fmt::Debug for Builder {
             .field("config", &self.config)
             .field("grace", &self.grace)
             .field("debug", &self.debug)
+            .field("cores", &self.cores)
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A *generation* is the tasks that are queued at its start; what they wake comes after. The
 //! driver, the inbox and the clock are looked at when nothing is ready, and otherwise after a
-//! *slice* of 64 polls or 100 µs, within a generation or across several, so that tasks which are
+//! *slice* of 256 polls or 100 µs, within a generation or across several, so that tasks which are
 //! always ready starve nothing. A look reaps completions first and fires timers second: a
 //! completion that is there when its timeout expires has won.
 
@@ -127,7 +127,9 @@ struct Slice {
 }
 
 impl Slice {
-    const POLLS: u32 = 64;
+    /// More than one look can make ready, which is some forty receives and the sends that the look
+    /// before has brought about: else tasks queue up, each with a buffer of the pool in its hands.
+    const POLLS: u32 = 256;
     const TIME: Duration = Duration::from_micros(100);
     /// Reading the clock costs more than a short poll, so it is read once for a few.
     const FIRST_READING: u32 = 4;

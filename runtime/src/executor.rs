@@ -4,7 +4,7 @@
 //! else. Whose turn it is stands in one queue, first come, first served. What happens between two
 //! polls is the business of [`event_loop`](crate::event_loop).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
@@ -17,6 +17,7 @@ use slab::Slab;
 use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
 
 use crate::context::{self, Origin};
+use crate::cores::{Member, Seat, Team};
 use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
@@ -26,6 +27,8 @@ use crate::time::Timers;
 
 pub(crate) struct Executor {
     key: HomeKey,
+    /// Which core this is, once all are there.
+    member: OnceCell<Member>,
     driver: Driver,
     timers: Rc<Timers>,
     nodes: Rc<Nodes>,
@@ -102,6 +105,7 @@ impl Executor {
         }
         Executor {
             key: HomeKey::new(driver.remote().clone(), on_unhandled),
+            member: OnceCell::new(),
             timers: Rc::new(Timers::new(driver.now())),
             driver,
             nodes: Rc::default(),
@@ -149,6 +153,20 @@ impl Executor {
 
     pub(crate) fn home(&self) -> &Arc<Home> {
         self.key.home()
+    }
+
+    /// Says which core of which runtime this is.
+    pub(crate) fn join(&self, member: Member) {
+        let joined = self.member.set(member);
+        debug_assert!(joined.is_ok(), "a core belongs to one runtime");
+    }
+
+    /// Which core of which runtime this is: the only one, if nothing else was said.
+    pub(crate) fn member(&self) -> &Member {
+        self.member.get_or_init(|| {
+            let seats = vec![Seat::here(self.home())];
+            Member { team: Arc::new(Team { seats }), core: 0 }
+        })
     }
 
     pub(crate) fn key(&self) -> &HomeKey {
@@ -512,6 +530,13 @@ impl Executor {
             && let Some(waker) = self.emptied.take()
         {
             waker.wake();
+        }
+    }
+
+    /// Asks for the end of the task that is being polled.
+    pub(crate) fn cancel_running(&self) {
+        if let Some(slot) = self.running.get() {
+            self.cancel(slot);
         }
     }
 

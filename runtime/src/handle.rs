@@ -7,10 +7,12 @@ use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use wakering_ring_driver::Deliver;
 
 use crate::context;
+use crate::cores::Member;
 use crate::debug::{self, TaskTree};
 use crate::executor::Executor;
 use crate::home::Home;
@@ -32,12 +34,16 @@ use crate::task::{self, JoinError, JoinHandle, Parcel, TaskInfo};
 /// ```
 #[derive(Clone)]
 pub struct Handle {
-    home: Arc<Home>,
+    member: Member,
 }
 
 impl Handle {
-    pub(crate) fn new(home: Arc<Home>) -> Handle {
-        Handle { home }
+    pub(crate) fn new(member: Member) -> Handle {
+        Handle { member }
+    }
+
+    fn home(&self) -> &Arc<Home> {
+        self.member.home()
     }
 
     /// The runtime that is running on this thread.
@@ -53,7 +59,7 @@ impl Handle {
     /// On a thread that is not running a runtime.
     #[track_caller]
     pub fn current() -> Handle {
-        Handle::new(context::expect("get a handle").home().clone())
+        Handle::new(context::expect("get a handle").member().clone())
     }
 
     /// The runtime that is running on this thread, if any.
@@ -65,7 +71,58 @@ impl Handle {
     /// assert!(run(async { Handle::try_current().is_some() }));
     /// ```
     pub fn try_current() -> Option<Handle> {
-        context::current().map(|executor| Handle::new(executor.home().clone()))
+        context::current().map(|executor| Handle::new(executor.member().clone()))
+    }
+
+    /// How many cores that runtime has; see [`Builder::cores`](crate::Builder::cores).
+    ///
+    /// ```
+    /// use wakering_runtime::{Handle, run};
+    ///
+    /// assert_eq!(run(async { Handle::current().cores() }), 1);
+    /// ```
+    pub fn cores(&self) -> usize {
+        self.member.team.seats.len()
+    }
+
+    /// Which of them this handle reaches. The one that `block_on` runs on is 0.
+    ///
+    /// ```
+    /// use wakering_runtime::{Handle, run};
+    ///
+    /// assert_eq!(run(async { Handle::current().core() }), 0);
+    /// ```
+    pub fn core(&self) -> usize {
+        self.member.core
+    }
+
+    /// A handle that reaches core `core` of the same runtime, if there is one.
+    ///
+    /// ```
+    /// use wakering_runtime::{Handle, run};
+    ///
+    /// run(async {
+    ///     let handle = Handle::current();
+    ///     assert_eq!(handle.of_core(0).map(|first| first.core()), Some(0));
+    ///     assert!(handle.of_core(handle.cores()).is_none());
+    /// });
+    /// ```
+    pub fn of_core(&self, core: usize) -> Option<Handle> {
+        let team = self.member.team.clone();
+        (core < team.seats.len()).then_some(Handle::new(Member { team, core }))
+    }
+
+    /// How much processor time the thread of that core has used: how busy it is shows by how much
+    /// this grows. Zero, once it has ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakering_runtime::{Handle, run};
+    ///
+    /// assert!(run(async { Handle::current().cpu_time() }) > Duration::ZERO);
+    /// ```
+    pub fn cpu_time(&self) -> Duration {
+        self.member.team.seats[self.member.core].clock.used()
     }
 
     /// Makes `future` a task of that runtime.
@@ -101,10 +158,49 @@ impl Handle {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let info = TaskInfo::new(None, Location::caller());
-        let (task, joiner) = task::cell::new_parcel(&self.home, info, future);
+        self.spawn_as(TaskInfo::new(None, Location::caller()), move || future)
+    }
+
+    /// Has that runtime make a future and run it as a task. What `make` captures travels; the
+    /// future is made over there, and need not be `Send`.
+    ///
+    /// ```
+    /// use std::{rc::Rc, thread};
+    /// use wakering_runtime::{Handle, run, task::yield_now};
+    ///
+    /// run(async {
+    ///     let handle = Handle::current();
+    ///     let elsewhere = thread::spawn(move || {
+    ///         handle.spawn_with(|| async {
+    ///             let local = Rc::new(42);
+    ///             yield_now().await;
+    ///             *local
+    ///         })
+    ///     });
+    ///     assert_eq!(elsewhere.join().unwrap().await.unwrap(), 42);
+    /// });
+    /// ```
+    ///
+    /// If the runtime has ended, `make` is dropped, as the future of [`spawn`](Handle::spawn) is.
+    #[track_caller]
+    pub fn spawn_with<F>(&self, make: impl FnOnce() -> F + Send + 'static) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + 'static,
+    {
+        self.spawn_as(TaskInfo::new(None, Location::caller()), make)
+    }
+
+    pub(crate) fn spawn_as<F>(
+        &self,
+        info: TaskInfo,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + 'static,
+    {
+        let (task, joiner) = task::cell::new_parcel(self.home(), info, make);
         // One that is refused is dropped here, and then tells the joiner.
-        drop(self.home.send(Arc::new(Parcel(task))));
+        drop(self.home().send(Arc::new(Parcel(task))));
         JoinHandle::new(joiner)
     }
 
@@ -225,13 +321,14 @@ impl Handle {
     /// What home answers, if it is there.
     #[track_caller]
     fn ask<T: Send + 'static>(&self, name: &str, what: fn(&Executor) -> T) -> Option<T> {
-        if let Some(executor) = context::current_of(&self.home) {
+        if let Some(executor) = context::current_of(self.home()) {
             return Some(what(&executor));
         }
         context::assert_may_block(name);
         let (answer, answered) = mpsc::channel();
         // Refused, or dropped unanswered, means that the runtime has ended.
-        drop(self.home.send(Arc::new(Question { home: self.home.clone(), what, answer })));
+        let question = Question { home: self.home().clone(), what, answer };
+        drop(self.home().send(Arc::new(question)));
         answered.recv().ok()
     }
 }
@@ -254,7 +351,7 @@ impl<T: Send> Deliver for Question<T> {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
+        f.debug_struct("Handle").field("core", &self.core()).finish_non_exhaustive()
     }
 }
 

@@ -86,6 +86,8 @@ pub mod signal;
 
 /// What other threads may do.
 mod handle;
+/// Several cores in one runtime.
+mod cores;
 /// What debug mode tells, and the picture of all that runs.
 pub mod debug;
 /// What it has and has done.
@@ -105,6 +107,7 @@ mod model;
 pub mod testing;
 
 pub use builder::Builder;
+pub use cores::{Cores, spawn_on};
 pub use handle::Handle;
 pub use metrics::Metrics;
 pub use report::ShutdownReport;

@@ -22,6 +22,9 @@ pub struct ShutdownReport {
     pub abandoned: Vec<TaskNode>,
     /// Operations that the kernel has not given back. What they were lent is never freed.
     pub leaked_operations: usize,
+    /// Cores whose threads have not ended, because a task blocks there or because they have
+    /// panicked. Nothing is known of what was running on them.
+    pub stuck: Vec<usize>,
 }
 
 impl ShutdownReport {
@@ -32,7 +35,14 @@ impl ShutdownReport {
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
     pub fn is_clean(&self) -> bool {
-        self.abandoned.is_empty() && self.leaked_operations == 0
+        self.abandoned.is_empty() && self.leaked_operations == 0 && self.stuck.is_empty()
+    }
+
+    /// Adds what came of another core.
+    pub(crate) fn add(&mut self, other: ShutdownReport) {
+        self.abandoned.extend(other.abandoned);
+        self.leaked_operations += other.leaked_operations;
+        self.stuck.extend(other.stuck);
     }
 }
 
@@ -48,6 +58,9 @@ impl fmt::Display for ShutdownReport {
             self.leaked_operations,
             self.abandoned.len(),
         )?;
+        for core in &self.stuck {
+            write!(f, "\nthe thread of core {core} has not ended: something blocks it")?;
+        }
         for task in &self.abandoned {
             write!(f, "\n{task}")?;
         }

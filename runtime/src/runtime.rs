@@ -5,15 +5,18 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use wakering_ring_driver::affinity::Pinned;
 use wakering_ring_driver::{Orphans, SetupError, Wait};
 
 use crate::account::Account;
 use crate::builder::Builder;
 use crate::conduct::{self, Conduct, Ended};
 use crate::context;
+use crate::cores::{Member, Others, Seat, Team};
 use crate::debug::{self, Report, TaskTree};
 use crate::event_loop;
 use crate::executor::Executor;
@@ -98,10 +101,12 @@ fn refuse(error: &SetupError) -> ! {
     resume_unwind(Box::new(text))
 }
 
-/// The loop, the tasks and the timers of one thread.
+/// The loop, the tasks and the timers of one thread, or of several
+/// [cores](Builder::cores).
 ///
 /// It is made on the thread where it is used and stays there. Tasks run while
 /// [`block_on`](Runtime::block_on) does; those that are left over wait for the next `block_on`.
+/// Those of other cores run all the time.
 /// Dropping the runtime ends it as [`close`](Runtime::close) does, and
 /// [reports](Builder::on_report) what would not end.
 ///
@@ -123,6 +128,10 @@ pub struct Runtime {
     /// What cancels the future that it blocks on, until that has happened.
     cancel_on: RefCell<Option<Signals>>,
     is_shut_down: bool,
+    /// The cores beside the one on this thread.
+    others: Others,
+    /// Keeps this thread on the processor of its core.
+    pinned: Option<Pinned>,
     /// Ends when the runtime has ended.
     #[cfg(feature = "testing")]
     clock: Option<wakering_ring_driver::testing::StoppedClock>,
@@ -156,6 +165,8 @@ impl Runtime {
             executor: Rc::new(executor),
             cancel_on: RefCell::default(),
             is_shut_down: false,
+            others: Others::default(),
+            pinned: None,
             #[cfg(feature = "testing")]
             clock: None,
         }
@@ -163,6 +174,31 @@ impl Runtime {
 
     pub(crate) fn cancelled_on(self, signals: Option<Signals>) -> Runtime {
         self.cancel_on.replace(signals);
+        self
+    }
+
+    pub(crate) fn pinned(mut self, pinned: Option<Pinned>) -> Runtime {
+        self.pinned = pinned;
+        self
+    }
+
+    /// What other cores of the same runtime know of this one.
+    pub(crate) fn seat(&self) -> Seat {
+        Seat::here(self.executor.home())
+    }
+
+    /// Makes this core `core` of `team`.
+    pub(crate) fn join(&self, team: Arc<Team>, core: usize) {
+        self.executor.join(Member { team, core });
+    }
+
+    /// Makes this the first core of a runtime, in which the `others` begin.
+    pub(crate) fn lead(mut self, (others, seats): (Others, Vec<Seat>)) -> Runtime {
+        let seats = std::iter::once(self.seat()).chain(seats).collect();
+        let team = Arc::new(Team { seats });
+        others.begin(&team);
+        self.join(team, 0);
+        self.others = others;
         self
     }
 
@@ -276,7 +312,7 @@ impl Runtime {
     /// # Ok::<(), wakering_runtime::SetupError>(())
     /// ```
     pub fn handle(&self) -> Handle {
-        Handle::new(self.executor.home().clone())
+        Handle::new(self.executor.member().clone())
     }
 
     /// What there is and what has been done so far.
@@ -352,6 +388,11 @@ impl Runtime {
         // From here on signals do what they did before: who wants to end a runtime that is ending
         // means the process.
         self.cancel_on.take();
+        // All cores end at the same time: what one of them does may be what another one waits for.
+        match self.executor.driver().is_forked() {
+            true => self.others.forget(),
+            false => self.others.ask_to_end(),
+        }
         let executor = &self.executor;
         // Not refused on a thread that runs tasks of another runtime: those wait, but nothing is
         // leaked.
@@ -369,7 +410,11 @@ impl Runtime {
         if executor.watch().is_some() {
             debug::report_still_open(executor);
         }
-        ShutdownReport { abandoned, leaked_operations: drained.leaked }
+        let leaked_operations = drained.leaked;
+        let mut report = ShutdownReport { abandoned, leaked_operations, stuck: Vec::new() };
+        self.others.join(executor.grace(), &mut report);
+        self.pinned = None;
+        report
     }
 }
 

@@ -78,7 +78,29 @@ fn tcp_sockets() {
             let (_listener, address) = listener();
             TcpSocket::new_v4().unwrap().connect(address).await.unwrap()
         });
+        row("net::TcpStream::recv", async || tcp().0.recv().await.unwrap());
         row("net::TcpStream::peek", async || tcp().0.peek(vec![0; 9]).await.unwrap());
+        row("net::TcpStream::write_zero_copy", async || {
+            let (mut stream, _peer) = tcp();
+            drop(stream.write_zero_copy(vec![7; 40_000]).await.unwrap());
+        });
+        row("net::OwnedWriteHalf::write_zero_copy", async || {
+            let (stream, _peer) = tcp();
+            let (_read, mut write) = stream.into_split();
+            write.write_zero_copy(vec![7; 40_000]).await.unwrap().1.await;
+        });
+        row("net::TcpStream::send_file", async || {
+            let file = wakering::fs::File::open("/proc/self/exe").await.unwrap();
+            let (mut stream, mut peer) = tcp();
+            std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
+            assert_eq!(stream.send_file(&file, ..4_000_000).await.unwrap(), 4_000_000);
+        });
+        row("net::OwnedWriteHalf::send_file", async || {
+            let file = wakering::fs::File::open("/proc/self/exe").await.unwrap();
+            let (stream, _peer) = tcp();
+            let (_read, mut write) = stream.into_split();
+            write.send_file(&file, 100..200).await.unwrap()
+        });
         row("net::TcpStream::close", async || {
             let (stream, _peer) = tcp();
             stream.close().await.unwrap();
@@ -86,6 +108,10 @@ fn tcp_sockets() {
         row("net::TcpStream::into_std", async || {
             let (stream, _peer) = tcp();
             stream.into_std().await.unwrap()
+        });
+        row("net::TcpStream::detach", async || {
+            let (stream, _peer) = tcp();
+            stream.detach().await.unwrap()
         });
         row("net::Server::wait_closed", async || {
             let (listener, address) = listener();
@@ -146,8 +172,19 @@ fn unix_streams() {
             wakering::io::Sink::queue(&mut peer, b"word").unwrap();
             stream.peek(vec![0; 9]).await.unwrap();
         });
+        row("net::UnixStream::send_file", async || {
+            let file = wakering::fs::File::open("/proc/self/exe").await.unwrap();
+            pair().0.send_file(&file, ..4).await
+        });
+        row("net::UnixStream::recv", async || {
+            let (mut stream, mut peer) = pair();
+            wakering::io::Sink::queue(&mut peer, b"word").unwrap();
+            stream.recv().await.unwrap();
+        });
+        row("net::OwnedReadHalf::recv", async || tcp().0.into_split().0.recv().await.unwrap());
         row("net::UnixStream::close", async || pair().0.close().await.unwrap());
         row("net::UnixStream::into_std", async || pair().0.into_std().await.unwrap());
+        row("net::UnixStream::detach", async || pair().0.detach().await.unwrap());
     });
 }
 

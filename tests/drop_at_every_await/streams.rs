@@ -65,6 +65,9 @@ fn writing() {
         row("runtime::AsyncWrite::write_vectored", async || {
             drained().write_vectored(vec!["ab", "cd"]).await.unwrap()
         });
+        row("runtime::AsyncWrite::write_all_vectored", async || {
+            drained().write_all_vectored(vec!["ab", "cd"]).await.unwrap()
+        });
         row("runtime::AsyncWrite::flush", async || {
             let mut stream = drained();
             stream.write("a").await.unwrap();

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use wakering::Cores;
 use wakering::http;
 use wakering::io::AsyncRead;
 use wakering::net::{TcpListener, TcpStream, UnixStream};
@@ -23,6 +24,7 @@ use super::body::Cut;
 use super::call::Peer;
 use super::faults::Stream;
 use super::service::respond;
+use crate::quantity::parse_cores;
 
 /// How long responses in flight may take after the first signal: the longest `/delay` and a bit.
 const GRACE: Duration = Duration::from_secs(11);
@@ -36,6 +38,10 @@ pub struct Args {
     /// Address to listen on; port 0 takes any free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub addr: String,
+
+    /// Cores to serve on: a number, or `all`
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_cores)]
+    pub cores: Cores,
 }
 
 /// Serves until a signal says otherwise.
@@ -51,7 +57,8 @@ pub fn main(args: Args) -> ExitCode {
 
 fn run(args: &Args) -> Result<(), String> {
     let signals = signals().map_err(|error| format!("cannot handle signals: {error}"))?;
-    let runtime = wakering::Runtime::new().map_err(|error| error.to_string())?;
+    let runtime = wakering::Builder::new().cores(args.cores).build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(serve(&args.addr, signals))
 }
 
@@ -68,16 +75,19 @@ async fn serve(addr: &str, signals: StdUnixStream) -> Result<(), String> {
     let local = listener.local_addr().map_err(describe)?;
     let mut signals = UnixStream::from_std(signals).map_err(|error| error.to_string())?;
 
-    let builder = http::Builder::new().on_error(|error| {
-        if !Cut::is_behind(error) {
-            eprintln!("bench-harness serve: {error}");
-        }
-    });
-    let server = builder.serve_each(listener, async move |tcp: TcpStream, from| {
-        tcp.set_nodelay(true)?;
-        let peer = Rc::new(Peer::new(from, local));
-        let stream = Stream::new(tcp, Rc::clone(&peer));
-        Ok((stream, service_fn(move |request| respond(Rc::clone(&peer), request))))
+    let server = http::serve_on_cores(listener, move || {
+        let builder = http::Builder::new().on_error(|error| {
+            if !Cut::is_behind(error) {
+                eprintln!("bench-harness serve: {error}");
+            }
+        });
+        let accept = async move |tcp: TcpStream, from| {
+            tcp.set_nodelay(true)?;
+            let peer = Rc::new(Peer::new(from, local));
+            let stream = Stream::new(tcp, Rc::clone(&peer));
+            Ok((stream, service_fn(move |request| respond(Rc::clone(&peer), request))))
+        };
+        (builder, accept)
     });
     // Whoever started the server may have stopped listening to it; it serves all the same.
     let mut stdout = io::stdout().lock();

@@ -11,6 +11,8 @@ mod program;
 /// Servers that answer well, badly or late.
 mod server;
 
+/// The verb `compare`.
+mod compare;
 /// The verb `doctor`, and the backend that the report names.
 mod doctor;
 /// What the program says and how it ends when its arguments are bad or its target is away.

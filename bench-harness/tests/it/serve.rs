@@ -20,7 +20,12 @@ struct Server {
 
 impl Server {
     fn start() -> Server {
-        let mut child = command("serve --addr 127.0.0.1:0").spawn().unwrap();
+        Server::start_with("")
+    }
+
+    fn start_with(arguments: &str) -> Server {
+        let line = format!("serve --addr 127.0.0.1:0 {arguments}");
+        let mut child = command(line.trim_end()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim_end().strip_prefix("listening on http://");
@@ -260,5 +265,32 @@ fn an_address_that_cannot_be_had_is_an_error_with_a_remedy() {
         assert!(complaint.contains(what) && complaint.contains(remedy), "{complaint}");
         assert_eq!(complaint.lines().count(), 1, "{complaint}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn all_cores_serve_and_end_together() {
+    let server = Server::start_with("--cores all");
+    let clients: Vec<TcpStream> = (0..50).map(|_| server.ask("/delay/0.2")).collect();
+    for mut client in clients {
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    }
+    stop(server);
+}
+
+#[test]
+fn cores_that_there_are_not_are_refused_in_one_line() {
+    for (cores, status, said) in [
+        ("100000", 1, "a runtime on 100000 cores: this process may use"),
+        ("0", 1, "a runtime has one core at least"),
+        ("most", 2, "a number of cores, or `all`"),
+    ] {
+        let output = run(&format!("serve --addr 127.0.0.1:0 --cores {cores}"));
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let complaint = complaint(&output);
+        assert!(complaint.contains(said), "{complaint}");
+        assert_eq!(complaint.trim_end().lines().count(), 1, "{complaint}");
     }
 }

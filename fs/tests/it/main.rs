@@ -5,6 +5,8 @@
 
 /// What is left of a dropped future: nothing that hurts.
 mod cancel;
+/// Copies, where they are not as easy as that.
+mod copy;
 /// Directories and names.
 mod dir;
 /// What goes wrong, and what is said about it.

@@ -18,9 +18,15 @@ const FIFO: u16 = 0o010_644;
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
 
-/// Runs `body` beside a kernel that is `answer`, on all but opening a file.
-fn on_kernel<T>(mut answer: impl FnMut(Submitted) + 'static, body: impl Future<Output = T>) -> T {
+/// Runs `body` beside a kernel that is `answer`, on all but opening a file, which it describes by
+/// mode and length.
+fn on_kernel<T>(
+    (mode, len): (u16, u64),
+    mut answer: impl FnMut(Submitted) + 'static,
+    body: impl Future<Output = T>,
+) -> T {
     let (driver, memory) = Driver::memory().unwrap();
+    memory.describe(mode, len);
     Builder::new().build_on(driver).block_on(async {
         let kernel = spawn(serve(memory, move |request| match request.name().as_str() {
             "openat" => request.complete(1 << 30),
@@ -41,10 +47,9 @@ async fn serve(memory: Memory, mut answer: impl FnMut(Submitted)) {
     }
 }
 
-/// A file of `content` that gives and takes at most `portion` bytes at once and reports `len`.
-fn portions(mut content: Vec<u8>, portion: usize, len: u64) -> impl FnMut(Submitted) {
+/// A file of `content` that gives and takes at most `portion` bytes at once.
+fn portions(mut content: Vec<u8>, portion: usize) -> impl FnMut(Submitted) {
     move |request| match request.name().as_str() {
-        "statx" => request.describe(REGULAR, len),
         "read" => {
             let from = request.offset().expect("at an offset") as usize;
             let rest = &content[from.min(content.len())..];
@@ -64,7 +69,7 @@ fn portions(mut content: Vec<u8>, portion: usize, len: u64) -> impl FnMut(Submit
 
 #[test]
 fn what_is_to_be_whole_goes_on_until_it_is() {
-    on_kernel(portions(Vec::new(), 7, 0), async {
+    on_kernel((REGULAR, 0), portions(Vec::new(), 7), async {
         let text: Vec<u8> = (0..100).collect();
         let mut file = File::create("somewhere").await.unwrap();
         assert_eq!(file.write_all_at(text.clone(), 3).await.unwrap(), (100, text.clone()));
@@ -84,7 +89,8 @@ fn whole_files_are_read_to_the_end_whatever_their_length_is_said_to_be() {
     for len in [0, 1, 99, 100, 101, 1000] {
         for portion in [1, 64, 1000] {
             let content: Vec<u8> = (0..100).collect();
-            let found = on_kernel(portions(content.clone(), portion, len), read("somewhere"));
+            let answer = portions(content.clone(), portion);
+            let found = on_kernel((REGULAR, len), answer, read("somewhere"));
             assert_eq!(found.unwrap(), content, "{portion} at a time, said to be {len}");
         }
     }
@@ -94,7 +100,6 @@ fn whole_files_are_read_to_the_end_whatever_their_length_is_said_to_be() {
 fn an_error_on_the_way_gives_the_whole_buffer_back() {
     let mut left = 20;
     let answer = move |request: Submitted| match request.name().as_str() {
-        "statx" => request.describe(REGULAR, 0),
         "write" => {
             let taken = left.min(8);
             left -= taken;
@@ -105,7 +110,7 @@ fn an_error_on_the_way_gives_the_whole_buffer_back() {
         }
         _ => request.complete(-EIO),
     };
-    on_kernel(answer, async {
+    on_kernel((REGULAR, 0), answer, async {
         let file = File::create("somewhere").await.unwrap();
         let failed = file.write_all_at(vec![1; 30], 0).await.unwrap_err();
         assert_eq!((failed.error.kind(), failed.buf), (ErrorKind::StorageFull, vec![1; 30]));
@@ -116,11 +121,8 @@ fn an_error_on_the_way_gives_the_whole_buffer_back() {
 
 #[test]
 fn a_file_that_takes_nothing_is_an_error_and_no_spin() {
-    let answer = |request: Submitted| match request.name().as_str() {
-        "statx" => request.describe(REGULAR, 0),
-        _ => request.complete(0),
-    };
-    on_kernel(answer, async {
+    let answer = |request: Submitted| request.complete(0);
+    on_kernel((REGULAR, 0), answer, async {
         let mut file = File::create("somewhere").await.unwrap();
         let failed = file.write_all_at("x", 0).await.unwrap_err();
         assert_eq!((failed.error.kind(), failed.buf), (ErrorKind::WriteZero, "x"));
@@ -144,7 +146,7 @@ fn answers_out_of_order_find_their_questions() {
             }
         }
     };
-    on_kernel(answer, async {
+    on_kernel((REGULAR, 0), answer, async {
         let file = std::rc::Rc::new(File::open("somewhere").await.unwrap());
         file.metadata().await.unwrap();
         let reads: Vec<_> = (0..8)
@@ -162,7 +164,6 @@ fn answers_out_of_order_find_their_questions() {
 #[test]
 fn a_stream_is_asked_for_what_comes_next() {
     let answer = |request: Submitted| match request.name().as_str() {
-        "statx" => request.describe(FIFO, 0),
         "read" => {
             assert_eq!(request.offset(), None);
             request.receive(b"next");
@@ -177,7 +178,7 @@ fn a_stream_is_asked_for_what_comes_next() {
         }
         other => panic!("{other} was not expected"),
     };
-    on_kernel(answer, async {
+    on_kernel((FIFO, 0), answer, async {
         let mut file = File::options().read(true).write(true).open("somewhere").await.unwrap();
         assert_eq!(file.read(vec![0; 8]).await.unwrap().1, b"next");
         assert_eq!(file.read_vectored(vec![vec![0; 8]]).await.unwrap().0, 0);

@@ -220,3 +220,55 @@ fn a_service_may_know_its_peer() {
         timeout(bound, server.wait_closed()).await.expect("the server takes too long");
     });
 }
+
+/// Given a server on three cores with idle connections and one request in hand on each; when it
+/// closes; then on every core idle connections end at once, and the request is answered first.
+#[test]
+fn a_server_on_all_cores_closes_gently_on_all_of_them() {
+    let runtime = wakering_runtime::Builder::new().crowded(3).build().unwrap();
+    let bound = patience(Duration::from_secs(10));
+    let test = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = wakering_http::serve_on_cores(listener, || {
+            let accept = async |stream, _| Ok((stream, service_fn(whose_core)));
+            (Builder::new(), accept)
+        });
+        let ask = move || {
+            let mut cores = std::collections::BTreeSet::new();
+            let mut clients: Vec<_> = (0..12).map(|_| connect(address)).collect();
+            for client in &mut clients {
+                send(client, "GET / HTTP/1.1\r\n\r\n");
+                let mut text = [0; 256];
+                let n = client.read(&mut text).unwrap();
+                let text = std::str::from_utf8(&text[..n]).unwrap().to_owned();
+                cores.insert(text.rsplit_once("core ").unwrap().1.to_owned());
+            }
+            assert_eq!(cores.len(), 3, "{cores:?}");
+            let (busy, idle) = clients.split_at_mut(6);
+            busy.iter_mut().for_each(|client| send(client, "GET /slow HTTP/1.1\r\n\r\n"));
+            thread::sleep(DELAY / 4);
+            assert!(!idle.is_empty());
+            clients
+        };
+        let mut clients = wakering_runtime::blocking::unblock(ask).await;
+        server.close();
+        wakering_runtime::blocking::unblock(move || {
+            for (n, client) in clients.iter_mut().enumerate() {
+                assert_eq!(rest(client).contains("core "), n < 6, "client {n}");
+            }
+        })
+        .await;
+        server.wait_closed().await;
+    };
+    runtime.block_on(async { timeout(bound, test).await.expect("the test takes too long") });
+    assert!(runtime.close().is_clean());
+}
+
+/// Says which core answers; `/slow` takes its time.
+async fn whose_core(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+    if request.uri().path() == "/slow" {
+        sleep(DELAY).await;
+    }
+    Ok(Response::new(format!("core {}", wakering_runtime::Handle::current().core())))
+}

@@ -245,6 +245,20 @@ impl Listen for TcpListener {
         self.fd
     }
 
+    fn beside(&self) -> Option<Box<dyn FnOnce() -> io::Result<TcpListener> + Send>> {
+        let address = self.local_addr().ok()?;
+        // Only now: until somebody wants to share the address, it is this listener's alone, and who
+        // binds it as well is told.
+        option::set_reuse_port(&self.fd, true).ok()?;
+        Some(Box::new(move || {
+            let socket = TcpSocket::of(&address)?;
+            socket.set_reuse_address(true)?;
+            socket.set_reuse_port(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        }))
+    }
+
     fn connection(fd: Fd, peer: Option<SocketAddress>) -> (TcpStream, SocketAddr) {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let peer = peer.and_then(|peer| peer.to_inet()).unwrap_or(unknown);

@@ -2,15 +2,19 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::ops::RangeBounds;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use wakering_ring_driver::buffer::{BufResult, IoBufMut};
-use wakering_ring_driver::{Driver, Fd, Sharing, op, option};
+use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut};
+use wakering_ring_driver::op::Lent;
+use wakering_ring_driver::{Driver, Fd, PooledBuf, Sharing, op, option};
 
 use super::TcpSocket;
 use crate::address::inet;
+use crate::detached::Detached;
 use crate::resolve::{ToSocketAddrs, resolve};
+use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 
@@ -119,6 +123,45 @@ impl TcpStream {
         split(self)
     }
 
+    /// The next bytes in the memory into which they were received, without a copy; an empty buffer
+    /// is the end of the stream.
+    ///
+    /// The buffer is one of the runtime's pool. Drop it, or send it on, as soon as its bytes are
+    /// dealt with; who keeps it makes others wait for memory.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     ours.write_all("echo").await?;
+    ///     let bytes = theirs.recv().await?;
+    ///     assert_eq!(*bytes, *b"echo");
+    ///     theirs.write_all(bytes).await?;
+    ///     assert_eq!(ours.read(vec![0; 8]).await?.1, b"echo");
+    ///     drop(ours);
+    ///     assert!(theirs.recv().await?.is_empty());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**: bytes that come while nobody waits are given to the next read.
+    ///
+    /// # Kernel
+    /// A multishot receive into provided buffers, 6.0, which goes on between calls; on older
+    /// kernels one receive after the other.
+    pub fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        self.read.recv()
+    }
+
     /// Copies what comes next without taking it.
     ///
     /// ```
@@ -144,6 +187,91 @@ impl TcpStream {
     /// **Strict**.
     pub async fn peek<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
         self.read.peek(buf).await
+    }
+
+    /// Writes `buf` from where it lies, without copying it: the buffer comes back in a second step,
+    /// when the peer has acknowledged all of it. The next write need not wait for that.
+    ///
+    /// What is shorter than 32 KiB, and all that goes to a peer on this machine, is copied as by
+    /// `write`, and the buffer is back at once.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     let (sent, lent) = ours.write_zero_copy(vec![7; 40_000]).await?;
+    ///     assert_eq!(theirs.read_exact(vec![0; 40_000]).await?.0, sent);
+    ///     assert_eq!(lent.await, vec![7; 40_000]);
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As `write`.
+    ///
+    /// # Cancellation
+    /// **Weak**, as `write`: a write that was begun is not cut short, and how much of it was done
+    /// is not known then.
+    ///
+    /// # Kernel
+    /// `IORING_OP_SEND_ZC`, 6.2; elsewhere it copies.
+    pub async fn write_zero_copy<B: IoBuf>(
+        &mut self,
+        buf: B,
+    ) -> Result<(usize, Lent<B>), BufError<B>> {
+        self.write.write_zero_copy(buf).await
+    }
+
+    /// Sends `range` of `file` (bytes from its start), as far as the file goes, after all that was
+    /// queued or written before. Says how many bytes that was.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_ring_driver::op::{self, OpenHow};
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("page");
+    /// # std::fs::write(&path, "head body tail").unwrap();
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut theirs, _) = listener.accept().await?;
+    ///     // A `File` of wakering's does as well.
+    ///     let file = op::open(None, &path, OpenHow { read: true, ..OpenHow::default() }).await?;
+    ///     assert_eq!(ours.send_file(&file, 5..9).await?, 4);
+    ///     assert_eq!(ours.send_file(&file, 10..).await?, 4);
+    ///     ours.close().await?;
+    ///     assert_eq!(theirs.read_to_end(Vec::new()).await?.1, b"bodytail");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// What is written to the file before the peer has the bytes may reach it in their place.
+    ///
+    /// # Errors
+    /// As `write`. An error of reading the file names it as such; what was read before has been
+    /// sent.
+    ///
+    /// # Cancellation
+    /// **Weak**: how much was sent is not known.
+    ///
+    /// # Kernel
+    /// Behind the first 2 MiB `IORING_OP_SPLICE` through a pipe, 5.7, if the socket has room for much;
+    /// it holds 1 MiB, of the 64 MiB that the pipes of a user may hold together. The beginning, and
+    /// elsewhere all of it, is read and sent.
+    pub async fn send_file(
+        &mut self,
+        file: impl AsRef<Fd>,
+        range: impl RangeBounds<u64>,
+    ) -> io::Result<u64> {
+        send_file(&self.write.fd, file.as_ref(), range).await
     }
 
     /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
@@ -404,6 +532,35 @@ impl TcpStream {
         let TcpStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;
         Ok((std::net::TcpStream::from(owned), bytes))
+    }
+
+    /// Takes the connection out of this runtime, so that it may be sent to another core. What is
+    /// queued is sent first.
+    ///
+    /// ```
+    /// use wakering_net::{TcpListener, TcpStream};
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut ours = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (theirs, _) = listener.accept().await?;
+    ///     ours.write_all("hello").await?;
+    ///     let mut theirs = theirs.detach().await?.attach()?;
+    ///     assert_eq!(theirs.read_exact(vec![0; 5]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the connection is closed.
+    pub async fn detach(self) -> io::Result<Detached<TcpStream>> {
+        let TcpStream { read, write } = self;
+        Ok(Detached::new(read.detach(write).await?))
     }
 
     /// The descriptor, for operations of the driver.

@@ -206,6 +206,10 @@ impl Listen for UnixListener {
         self.fd
     }
 
+    fn beside(&self) -> Option<Box<dyn FnOnce() -> io::Result<UnixListener> + Send>> {
+        None
+    }
+
     fn connection(fd: Fd, peer: Option<SocketAddress>) -> (UnixStream, SocketAddr) {
         let peer = peer.and_then(|peer| peer.to_unix());
         let peer = peer.unwrap_or_else(|| {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::ops::RangeBounds;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
@@ -9,10 +10,12 @@ use std::path::Path;
 use wakering_ring_driver::buffer::{BufResult, IoBufMut};
 use wakering_ring_driver::op::{Domain, SocketKind};
 use wakering_ring_driver::option::PeerCredentials;
-use wakering_ring_driver::{Driver, Fd, Sharing, op, option};
+use wakering_ring_driver::{Driver, Fd, PooledBuf, Sharing, op, option};
 
 use super::{failed, of_path, shown};
 use crate::address::unix;
+use crate::detached::Detached;
+use crate::send_file::send_file;
 use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 
@@ -145,6 +148,43 @@ impl UnixStream {
         split(self)
     }
 
+    /// The next bytes in the memory into which they were received, without a copy; an empty buffer
+    /// is the end of the stream.
+    ///
+    /// The buffer is one of the runtime's pool. Drop it, or send it on, as soon as its bytes are
+    /// dealt with; who keeps it makes others wait for memory.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, mut theirs) = UnixStream::pair()?;
+    ///     ours.write_all("echo").await?;
+    ///     let bytes = theirs.recv().await?;
+    ///     assert_eq!(*bytes, *b"echo");
+    ///     theirs.write_all(bytes).await?;
+    ///     assert_eq!(ours.read(vec![0; 8]).await?.1, b"echo");
+    ///     drop(ours);
+    ///     assert!(theirs.recv().await?.is_empty());
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**: bytes that come while nobody waits are given to the next read.
+    ///
+    /// # Kernel
+    /// A multishot receive into provided buffers, 6.0, which goes on between calls; on older
+    /// kernels one receive after the other.
+    pub fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
+        self.read.recv()
+    }
+
     /// Copies what comes next without taking it.
     ///
     /// ```
@@ -187,6 +227,46 @@ impl UnixStream {
     /// What getsockopt(2) says.
     pub fn peer_cred(&self) -> io::Result<PeerCredentials> {
         option::peer_credentials(&self.read.fd)
+    }
+
+    /// Sends `range` of `file` (bytes from its start), as far as the file goes, after all that was
+    /// queued or written before. Says how many bytes that was.
+    ///
+    /// ```
+    /// use wakering_net::{UnixStream};
+    /// use wakering_ring_driver::op::{self, OpenHow};
+    /// use wakering_runtime::io::AsyncRead;
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("page");
+    /// # std::fs::write(&path, "head body tail").unwrap();
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, mut theirs) = UnixStream::pair()?;
+    ///     // A `File` of wakering's does as well.
+    ///     let file = op::open(None, &path, OpenHow { read: true, ..OpenHow::default() }).await?;
+    ///     assert_eq!(ours.send_file(&file, 5..9).await?, 4);
+    ///     assert_eq!(ours.send_file(&file, 10..).await?, 4);
+    ///     ours.close().await?;
+    ///     assert_eq!(theirs.read_to_end(Vec::new()).await?.1, b"bodytail");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// What is written to the file before the peer has the bytes may reach it in their place.
+    ///
+    /// # Errors
+    /// As `write`. An error of reading the file names it as such; what was read before has been
+    /// sent.
+    ///
+    /// # Cancellation
+    /// **Weak**: how much was sent is not known.
+    pub async fn send_file(
+        &mut self,
+        file: impl AsRef<Fd>,
+        range: impl RangeBounds<u64>,
+    ) -> io::Result<u64> {
+        send_file(&self.write.fd, file.as_ref(), range).await
     }
 
     /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
@@ -333,6 +413,33 @@ impl UnixStream {
         let UnixStream { read, write } = self;
         let (owned, bytes) = read.detach(write).await?;
         Ok((net::UnixStream::from(owned), bytes))
+    }
+
+    /// Takes the connection out of this runtime, so that it may be sent to another core. What is
+    /// queued is sent first.
+    ///
+    /// ```
+    /// use wakering_net::UnixStream;
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut ours, theirs) = UnixStream::pair()?;
+    ///     ours.write_all("hello").await?;
+    ///     let mut theirs = theirs.detach().await?.attach()?;
+    ///     assert_eq!(theirs.read_exact(vec![0; 5]).await?.1, b"hello");
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the descriptor is shared, by a clone of [`as_fd`](UnixStream::as_fd) say.
+    ///
+    /// # Cancellation
+    /// **Weak**: the connection is closed.
+    pub async fn detach(self) -> io::Result<Detached<UnixStream>> {
+        let UnixStream { read, write } = self;
+        Ok(Detached::new(read.detach(write).await?))
     }
 
     /// The descriptor, for operations of the driver.

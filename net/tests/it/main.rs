@@ -2,14 +2,18 @@
 
 mod accept;
 mod cancel;
+mod cores;
 mod datagram;
 mod into_std;
 mod memory;
+mod recv;
 mod resolve;
 mod scope;
+mod send_file;
 mod serve;
 mod split;
 mod stream;
+mod write;
 
 use std::future::Future;
 use std::io;

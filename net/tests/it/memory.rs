@@ -46,7 +46,7 @@ fn an_echo_runs_on_the_memory_backend() {
                     sent.push(request.bytes()[0]);
                     request.complete(1);
                 }
-                "recv" | "recvpooled" => {
+                "recv" | "recvmulti" => {
                     received += 1;
                     match received {
                         1 => assert_eq!(request.receive(b"hello"), 5),

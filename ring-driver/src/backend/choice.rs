@@ -97,7 +97,7 @@ pub(crate) fn decide(asked: config::Backend, no_ring: Option<SetupCause>) -> Opt
 
 /// Says which way it went, if somebody wants to know, and only if that is news: programs have many
 /// runtimes.
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     static LAST: Mutex<String> = Mutex::new(String::new());
     if !config::is_debugging() {
         return;

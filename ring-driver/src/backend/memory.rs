@@ -34,9 +34,13 @@ struct World {
     /// Answers cancellations by completing the target with `ECANCELED`, as a kernel does that wins
     /// the race.
     cancel_wins: bool,
+    /// How many cancellations from now on do not find what they look for.
+    misses: u32,
     /// Reports the end of what is cancelled and goes on using its memory.
     broken: bool,
     descriptors: i32,
+    /// What files are said to be by whoever answers at once: mode and length.
+    described: (u16, u64),
     closed: Vec<i32>,
     pool: Option<BufPool>,
 }
@@ -45,7 +49,9 @@ struct World {
 pub(crate) struct Backend(Rc<RefCell<World>>);
 
 pub(crate) fn new() -> (Backend, Memory) {
-    let world = Rc::new(RefCell::new(World { cancel_wins: true, ..World::default() }));
+    let described = (libc::S_IFREG as u16, 0);
+    let world = World { cancel_wins: true, described, ..World::default() };
+    let world = Rc::new(RefCell::new(world));
     (Backend(world.clone()), Memory(world))
 }
 
@@ -69,10 +75,21 @@ impl Memory {
         Some(Submitted { world: self.0.clone(), request, user_data })
     }
 
+    /// What files are said to be where that is answered at once: kind and permission bits, as
+    /// `st_mode` has them, and the length in bytes. At first they are empty.
+    pub fn describe(&self, mode: u16, len: u64) {
+        self.0.borrow_mut().described = (mode, len);
+    }
+
     /// Whether cancelling ends an operation at once (the default), or is lost on it and leaves it
     /// to the test.
     pub fn set_cancel_wins(&self, wins: bool) {
         self.0.borrow_mut().cancel_wins = wins;
+    }
+
+    /// The next `count` cancellations find nothing and say so, whatever is in flight.
+    pub fn miss_cancels(&self, count: u32) {
+        self.0.borrow_mut().misses = count;
     }
 
     /// Plays a kernel that breaks its promise: what is cancelled is reported as ended at once,
@@ -111,7 +128,9 @@ impl Submitted {
     pub fn bytes(&self) -> Vec<u8> {
         self.assert_lent();
         match self.request {
-            Request::Write { buf, len, .. } | Request::Send { buf, len, .. } => {
+            Request::Write { buf, len, .. }
+            | Request::Send { buf, len, .. }
+            | Request::SendZc { buf, len, .. } => {
                 // SAFETY: lent until the final completion, which only this test gives.
                 unsafe { slice::from_raw_parts(buf, len as usize) }.to_vec()
             }
@@ -137,13 +156,8 @@ impl Submitted {
         let Request::Statx { out, .. } = self.request else {
             panic!("{} asks nothing", self.name())
         };
-        // SAFETY: plain integers, for which zero is a value; `out` is lent for writing until the
-        // final completion, which only this test gives.
-        unsafe {
-            out.write(std::mem::zeroed());
-            (*out).stx_mode = mode;
-            (*out).stx_size = len;
-        }
+        // SAFETY: lent for writing until the final completion, which only this test gives.
+        unsafe { out.write(described(mode, len)) };
         self.finish(Outcome::plain(0));
     }
 
@@ -185,7 +199,7 @@ impl Submitted {
                 self.finish(Outcome::plain(n as i32));
                 n
             }
-            Request::RecvPooled { .. } => {
+            Request::RecvPooled { .. } | Request::RecvMulti { .. } => {
                 let (outcome, n) = self.pooled(bytes, false);
                 self.finish(outcome);
                 n
@@ -205,6 +219,18 @@ impl Submitted {
     pub fn accept_more(&self) {
         let number = self.world.borrow_mut().new_descriptor();
         self.answer(Outcome::plain(number).with_more());
+    }
+
+    /// Gives a send that borrows its bytes the first of its two completions: how many of them have
+    /// been sent, or why none.
+    pub fn sent(&self, result: i32) {
+        self.assert_lent();
+        self.answer(Outcome::plain(result).with_more());
+    }
+
+    /// Gives it the second one: its bytes are read no longer, and may have been `copied`.
+    pub fn notify(self, copied: bool) {
+        self.finish(Outcome::notification(copied));
     }
 
     fn pooled(&self, bytes: &[u8], more: bool) -> (Outcome, usize) {
@@ -236,6 +262,13 @@ impl Submitted {
     }
 }
 
+fn described(mode: u16, len: u64) -> libc::statx {
+    // SAFETY: plain integers, for which zero is a value.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    (found.stx_mode, found.stx_size) = (mode, len);
+    found
+}
+
 impl World {
     fn new_descriptor(&mut self) -> i32 {
         self.descriptors += 1;
@@ -252,7 +285,11 @@ impl Backend {
 
     pub(crate) fn cancel(&mut self, target: UserData) {
         let mut world = self.0.borrow_mut();
-        if world.cancel_wins && world.in_flight.contains(&target) {
+        if world.misses > 0 {
+            world.misses -= 1;
+            let (user_data, outcome) = (target.cancellation(), Outcome::plain(-libc::ENOENT));
+            world.completions.push_back(Completion { user_data, outcome });
+        } else if world.cancel_wins && world.in_flight.contains(&target) {
             if !world.broken {
                 world.in_flight.retain(|&flying| flying != target);
                 world.requests.retain(|&(_, waiting)| waiting != target);
@@ -278,17 +315,29 @@ impl Backend {
     }
 
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+        let pool = BufPool::with_ring()?;
         self.0.borrow_mut().pool = Some(pool.clone());
         Ok(pool)
     }
 
     pub(crate) fn call_now(&mut self, request: &Request) -> i32 {
         let mut world = self.0.borrow_mut();
-        match request {
+        match *request {
             Request::Socket { .. } => world.new_descriptor(),
             Request::Close { fd } => {
                 world.closed.push(fd.0);
+                0
+            }
+            Request::Statx { out, .. } => {
+                let (mode, len) = world.described;
+                // SAFETY: whoever calls lends it for the length of the call.
+                unsafe { out.write(described(mode, len)) };
+                0
+            }
+            // Descriptors of this world are connections over TCP.
+            Request::GetSockOpt { name: libc::SO_PROTOCOL, value, .. } => {
+                // SAFETY: whoever asks for an integer option keeps room for an integer.
+                unsafe { value.cast::<i32>().write_unaligned(libc::IPPROTO_TCP) };
                 0
             }
             _ => 0,

@@ -5,16 +5,21 @@
 //! of rings. The match below is the only price of having more than one.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::buffer::BufPool;
+use crate::buffer::{Block, BufPool};
 use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
 use crate::fd::Sharing;
+use crate::remote::Notifier;
 use crate::request::{Number, Request, UserData};
 
+/// Reads that the page cache answers.
+mod cached;
 /// Which one, if nobody says.
 mod choice;
 /// A backend whose other end a test holds. Always built, so that the matches below are the same
@@ -28,7 +33,7 @@ pub(crate) mod poll;
 /// The kernel's ring.
 pub(crate) mod uring;
 
-pub(crate) use choice::{VARIABLE, asked, choose, decide};
+pub(crate) use choice::{VARIABLE, asked, choose, decide, tell};
 
 /// One of the backends, or none any more.
 pub(crate) enum Backend {
@@ -56,23 +61,21 @@ impl Backend {
     /// backend needs, unless others share it.
     pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) -> io::Result<()> {
         match self {
-            // The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on
-            // a non-blocking descriptor instead (liburing issue 390).
-            Backend::Uring(_) | Backend::Gone if sharing == Sharing::Private => {
-                call::set_nonblocking(fd.0, false)
-            }
+            Backend::Uring(uring) => uring.adopt(fd, sharing),
             Backend::Poll(poll) => {
                 poll.adopt(fd, sharing);
                 Ok(())
             }
-            Backend::Uring(_) | Backend::Memory(_) | Backend::Gone => Ok(()),
+            Backend::Memory(_) | Backend::Gone => Ok(()),
         }
     }
 
     /// A descriptor that a request has made is the driver's from now on.
     pub(crate) fn made(&mut self, fd: Number) {
-        if let Backend::Poll(poll) = self {
-            poll.adopt(fd, Sharing::Private);
+        match self {
+            Backend::Uring(uring) => uring.made(fd),
+            Backend::Poll(poll) => poll.adopt(fd, Sharing::Private),
+            Backend::Memory(_) | Backend::Gone => {}
         }
     }
 
@@ -115,6 +118,15 @@ impl Backend {
         }
     }
 
+    /// Posts a completion to another ring, at once; `notifier` is told if that fails later. False if
+    /// there is no ring to post from.
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        match self {
+            Backend::Uring(uring) => uring.nudge(ring, notifier),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
+        }
+    }
+
     /// Hands over what was pushed. `Some` allows to sleep until a completion comes or the time (if
     /// any) is over.
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -133,14 +145,6 @@ impl Backend {
             Backend::Poll(poll) => poll.reap(batch),
             Backend::Memory(memory) => memory.reap(batch),
             Backend::Gone => {}
-        }
-    }
-
-    /// Goes for more if the backend holds more back. Whether it did.
-    pub(crate) fn enter_again(&mut self) -> bool {
-        match self {
-            Backend::Uring(uring) => uring.enter_again(),
-            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
         }
     }
 
@@ -178,7 +182,15 @@ impl Backend {
             Backend::Uring(uring) => uring.make_buf_pool(),
             Backend::Poll(poll) => poll.make_buf_pool(),
             Backend::Memory(memory) => memory.make_buf_pool(),
-            Backend::Gone => Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE)),
+            Backend::Gone => Ok(BufPool::without_ring()),
+        }
+    }
+
+    /// Tells the kernel of memory that will be read into and written from. Whether it can be told.
+    pub(crate) fn register(&mut self, block: &Arc<Block>) -> io::Result<bool> {
+        match self {
+            Backend::Uring(uring) => uring.register(block),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => Ok(false),
         }
     }
 

@@ -7,10 +7,13 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
-use super::{IoBuf, IoBufMut};
+use super::{Block, IoBuf, IoBufMut};
+use crate::driver::Driver;
 
 /// Owned memory whose address and capacity are multiples of an alignment, for files opened with
 /// `O_DIRECT`.
@@ -33,6 +36,8 @@ pub struct AlignedBuf {
     start: NonNull<u8>,
     len: usize,
     layout: Layout,
+    /// What it is a part of; `None` if it is an allocation of its own.
+    block: Option<Arc<Block>>,
 }
 
 impl AlignedBuf {
@@ -62,15 +67,72 @@ impl AlignedBuf {
     /// If `alignment` is not a power of two, or the capacity exceeds `isize::MAX`. Running out of
     /// memory aborts, as it does with a `Vec`.
     pub fn with_alignment(capacity: usize, alignment: usize) -> AlignedBuf {
-        let layout = capacity
-            .max(1)
-            .checked_next_multiple_of(alignment)
-            .and_then(|size| Layout::from_size_align(size, alignment).ok())
-            .expect("alignment is a power of two and the capacity at most isize::MAX");
+        let layout = layout(capacity, alignment);
         // SAFETY: The size of the layout is not zero.
         let start = unsafe { alloc_zeroed(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        AlignedBuf { start, len: 0, layout }
+        AlignedBuf { start, len: 0, layout, block: None }
+    }
+
+    /// `count` empty buffers for at least `capacity` bytes each, aligned to
+    /// [`AlignedBuf::ALIGNMENT`], in memory of which the current driver's ring is told in advance.
+    /// Reading and writing at offsets of a file opened with `O_DIRECT` then costs about a tenth less
+    /// processor time, since the kernel need not look up the pages each time.
+    ///
+    /// Where the ring cannot be told, these are buffers like any others, as they are to other
+    /// drivers: [`is_registered`](AlignedBuf::is_registered) says so, and `WAKERING_DEBUG=1` has
+    /// the reason printed. The kernel keeps the memory, and counts it as locked memory of the user
+    /// (`ulimit -l`), at least until the last of the buffers is gone: it is let go of when more
+    /// buffers are registered, or the driver ends.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{AlignedBuf, IoBuf};
+    ///
+    /// # wakering_ring_driver::testing::block_on(async {
+    /// let pages = AlignedBuf::registered(32, 4096)?;
+    /// assert_eq!((pages.len(), pages[31].capacity()), (32, 4096));
+    /// # Ok::<_, std::io::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where no driver is current, and where there is no memory.
+    ///
+    /// # Panics
+    ///
+    /// If all of them together exceed `isize::MAX`.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_REGISTER_BUFFERS_UPDATE` into a sparse table, 5.19; elsewhere nothing is registered.
+    pub fn registered(count: usize, capacity: usize) -> io::Result<Vec<AlignedBuf>> {
+        let driver = Driver::current()?;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let layout = layout(capacity, AlignedBuf::ALIGNMENT);
+        let size = layout.size().checked_mul(count).filter(|&size| isize::try_from(size).is_ok());
+        let block = Arc::new(Block::map(size.expect("all together at most isize::MAX"))?);
+        driver.register(&block);
+        let buf = |number: usize| AlignedBuf {
+            start: block.at(number * layout.size()),
+            len: 0,
+            layout,
+            block: Some(block.clone()),
+        };
+        Ok((0..count).map(buf).collect())
+    }
+
+    /// Whether a ring has been told of its memory, which helps on that ring's driver alone.
+    ///
+    /// ```
+    /// use wakering_ring_driver::AlignedBuf;
+    ///
+    /// assert!(!AlignedBuf::new(4096).is_registered());
+    /// ```
+    pub fn is_registered(&self) -> bool {
+        self.block.as_ref().is_some_and(|block| block.is_registered())
     }
 
     /// Sets the length to `len`, filling what is new with `value`.
@@ -109,10 +171,20 @@ impl AlignedBuf {
     }
 }
 
+fn layout(capacity: usize, alignment: usize) -> Layout {
+    capacity
+        .max(1)
+        .checked_next_multiple_of(alignment)
+        .and_then(|size| Layout::from_size_align(size, alignment).ok())
+        .expect("alignment is a power of two and the capacity at most isize::MAX")
+}
+
 impl Drop for AlignedBuf {
     fn drop(&mut self) {
-        // SAFETY: `start` was allocated with this layout and is given back once.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        if self.block.is_none() {
+            // SAFETY: `start` was allocated with this layout and is given back once.
+            unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        }
     }
 }
 
@@ -121,7 +193,8 @@ unsafe impl Send for AlignedBuf {}
 // SAFETY: Shared access only reads.
 unsafe impl Sync for AlignedBuf {}
 
-// SAFETY: The allocation is this value's own, stays while it moves, and is initialised throughout.
+// SAFETY: The allocation, or its part of a block, is this value's own, stays while it moves, and is
+// initialised throughout.
 unsafe impl IoBuf for AlignedBuf {
     fn as_ptr(&self) -> *const u8 {
         self.start.as_ptr()
@@ -168,6 +241,7 @@ impl fmt::Debug for AlignedBuf {
             .field("len", &self.len)
             .field("capacity", &self.capacity())
             .field("alignment", &self.layout.align())
+            .field("is_registered", &self.is_registered())
             .finish()
     }
 }

@@ -40,6 +40,11 @@ impl Area {
         }
     }
 
+    /// How many bytes there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The first byte; page-aligned.
     pub(super) fn start(&self) -> *mut u8 {
         self.start.as_ptr()

@@ -20,6 +20,7 @@ use std::ops::RangeBounds;
 
 mod aligned;
 mod area;
+mod block;
 mod owned;
 mod pool;
 mod pooled;
@@ -28,6 +29,7 @@ mod slice;
 pub(crate) mod vectored;
 
 pub use aligned::AlignedBuf;
+pub(crate) use block::Block;
 pub use pool::{BufPool, PoolStats};
 pub use pooled::PooledBuf;
 pub use result::{BufError, BufResult};

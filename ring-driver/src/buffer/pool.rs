@@ -7,8 +7,13 @@
 //! need no buffer at all. The life of one buffer:
 //!
 //! ```text
-//! posted ──a completion names it: take()──► taken (a PooledBuf) ──drop──► posted
+//! spare ◄──► posted ──a completion names it: take()──► taken (a PooledBuf) ──drop──► posted or spare
 //! ```
+//!
+//! The kernel goes through all that is posted, in a circle, so that the *working set* which is
+//! posted should fit into the cache. Whoever holds buffers for long takes them out of that circle:
+//! when it runs dry, spare ones are posted instead, and what comes back beyond the working set is
+//! spare again. So neither a slow reader nor a burst stops the others, and memory has a bound.
 //!
 //! Kernels without such rings get the same pool in its *plain* form: a bounded list of reusable
 //! vectors. The ring form lends vectors too, for the one receive that must go on when all buffers
@@ -25,7 +30,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::area::Area;
-use super::pooled::PooledBuf;
+use super::pooled::{PooledBuf, Vector};
 
 /// A bounded set of equal buffers that receives share.
 ///
@@ -50,11 +55,16 @@ pub struct PoolStats {
     pub reused: u64,
     /// Vectors that had to be allocated.
     pub allocated: u64,
+    /// Spare buffers that were posted because the kernel had found none.
+    pub grown: u64,
 }
 
 pub(super) struct Shared {
     group: u16,
+    /// How many buffers there are at most.
     entries: u16,
+    /// How many of them are posted as long as nobody holds any.
+    working_set: u16,
     size: usize,
     form: Form,
     stats: Cell<PoolStats>,
@@ -62,7 +72,11 @@ pub(super) struct Shared {
 
 enum Form {
     Ring(Ring),
-    Plain { idle: RefCell<Vec<Vec<u8>>> },
+    /// Boxed as they lie in a `PooledBuf`.
+    #[allow(clippy::vec_box)]
+    Plain {
+        idle: RefCell<Vec<Box<Vector>>>,
+    },
 }
 
 /// The ring form: entries shared with the kernel, and the buffers that they describe.
@@ -72,6 +86,8 @@ struct Ring {
     tail: Cell<u16>,
     /// Where the kernel would be; only used by those who play the kernel.
     head: Cell<u16>,
+    /// Ids that are neither posted nor taken; the last one was used last.
+    spare: RefCell<Vec<u16>>,
     /// By id. A second `PooledBuf` for one buffer would alias it, so this is checked in release
     /// builds too.
     taken: Box<[Cell<bool>]>,
@@ -98,20 +114,33 @@ const _: () = {
 
 impl BufPool {
     /// How many buffers the driver's pool has.
-    pub(crate) const ENTRIES: u16 = 64;
+    const ENTRIES: u16 = 1024;
+    /// How many of them are in use in normal times: 2 MiB of memory, which is about what the cache
+    /// of one core holds. Fewer than a turn's completions would make every turn run dry.
+    const WORKING_SET: u16 = 128;
     /// How many bytes each of them holds.
-    pub(crate) const SIZE: usize = 4096;
+    pub(crate) const SIZE: usize = 16 * 1024;
 
-    /// A pool of `entries` buffers (a power of two) of `size` bytes, posted in a ring that the
-    /// backend may register as `group`.
+    /// The driver's pool, with a ring that the backend may register.
+    pub(crate) fn with_ring() -> io::Result<BufPool> {
+        BufPool::ring(0, BufPool::WORKING_SET, BufPool::ENTRIES, BufPool::SIZE)
+    }
+
+    /// The driver's pool where there is no ring.
+    pub(crate) fn without_ring() -> BufPool {
+        BufPool::plain(BufPool::WORKING_SET, BufPool::SIZE)
+    }
+
+    /// A pool of at most `entries` buffers (a power of two) of `size` bytes, of which `working_set`
+    /// are posted in a ring that the backend may register as `group`.
     ///
     /// Whoever registers it keeps a handle until the kernel has forgotten the ring, or leaks one.
-    pub(crate) fn ring(group: u16, entries: u16, size: usize) -> io::Result<BufPool> {
+    fn ring(group: u16, working_set: u16, entries: u16, size: usize) -> io::Result<BufPool> {
         assert!(
             entries.is_power_of_two() && entries <= 1 << 15,
             "the kernel takes powers of two up to 32768"
         );
-        assert!(0 < size && size <= u32::MAX as usize);
+        assert!(working_set <= entries && 0 < size && size <= PooledBuf::SIZE_MAX);
         let data = Area::map(usize::from(entries) * size)?;
         data.keep_from_children()?;
         // The entries stay in forked children: there a `PooledBuf` that is dropped writes to the
@@ -121,22 +150,24 @@ impl BufPool {
             data,
             tail: Cell::new(0),
             head: Cell::new(0),
+            spare: RefCell::new((working_set..entries).rev().collect()),
             taken: (0..entries).map(|_| Cell::new(false)).collect(),
             available: Cell::new(0),
         };
-        for id in 0..entries {
+        for id in 0..working_set {
             ring.post(id, size);
         }
-        Ok(BufPool::new(group, entries, size, Form::Ring(ring)))
+        Ok(BufPool::new(group, working_set, entries, size, Form::Ring(ring)))
     }
 
     /// A pool without a ring, which keeps up to `entries` idle vectors of `size` bytes.
-    pub(crate) fn plain(entries: u16, size: usize) -> BufPool {
-        BufPool::new(0, entries, size, Form::Plain { idle: RefCell::default() })
+    fn plain(entries: u16, size: usize) -> BufPool {
+        BufPool::new(0, entries, entries, size, Form::Plain { idle: RefCell::default() })
     }
 
-    fn new(group: u16, entries: u16, size: usize, form: Form) -> BufPool {
-        BufPool { shared: Rc::new(Shared { group, entries, size, form, stats: Cell::default() }) }
+    fn new(group: u16, working_set: u16, entries: u16, size: usize, form: Form) -> BufPool {
+        let stats = Cell::default();
+        BufPool { shared: Rc::new(Shared { group, entries, working_set, size, form, stats }) }
     }
 
     /// Whether there is a ring to register.
@@ -171,6 +202,15 @@ impl BufPool {
             Form::Ring(ring) => ring.available.get(),
             Form::Plain { .. } => 0,
         }
+    }
+
+    /// Posts a spare buffer for a receive that would find none. Whether there was one.
+    pub(crate) fn grow(&self) -> bool {
+        let Form::Ring(ring) = &self.shared.form else { return false };
+        let Some(id) = ring.spare.borrow_mut().pop() else { return false };
+        ring.post(id, self.shared.size);
+        self.shared.count(|stats| stats.grown += 1);
+        true
     }
 
     /// The buffer that a completion named, with the `len` bytes that it brought.
@@ -230,7 +270,7 @@ impl BufPool {
     }
 
     /// An empty vector with room for one buffer, for a receive that picks none.
-    pub(crate) fn lend(&self) -> Vec<u8> {
+    pub(crate) fn lend(&self) -> Box<Vector> {
         let idle = match &self.shared.form {
             Form::Ring(_) => None,
             Form::Plain { idle } => idle.borrow_mut().pop(),
@@ -239,12 +279,12 @@ impl BufPool {
             Some(_) => stats.reused += 1,
             None => stats.allocated += 1,
         });
-        idle.unwrap_or_else(|| Vec::with_capacity(self.shared.size))
+        idle.unwrap_or_else(|| Box::new(Vector::with_capacity(self.shared.size)))
     }
 
     /// A vector from [`lend`](BufPool::lend) with what was received, which comes back when dropped.
-    pub(crate) fn wrap(&self, bytes: Vec<u8>) -> PooledBuf {
-        PooledBuf::lent(Rc::clone(&self.shared), bytes)
+    pub(crate) fn wrap(&self, vector: Box<Vector>) -> PooledBuf {
+        PooledBuf::lent(Rc::clone(&self.shared), vector)
     }
 
     /// What the pool has done since it was made.
@@ -260,24 +300,28 @@ impl Shared {
         ring.address(id, self.size)
     }
 
-    /// Posts a taken buffer again.
+    /// Posts a taken buffer again, if it is needed.
     pub(super) fn give_back(&self, id: u16) {
         let Form::Ring(ring) = &self.form else { unreachable!("only a ring provides buffers") };
         let was_taken = ring.taken[usize::from(id)].replace(false);
         debug_assert!(was_taken, "a `PooledBuf` is the only owner of its buffer");
-        ring.post(id, self.size);
+        if ring.available.get() < self.working_set {
+            ring.post(id, self.size);
+        } else {
+            ring.spare.borrow_mut().push(id);
+        }
         self.count(|stats| stats.returned += 1);
     }
 
     /// Keeps a lent vector for the next receive, unless enough are idle or it is none of ours.
-    pub(super) fn keep(&self, mut bytes: Vec<u8>) {
+    pub(super) fn keep(&self, mut vector: Box<Vector>) {
         let Form::Plain { idle } = &self.form else {
             return;
         };
         let mut idle = idle.borrow_mut();
-        if idle.len() < usize::from(self.entries) && bytes.capacity() == self.size {
-            bytes.clear();
-            idle.push(bytes);
+        if idle.len() < usize::from(self.entries) && vector.bytes.capacity() == self.size {
+            vector.bytes.clear();
+            idle.push(vector);
         }
     }
 

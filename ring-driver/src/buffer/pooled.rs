@@ -29,30 +29,49 @@ use super::pool::Shared;
 /// assert_eq!(*buf, *b"value");
 /// assert_eq!(buf.into_vec(), b"value");
 /// ```
-pub struct PooledBuf {
-    start: u32,
-    end: u32,
-    home: Home,
-}
+pub struct PooledBuf(Home);
 
-/// Where the bytes lie and where they go afterwards.
+/// Where the bytes lie and where they go afterwards. As small as can be: whoever reads or sends has
+/// some of these in his future.
+#[derive(Default)]
 enum Home {
     /// In a buffer that the kernel picked from the pool's ring.
-    Provided { pool: Rc<Shared>, id: u16 },
-    /// In a vector that the pool lent.
-    Lent { pool: Rc<Shared>, bytes: Vec<u8> },
-    /// In a vector that is nobody else's.
-    Owned(Vec<u8>),
+    Provided { pool: Rc<Shared>, id: u16, start: u16, end: u16 },
+    /// In a vector.
+    Vector(Box<Vector>),
+    #[default]
+    Nowhere,
+}
+
+const _: () = assert!(size_of::<PooledBuf>() == 16);
+
+/// Bytes outside of the ring.
+pub(crate) struct Vector {
+    pub(crate) bytes: Vec<u8>,
+    start: usize,
+    /// Who has lent it, if anybody.
+    pool: Option<Rc<Shared>>,
+}
+
+impl Vector {
+    pub(super) fn with_capacity(size: usize) -> Vector {
+        Vector { bytes: Vec::with_capacity(size), start: 0, pool: None }
+    }
 }
 
 impl PooledBuf {
+    /// How large a buffer may be.
+    pub(super) const SIZE_MAX: usize = u16::MAX as usize;
+
     /// A buffer that the caller has marked as taken.
     pub(super) fn provided(pool: Rc<Shared>, id: u16, len: usize) -> PooledBuf {
-        PooledBuf { start: 0, end: len as u32, home: Home::Provided { pool, id } }
+        debug_assert!(len <= PooledBuf::SIZE_MAX);
+        PooledBuf(Home::Provided { pool, id, start: 0, end: len as u16 })
     }
 
-    pub(super) fn lent(pool: Rc<Shared>, bytes: Vec<u8>) -> PooledBuf {
-        PooledBuf { start: 0, end: len_of(&bytes), home: Home::Lent { pool, bytes } }
+    pub(super) fn lent(pool: Rc<Shared>, mut vector: Box<Vector>) -> PooledBuf {
+        (vector.start, vector.pool) = (0, Some(pool));
+        PooledBuf(Home::Vector(vector))
     }
 
     /// Drops the first `n` bytes, which have been consumed.
@@ -70,7 +89,11 @@ impl PooledBuf {
     /// If there are fewer than `n`.
     pub fn advance(&mut self, n: usize) {
         assert!(n <= self.len(), "cannot consume {n} of {} bytes", self.len());
-        self.start += n as u32;
+        match &mut self.0 {
+            Home::Provided { start, .. } => *start += n as u16,
+            Home::Vector(vector) => vector.start += n,
+            Home::Nowhere => {}
+        }
     }
 
     /// The bytes as a vector of their own; copies unless they lie in one already. The pool gets its
@@ -82,30 +105,29 @@ impl PooledBuf {
     /// assert_eq!(PooledBuf::from(vec![1, 2]).into_vec(), [1, 2]);
     /// ```
     pub fn into_vec(mut self) -> Vec<u8> {
-        let (start, end) = (self.start as usize, self.end as usize);
-        match &mut self.home {
+        match &mut self.0 {
             Home::Provided { .. } => self.to_vec(),
-            Home::Lent { bytes, .. } | Home::Owned(bytes) => {
-                let mut bytes = mem::take(bytes);
-                bytes.truncate(end);
-                bytes.drain(..start);
+            Home::Vector(vector) => {
+                let mut bytes = mem::take(&mut vector.bytes);
+                bytes.drain(..vector.start);
                 bytes
             }
+            Home::Nowhere => Vec::new(),
         }
     }
 }
 
-/// The length of a vector, of which only the first 4 GiB are looked at; no receive brings more.
-fn len_of(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
-}
-
 impl Drop for PooledBuf {
+    #[inline]
     fn drop(&mut self) {
-        match &mut self.home {
-            Home::Provided { pool, id } => pool.give_back(*id),
-            Home::Lent { pool, bytes } => pool.keep(mem::take(bytes)),
-            Home::Owned(_) => {}
+        match mem::take(&mut self.0) {
+            Home::Provided { pool, id, .. } => pool.give_back(id),
+            Home::Vector(mut vector) => {
+                if let Some(pool) = vector.pool.take() {
+                    pool.keep(vector);
+                }
+            }
+            Home::Nowhere => {}
         }
     }
 }
@@ -114,15 +136,16 @@ impl Deref for PooledBuf {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let (start, end) = (self.start as usize, self.end as usize);
-        match &self.home {
-            Home::Provided { pool, id } => {
+        match &self.0 {
+            Home::Provided { pool, id, start, end } => {
+                let (start, end) = (usize::from(*start), usize::from(*end));
                 // SAFETY: The buffer lies in the pool's mapping, which `pool` keeps alive, and has
                 // been zeroed at least; `start <= end <= size`. It is taken by this value alone, so
                 // the kernel does not write to it.
                 unsafe { std::slice::from_raw_parts(pool.address(*id).add(start), end - start) }
             }
-            Home::Lent { bytes, .. } | Home::Owned(bytes) => &bytes[start..end],
+            Home::Vector(vector) => &vector.bytes[vector.start..],
+            Home::Nowhere => &[],
         }
     }
 }
@@ -141,21 +164,25 @@ unsafe impl IoBuf for PooledBuf {
     }
 
     fn len(&self) -> usize {
-        (self.end - self.start) as usize
+        match &self.0 {
+            Home::Provided { start, end, .. } => usize::from(end - start),
+            Home::Vector(vector) => vector.bytes.len() - vector.start,
+            Home::Nowhere => 0,
+        }
     }
 }
 
-/// Takes the vector as it is, without any pool. Only the first 4 GiB of it are kept.
+/// Takes the vector as it is, without any pool.
 impl From<Vec<u8>> for PooledBuf {
     fn from(bytes: Vec<u8>) -> PooledBuf {
-        PooledBuf { start: 0, end: len_of(&bytes), home: Home::Owned(bytes) }
+        PooledBuf(Home::Vector(Box::new(Vector { bytes, start: 0, pool: None })))
     }
 }
 
 /// Nothing, as at the end of a stream.
 impl Default for PooledBuf {
     fn default() -> PooledBuf {
-        PooledBuf::from(Vec::new())
+        PooledBuf(Home::Nowhere)
     }
 }
 

@@ -71,7 +71,11 @@ impl<R: Borrow<Request>> Attempt<R> {
 #[inline]
 fn wanted(request: &Request) -> usize {
     match *request {
-        Request::Send { len, flags, .. } if flags & libc::MSG_WAITALL != 0 => len as usize,
+        Request::Send { len, flags, .. } | Request::SendZc { len, flags, .. }
+            if flags & libc::MSG_WAITALL != 0 =>
+        {
+            len as usize
+        }
         Request::SendMsg { message, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
             length(message)
         }
@@ -89,7 +93,7 @@ fn length(message: *const libc::msghdr) -> usize {
 #[cold]
 fn send_rest(request: &Request, done: u32, mode: Mode) -> i32 {
     match *request {
-        Request::Send { fd, buf, len, flags } => {
+        Request::Send { fd, buf, len, flags } | Request::SendZc { fd, buf, len, flags } => {
             // SAFETY: less than `len` bytes have been sent, so this is within the buffer.
             let buf = unsafe { buf.add(done as usize) };
             call_without_blocking(&Request::Send { fd, buf, len: len - done, flags }, mode)

@@ -22,6 +22,7 @@ fn capability(request: &Request) -> Option<&'static str> {
         Request::AcceptMulti { .. } => Some("multishot_accept"),
         Request::RecvPooled { .. } => Some("buf_ring"),
         Request::RecvMulti { .. } => Some("multishot_recv"),
+        Request::SendZc { .. } => Some("send_zc"),
         Request::MsgRing { .. } => Some("msg_ring"),
         _ => None,
     }
@@ -39,6 +40,10 @@ fn instead(request: &Request) -> [String; 2] {
         return [(); 2].map(|()| format!("as without `{capability}`"));
     }
     let (on_ring, alone) = match request.class() {
+        Class::Blocking if matches!(request, Request::Read { .. }) => {
+            let both = "at once from the page cache, else on the pool";
+            (both, both)
+        }
         Class::Blocking => ("on the pool", "on the pool"),
         Class::Untold => ("on the pool", "tried again after pauses of 1 to 32 ms"),
         Class::Readiness(_) => ("once the descriptor is ready", "once epoll tells readiness"),

@@ -92,6 +92,8 @@ macro_rules! capabilities {
 capabilities! {
     /// A wait takes a timeout.
     ext_arg: 5, 11, "nothing, such a ring is refused";
+    /// The threads that the kernel starts for what would block can be limited.
+    capped_workers: 5, 15, "four a core at most for files; for the rest as many as `ulimit -u` allows";
     /// An operation may be asked to complete silently where it succeeds.
     cqe_skip: 5, 17, "the completions of cancellations are taken and dropped";
     /// One bad entry does not stop the submission of those behind it.
@@ -104,6 +106,8 @@ capabilities! {
     coop_taskrun: 5, 19, "they do";
     /// The kernel picks a buffer from a ring of provided ones when data is there.
     buf_ring: 5, 19, "readiness is waited for, then recv(2) fills a buffer of the pool";
+    /// A ring may be told in advance of memory that files are read into and written from.
+    registered_buffers: 5, 19, "the kernel looks its pages up each time";
     /// One accept yields connection after connection.
     multishot_accept: 5, 19, "one accept after the other";
     /// One cancel takes back all operations, or all of one descriptor.
@@ -112,10 +116,10 @@ capabilities! {
     single_issuer: 6, 0, "it is not told, and `defer_taskrun` is not to be had";
     /// One receive yields buffer after buffer.
     multishot_recv: 6, 0, "one receive after the other; `op::recv_multi` says `Unsupported`";
-    /// A send that borrows the pages instead of copying them.
-    send_zc: 6, 0, "sends copy, which so far they always do";
     /// Completions are worked off when we ask, in batches.
     defer_taskrun: 6, 1, "`coop_taskrun`, or whenever the kernel likes";
+    /// A send that borrows its bytes instead of copying them, and tells whether it could.
+    send_zc: 6, 2, "`op::send_zc` copies";
     /// The submission queue has no indirection.
     no_sqarray: 6, 6, "it has one";
     /// A wait may gather completions for a while.
@@ -148,7 +152,9 @@ impl Capabilities {
     pub fn has(&self, name: &str) -> bool {
         let operation =
             || (0u8..).zip(NAMES).any(|(opcode, known)| known == name && self.supports(opcode));
-        self.entries().any(|(known, is_there)| known == name && is_there) || operation()
+        // One that is both may lack more than the operation.
+        let mut entries = self.entries();
+        entries.find(|&(known, _)| known == name).map_or_else(operation, |(_, is_there)| is_there)
     }
 
     /// Whether the ring takes operations with this number (`IORING_OP_*`).
@@ -196,6 +202,8 @@ impl Capabilities {
         left.cancel_any &= left.supports(opcode::AsyncCancel::CODE);
         left.multishot_accept &= left.supports(opcode::Accept::CODE);
         left.multishot_recv &= left.buf_ring && left.supports(opcode::Recv::CODE);
+        left.registered_buffers &=
+            left.supports(opcode::ReadFixed::CODE) && left.supports(opcode::WriteFixed::CODE);
         left
     }
 }

@@ -6,6 +6,8 @@
 
 use std::task::Waker;
 
+use crate::fd::Line;
+
 /// A waker, and a clone of it if the core has asked for one. Lives longer than the borrow, and so
 /// does what is left in here.
 pub(crate) struct Caller<'a> {
@@ -44,9 +46,11 @@ impl<'a> Caller<'a> {
     }
 
     /// Leaves it among `waiters`.
-    pub(crate) fn stay_among(&mut self, waiters: &mut Vec<Waker>) {
-        if !waiters.iter().any(|known| known.will_wake(self.waker)) {
-            waiters.extend(self.own());
+    pub(crate) fn stay_among(&mut self, waiters: &mut Line<Waker>) {
+        if !waiters.iter().any(|known| known.will_wake(self.waker))
+            && let Some(own) = self.own()
+        {
+            waiters.push_back(own);
         }
     }
 

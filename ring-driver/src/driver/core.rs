@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,12 +13,13 @@ use slab::Slab;
 use super::Driver;
 use super::flight::keeps_something;
 use super::listing::Flight;
+use super::missed::Missed;
 use crate::account::{AccountId, Accounts};
 use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, HIGH_WATER, Sharing, Shelf};
+use crate::fd::{Descriptor, Sharing, Shelf, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -43,8 +45,11 @@ pub(crate) struct Core {
     /// Multishots that have brought more than anybody fetched by then: cancelled at the end of the
     /// turn if that is so still.
     pub(super) flooding: Vec<Key>,
+    pub(super) missed: Missed,
     /// Descriptors whose sink has bytes to send.
     pub(crate) dirty: Vec<u32>,
+    /// Empty buffers of sinks.
+    pub(crate) spares: Rc<Spares>,
     /// Descriptors that are being closed, and until when their output may take.
     pub(crate) closing: Vec<(Instant, u32)>,
     buf_pool: Option<BufPool>,
@@ -104,7 +109,9 @@ impl Core {
             holding: false,
             orphans: Vec::new(),
             flooding: Vec::new(),
+            missed: Missed::default(),
             dirty: Vec::new(),
+            spares: Rc::default(),
             closing: Vec::new(),
             buf_pool: None,
             batch: Vec::new(),
@@ -130,7 +137,7 @@ impl Core {
         self.descriptors.insert(Descriptor::new(number)) as u32
     }
 
-    pub(super) fn buf_pool(&mut self) -> io::Result<BufPool> {
+    pub(crate) fn buf_pool(&mut self) -> io::Result<BufPool> {
         if let Some(pool) = &self.buf_pool {
             return Ok(pool.clone());
         }
@@ -190,11 +197,11 @@ impl Core {
         !self.dirty.is_empty() || !self.orphans.is_empty() || self.backend.needs_enter()
     }
 
-    /// How long the backend may sleep: until `deadline` or until a closing descriptor runs out of
-    /// time.
+    /// How long the backend may sleep: until `deadline`, until a closing descriptor runs out of
+    /// time, or until something is to be cancelled once more.
     pub(super) fn time_left(&self, deadline: Option<Instant>) -> Option<Duration> {
         let closing = self.closing.iter().map(|&(until, _)| until).min();
-        let next = deadline.into_iter().chain(closing).min()?;
+        let next = deadline.into_iter().chain(closing).chain(self.missed.next()).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -205,6 +212,7 @@ impl Core {
             self.flush_sink(index);
         }
         self.expire_closing();
+        self.cancel_missed();
         for at in 0..self.orphans.len() {
             let key = self.orphans[at];
             if self.is_orphan(key) {
@@ -217,27 +225,27 @@ impl Core {
         }
     }
 
-    /// Takes in everything that has completed, with as many further enters as the kernel asks for.
+    /// Takes in what has completed. The kernel may hold more back, which the next turn gets: those
+    /// who have been told come first, while what they were told of is in the cache.
     pub(super) fn reap(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
-        loop {
-            self.backend.reap(&mut batch);
-            self.tally.count_batch(batch.len());
-            for completion in batch.drain(..) {
-                self.on_completion(completion);
-            }
-            if !self.backend.enter_again() {
-                break;
-            }
+        self.backend.reap(&mut batch);
+        self.tally.count_batch(batch.len());
+        for completion in batch.drain(..) {
+            self.on_completion(completion);
         }
         self.batch = batch;
     }
 
     pub(super) fn on_completion(&mut self, completion: Completion) {
-        self.tally.completions += 1;
         let Completion { user_data, outcome } = completion;
         let key = Key::from_user_data(user_data);
-        let Some(slot) = self.slots.get(key) else { return self.on_stale(outcome) };
+        let Some(slot) = self.slots.get(key) else { return self.on_stranger(user_data, outcome) };
+        self.tally.completions += 1;
+        let outcome = match outcome.is_notification() {
+            true => slot.outcome.ended_by(outcome),
+            false => outcome,
+        };
         let (state, action) = slot.state.on_completion(outcome);
         slot.state = state;
         let home = slot.home;
@@ -267,18 +275,32 @@ impl Core {
         }
     }
 
-    /// One of the completions of a multishot: whoever wants it finds it on the shelf, in order,
-    /// whether or not the one who began the series is still there.
+    /// A completion with more to come. One of a multishot is left on the shelf, in order, whether or
+    /// not the one who began the series is still there.
     fn on_item(&mut self, key: Key, home: Home, outcome: Outcome) {
-        let Home::Side { descriptor, lane: Lane::Read } = home else { return };
+        let Home::Side { descriptor, lane } = home else { return };
+        if lane == Lane::Write {
+            return self.on_sent(key, descriptor, outcome);
+        }
         let Some(slot) = self.slots.get(key) else { return };
         let shelf = self.descriptors[descriptor as usize].read.shelf();
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
-        if shelf.len() >= HIGH_WATER && shelf.len().is_multiple_of(HIGH_WATER) {
+        if shelf.is_full() && self.flooding.last() != Some(&key) {
             self.flooding.push(key);
         }
         self.wake_read_side(home);
+    }
+
+    /// A send is over, of which the kernel has borrowed the bytes: the next one may begin, and the
+    /// memory stays where it is. One that has failed has borrowed nothing, and is told when it ends.
+    fn on_sent(&mut self, key: Key, descriptor: u32, outcome: Outcome) {
+        let Some(slot) = self.slots.get(key) else { return };
+        slot.outcome = outcome;
+        if outcome.errno().is_none() {
+            slot.home = Home::Lent;
+            self.free_side(descriptor, Lane::Write);
+        }
     }
 
     /// Stops a multishot whose items nobody fetches, so that the peer is held up and not memory
@@ -287,14 +309,18 @@ impl Core {
         let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
             return;
         };
-        if self.descriptors[descriptor as usize].read.shelf().len() >= HIGH_WATER {
+        if self.descriptors[descriptor as usize].read.shelf().is_full() {
             self.cancel(key);
         }
     }
 
-    /// A completion that no slot waits for: of a leaked flight, or posted by somebody else. Its
-    /// buffer goes home.
-    fn on_stale(&mut self, outcome: Outcome) {
+    /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
+    /// posted by somebody else. Its buffer goes home.
+    fn on_stranger(&mut self, user_data: UserData, outcome: Outcome) {
+        if let Some(target) = user_data.cancelled() {
+            return self.on_cancellation(Key::from_user_data(target), outcome);
+        }
+        self.tally.completions += 1;
         self.tally.stale += 1;
         if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
             drop(pool.take(id, 0));
@@ -314,6 +340,10 @@ impl Core {
             Some(Home::Side { descriptor, lane }) => {
                 let slot = self.slots.remove(key);
                 self.leave_to_side(slot.kept, outcome, descriptor, lane);
+            }
+            Some(Home::Lent) => {
+                let slot = self.slots.remove(key);
+                self.after.discard.push((slot.kept, outcome));
             }
             None => {}
         }
@@ -359,6 +389,7 @@ impl Core {
                     self.accounts.ended(payer, orphan, &mut self.after.wakers);
                 }
             }
+            Home::Lent => {}
         }
     }
 
@@ -386,8 +417,9 @@ impl Core {
             _ => &mut state.read,
         };
         side.in_flight = None;
+        side.own = false;
         let (payer, orphan) = side.settle();
-        self.after.wakers.append(&mut side.waiters);
+        side.waiters.leave_to(&mut self.after.wakers);
         if payer != AccountId::ROOT {
             self.accounts.ended(payer, orphan, &mut self.after.wakers);
         }
@@ -407,7 +439,7 @@ impl Core {
     fn wake_read_side(&mut self, home: Home) {
         if let Home::Side { descriptor, lane: Lane::Read } = home {
             let side = &mut self.descriptors[descriptor as usize].read;
-            self.after.wakers.append(&mut side.waiters);
+            side.waiters.leave_to(&mut self.after.wakers);
         }
     }
 
@@ -421,7 +453,8 @@ impl Core {
 
     /// Asks the backend to end `key`. Never lost: a full queue is submitted first.
     pub(crate) fn cancel(&mut self, key: Key) {
-        if let Some(slot) = self.slots.get(key).filter(|slot| slot.state.is_flying()) {
+        let Some(slot) = self.slots.get(key) else { return };
+        if slot.state.is_flying() && slot.home != Home::Lent {
             slot.recalled = true;
             self.tally.cancels += 1;
             self.backend.cancel(key.user_data());
@@ -509,6 +542,20 @@ pub(super) fn isolate<R>(
 impl UserData {
     /// The lowest pattern that a backend may use for requests of its own.
     pub(crate) const RESERVED: u64 = u64::MAX - 15;
+    /// Makes of the name of a flight that of its cancellation. Generations leave the upper eight
+    /// bits free.
+    const CANCELLATION: u64 = 1 << 62;
     /// What another driver posts to end a sleep.
     pub(crate) const NUDGE: UserData = UserData(UserData::RESERVED + 2);
+
+    /// Names the cancellation of this flight.
+    pub(crate) fn cancellation(self) -> UserData {
+        UserData(self.0 ^ UserData::CANCELLATION)
+    }
+
+    /// The flight that the cancellation of this name was to end.
+    fn cancelled(self) -> Option<UserData> {
+        let target = self.0 ^ UserData::CANCELLATION;
+        (target >> 56 == 0).then_some(UserData(target))
+    }
 }

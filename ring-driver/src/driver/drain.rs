@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Driver, Wait};
+use super::{Core, Driver, Wait};
 use crate::backend::Backend;
 use crate::in_flight::Home;
 use crate::op::Lane;
@@ -45,9 +45,9 @@ impl Driver {
         // Half of the time belongs to peers that are slow to take what was sent to them.
         let (patience, end) = (start.checked_add(deadline / 2), start.checked_add(deadline));
         self.with(|core| core.cancel_flights(|home| !is_write(home)));
-        self.drain_until(patience);
+        self.drain_until(patience, |core| core.is_busy());
         self.with(|core| core.cut_all_short());
-        self.drain_until(end);
+        self.drain_until(end, |core| core.has_what_ends());
         let messages = self.0.remote.close();
         let leaked = self.with(|core| {
             let leaked = core.slots.leak();
@@ -72,17 +72,25 @@ impl Driver {
         Drained { leaked, threads }
     }
 
-    fn drain_until(&self, end: Option<Instant>) {
-        while self.with(|core| core.is_busy()) && end.is_none_or(|end| Instant::now() < end) {
+    fn drain_until(&self, end: Option<Instant>, is_busy: impl Fn(&Core) -> bool) {
+        while self.with(|core| is_busy(core)) && end.is_none_or(|end| Instant::now() < end) {
             self.turn(Wait::Until(end));
         }
     }
 }
 
-impl super::core::Core {
+impl Core {
     /// Whether the kernel has anything that is ours, or bytes wait to be sent.
     fn is_busy(&self) -> bool {
         self.slots.flying().next().is_some() || !self.closing.is_empty() || !self.dirty.is_empty()
+    }
+
+    /// The same, but for what only a peer could end.
+    fn has_what_ends(&self) -> bool {
+        let mut flights = self.slots.flights();
+        flights.any(|(_, slot)| slot.home != Home::Lent)
+            || !self.closing.is_empty()
+            || !self.dirty.is_empty()
     }
 
     /// Asks all operations in flight to end whose home is `wanted`.

@@ -111,6 +111,12 @@ impl Core {
         }
     }
 
+    /// What was sent by a flight of which the kernel still reads what it was lent.
+    pub(super) fn lent(&mut self, key: Key) -> Option<Outcome> {
+        let slot = self.slots.get(key)?;
+        (slot.home == Home::Lent && slot.state.is_flying()).then_some(slot.outcome)
+    }
+
     /// What lies on the shelf of `descriptor` for a multishot.
     pub(super) fn take_item<O: MultiOperation>(&mut self, descriptor: usize) -> Option<O::Taken> {
         self.usable(descriptor).filter(|_| !self.closed)?;
@@ -171,7 +177,7 @@ impl Core {
                     }
                     !is_wanted
                 }
-                None => false,
+                Some(Home::Lent) | None => false,
             };
             if is_new {
                 self.cancel(key);
@@ -219,10 +225,10 @@ impl Core {
                     }
                 }
                 // A submitted send belongs to the side and finishes.
-                Home::Side { .. } => {}
+                Home::Side { .. } | Home::Lent => {}
             },
             OnDrop::Discard => match home {
-                Home::Account { .. } => {
+                Home::Account { .. } | Home::Lent => {
                     let slot = self.slots.remove(key);
                     self.after.discard.push((slot.kept, slot.outcome));
                 }

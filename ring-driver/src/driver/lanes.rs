@@ -239,6 +239,7 @@ impl Core {
         };
         debug_assert!(side.in_flight.is_none(), "a side holds one operation");
         side.in_flight = Some(key);
+        side.own = true;
     }
 
     /// Puts the outcome of a taken slot on the shelf of its side.
@@ -261,8 +262,9 @@ impl Core {
             Lane::Write => state.write.queued -= 1,
             _ => {
                 state.read.queued -= 1;
-                let (left, in_flight) = (state.read.queued, state.read.in_flight);
-                let Some(key) = in_flight.filter(|_| left == 0) else { return };
+                // What is the side's own goes on for whoever comes next.
+                let is_last = state.read.queued == 0 && !state.read.own;
+                let Some(key) = state.read.in_flight.filter(|_| is_last) else { return };
                 let abandoned =
                     self.slots.get(key).is_some_and(|slot| slot.state == State::Abandoned);
                 if abandoned {

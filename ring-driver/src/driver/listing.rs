@@ -83,6 +83,7 @@ impl Core {
                 let side = if lane == Lane::Write { &state.write } else { &state.read };
                 (side.payer, descriptor)
             }
+            Home::Lent => (AccountId::ROOT, Home::NO_DESCRIPTOR),
         };
         let number = self.descriptors.get(descriptor as usize).map(|state| state.number);
         Flight {
@@ -104,6 +105,7 @@ impl Core {
         let is_concerned = |slot: &Slot| match slot.home {
             Home::Account { descriptor, .. } => descriptor as usize == index,
             Home::Side { descriptor, lane } => descriptor as usize == index && lane != Lane::Write,
+            Home::Lent => false,
         };
         let concerned = (self.slots.flights())
             .filter(|(_, slot)| slot.state == State::Waiting && is_concerned(slot))

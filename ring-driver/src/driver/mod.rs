@@ -9,6 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,19 +17,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
-use crate::backend::{Backend, choose};
-use crate::buffer::BufPool;
+use crate::backend::{Backend, choose, tell};
+use crate::buffer::{Block, BufPool};
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::error::{RuntimeError, SetupError};
+use crate::error::{Evidence, RuntimeError, SetupError};
 use crate::fd::Fd;
 use crate::fork::Process;
 use crate::in_flight::Key;
 use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
-use crate::remote::{Message, Remote};
+use crate::remote::{Message, Notifier, Remote};
 use crate::request::Request;
 use crate::time::{Instant, asleep};
 
@@ -39,6 +40,7 @@ mod drain;
 mod flight;
 mod lanes;
 mod listing;
+mod missed;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
@@ -184,9 +186,33 @@ impl Driver {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether this is a forked child's copy of its parent's driver, which does nothing.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{Config, Driver};
+    ///
+    /// assert!(!Driver::new(&Config::default())?.is_forked());
+    /// # Ok::<(), wakering_ring_driver::SetupError>(())
+    /// ```
+    pub fn is_forked(&self) -> bool {
+        self.0.process.is_gone()
+    }
+
     /// What other threads hold to reach this driver.
     pub fn remote(&self) -> &Arc<Remote> {
         &self.0.remote
+    }
+
+    /// Ends the sleep of the driver whose `ring` that is by a completion there, if the calling
+    /// thread has a ring to post from; tells `notifier` if the kernel has no room for it.
+    pub(crate) fn nudge(ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        let post = |current: &RefCell<Option<Driver>>| {
+            let current = current.try_borrow().ok()?;
+            let driver = current.as_ref().filter(|driver| !driver.0.process.is_gone())?;
+            let mut core = driver.0.core.try_borrow_mut().ok()?;
+            Some(core.backend.nudge(ring, notifier))
+        };
+        CURRENT.try_with(post).ok().flatten().unwrap_or(false)
     }
 
     /// The time by this driver's clock. The last reading is what operations are dated with.
@@ -408,6 +434,26 @@ impl Driver {
         self.with(|core| core.buf_pool())
     }
 
+    /// Tells the kernel of memory that will be read into and written from, if it can be told. Why
+    /// not, is told to whoever wants to know.
+    pub(crate) fn register(&self, block: &Arc<Block>) {
+        match self.with(|core| core.backend.register(block)) {
+            Ok(true) => block.set_registered(),
+            Ok(false) => tell(&format!("backend {}: no buffers are registered", self.backend())),
+            Err(error) => {
+                let (size, limit) = (block.segment().iov_len / 1024, Evidence::collect().memlock);
+                let limit = match limit {
+                    Evidence::UNLIMITED => "any amount".to_owned(),
+                    bytes => format!("{} KiB", bytes / 1024),
+                };
+                tell(&format!(
+                    "io_uring_register {size} KiB of buffers: {error}; they are used unregistered \
+                     (`ulimit -l` allows {limit} of locked memory)"
+                ));
+            }
+        }
+    }
+
     /// Carries out a request that does not wait.
     pub(crate) fn call_now(&self, request: &Request) -> io::Result<u32> {
         self.with(|core| core.backend.call_now(request)).value()
@@ -526,6 +572,11 @@ impl Driver {
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
         self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
+    }
+
+    /// What was sent by a flight of which the kernel still reads what it was lent.
+    pub(crate) fn lent(&self, key: Key) -> Option<Outcome> {
+        self.with(|core| core.lent(key))
     }
 
     /// What multishots like `O`, or others, have left on `fd`.

@@ -108,6 +108,83 @@ impl SetupError {
         }))
     }
 
+    /// A runtime on `wanted` cores, of which this process may use `available`.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{SetupCause, SetupError};
+    ///
+    /// let error = SetupError::cores(64, 2);
+    /// assert_eq!((error.cause(), error.object()), (SetupCause::Setting, "a runtime on 64 cores"));
+    /// assert!(error.evidence().contains("may use 2"));
+    /// ```
+    pub fn cores(wanted: usize, available: usize) -> SetupError {
+        let (shown_by, remedy) = match wanted {
+            0 => ("a runtime has one core at least".to_owned(), "ask for one".to_owned()),
+            _ => (
+                format!(
+                    "this process may use {available}, by its affinity mask (`taskset`, cpusets) \
+                     and its control group's quota"
+                ),
+                format!("ask for {available} at most, or for all there are (`Cores::All`)"),
+            ),
+        };
+        SetupError(Box::new(Diagnosis {
+            operation: "set up",
+            object: format!("a runtime on {wanted} cores"),
+            cause: SetupCause::Setting,
+            shown_by,
+            remedy,
+            source: None,
+        }))
+    }
+
+    /// Paused time on several cores.
+    ///
+    /// ```
+    /// use wakering_ring_driver::{SetupCause, SetupError};
+    ///
+    /// assert_eq!(SetupError::paused_cores().cause(), SetupCause::Setting);
+    /// ```
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn paused_cores() -> SetupError {
+        SetupError(Box::new(Diagnosis {
+            operation: "pause",
+            object: "the time of several cores".to_owned(),
+            cause: SetupCause::Setting,
+            shown_by: "time stands still on one thread".to_owned(),
+            remedy: "pause it on one core".to_owned(),
+            source: None,
+        }))
+    }
+
+    /// The thread for a core could not be started.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_ring_driver::SetupError;
+    ///
+    /// let error = SetupError::thread(io::Error::from_raw_os_error(11)).on_core(3);
+    /// assert_eq!((error.operation(), error.object()), ("clone", "a thread for core 3"));
+    /// ```
+    pub fn thread(error: io::Error) -> SetupError {
+        SetupError::diagnosed("clone", "a thread".to_owned(), error)
+    }
+
+    /// The same, of a runtime's core `core`.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wakering_ring_driver::SetupError;
+    ///
+    /// let error = SetupError::signals(io::ErrorKind::InvalidInput.into()).on_core(1);
+    /// assert_eq!(error.object(), "the signals that cancel for core 1");
+    /// ```
+    pub fn on_core(mut self, core: usize) -> SetupError {
+        self.0.object.push_str(&format!(" for core {core}"));
+        self
+    }
+
     /// A setting with a value that means nothing: `why` says what would.
     pub(crate) fn setting(name: &'static str, value: &str, why: impl fmt::Display) -> SetupError {
         SetupError(Box::new(Diagnosis {

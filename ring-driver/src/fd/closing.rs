@@ -93,7 +93,7 @@ impl Fd {
             if state.is_quiet() {
                 return Poll::Ready(());
             }
-            caller.stay_in(&mut state.quiet_waiter);
+            caller.stay_among(&mut state.write.waiters);
             Poll::Pending
         })
     }
@@ -121,8 +121,8 @@ impl Core {
         let error = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
         let (read, free_flights) = (state.read.in_flight, state.free_flights);
         // Whoever waits for a side finds it closed.
-        self.after.wakers.append(&mut state.read.waiters);
-        self.after.wakers.append(&mut state.write.waiters);
+        state.read.waiters.leave_to(&mut self.after.wakers);
+        state.write.waiters.leave_to(&mut self.after.wakers);
         if let Some(key) = read {
             self.cancel(key);
             self.rob_if_done(key, index as u32);
@@ -172,7 +172,7 @@ impl Core {
         if !state.is_quiet() {
             return;
         }
-        self.after.wakers.extend(state.quiet_waiter.take());
+        state.write.waiters.leave_to(&mut self.after.wakers);
         let released = state.phase == Phase::Released;
         self.closing.retain(|&(_, closing)| closing != descriptor);
         if released {

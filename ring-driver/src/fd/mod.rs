@@ -15,15 +15,17 @@ use crate::error::RuntimeError;
 use crate::request::{Number, Request};
 
 mod closing;
+mod line;
 mod shelf;
 mod side;
 mod sink;
 mod source;
 mod weak;
 
-pub(crate) use shelf::HIGH_WATER;
+pub(crate) use line::Line;
 pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase, Side};
+pub(crate) use sink::Spares;
 pub use weak::WeakFd;
 
 /// Whether somebody outside this process, or outside this runtime, uses the same open file.
@@ -115,6 +117,12 @@ impl Fd {
     /// It says nothing about how long the number stays this descriptor's.
     pub fn os_number(&self) -> Option<i32> {
         self.number().ok().map(|number| number.0)
+    }
+}
+
+impl AsRef<Fd> for Fd {
+    fn as_ref(&self) -> &Fd {
+        self
     }
 }
 

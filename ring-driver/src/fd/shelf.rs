@@ -5,21 +5,24 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::ptr;
 
+use super::Line;
 use super::closing::own;
 use crate::address::SocketAddress;
 use crate::buffer::PooledBuf;
 use crate::op::Datagram;
 use crate::request::Number;
 
-/// How much may lie on a shelf before the multishot that brings more is stopped.
-pub(crate) const HIGH_WATER: usize = 16;
+/// How many connections may lie on a shelf before the multishot that brings more is stopped.
+const ACCEPTED_AHEAD: usize = 16;
+/// How many chunks may. Each keeps a buffer of the pool from the others.
+const CHUNKS_AHEAD: usize = 8;
 
 /// What was handed over while nobody waited, and what multishots have brought. Order is the order
 /// of arrival.
 #[derive(Default)]
 pub struct Shelf {
     /// Bytes of a stream. No chunk is empty.
-    pub(crate) chunks: VecDeque<PooledBuf>,
+    pub(crate) chunks: Line<PooledBuf>,
     /// Connections that nobody has accepted yet.
     pub(crate) accepted: VecDeque<(Number, Option<SocketAddress>)>,
     /// Whole datagrams.
@@ -28,16 +31,14 @@ pub struct Shelf {
     pub(crate) error: Option<i32>,
     /// A prefetch has seen the end of the stream; to be told once, the kernel will say so again.
     pub(crate) end: bool,
-    /// A prefetch found that data is there but no pooled buffer was.
+    /// Data is there, for which there was no pooled buffer.
     pub(crate) readable: bool,
-    /// A prefetch found no pooled buffer and must wait for readiness instead.
+    /// A prefetch ended because the kernel found no pooled buffer.
     pub(crate) starved: bool,
     /// A write-behind send found that the descriptor is no socket.
     pub(crate) no_socket: bool,
     /// What a write-behind send did not get rid of yet.
     pub(crate) unsent: Option<(Vec<u8>, usize)>,
-    /// An empty buffer to queue the next bytes in.
-    pub(crate) spare: Vec<u8>,
 }
 
 /// What leaves with a descriptor that is given back: all that the kernel had handed over and nobody
@@ -61,16 +62,16 @@ impl Shelf {
 
     pub(super) fn into_leftovers(self) -> Leftovers {
         let mut bytes = Vec::new();
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             bytes.extend_from_slice(chunk);
         }
         let connections = self.accepted.into_iter().map(|(number, _)| own(number)).collect();
         Leftovers { bytes, datagrams: self.datagrams.into(), connections }
     }
 
-    /// How many things a multishot may have brought lie here.
-    pub(crate) fn len(&self) -> usize {
-        self.chunks.len() + self.accepted.len()
+    /// Whether as much lies here as a multishot may bring while nobody fetches it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.chunks.len() >= CHUNKS_AHEAD || self.accepted.len() >= ACCEPTED_AHEAD
     }
 
     /// Leaves a copy of `bytes` for the next reader.
@@ -116,7 +117,7 @@ impl Shelf {
             n
         };
         if peek {
-            for chunk in &self.chunks {
+            for chunk in self.chunks.iter() {
                 copy(chunk);
             }
             for message in &self.datagrams {

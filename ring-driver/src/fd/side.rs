@@ -6,7 +6,7 @@
 
 use std::task::Waker;
 
-use super::Shelf;
+use super::{Line, Shelf};
 use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
 use crate::request::Number;
@@ -28,8 +28,9 @@ pub(crate) struct Descriptor {
     pub(crate) end_after_output: bool,
     /// Whether its output is thrown away from now on.
     pub(crate) cut_short: bool,
-    /// Told when the descriptor has become quiet enough to be closed or given away.
-    pub(crate) quiet_waiter: Option<Waker>,
+    /// Whether the kernel can send from memory that it borrows: unknown until it matters, and no
+    /// longer where it has copied all the same.
+    pub(crate) can_borrow: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +47,16 @@ pub(crate) enum Phase {
 pub(crate) struct Side {
     /// The operation that occupies it.
     pub(crate) in_flight: Option<Key>,
+    /// Whether it is the side's own, begun for whoever comes. It is never an orphan.
+    pub(crate) own: bool,
     /// Who pays for that operation, and whether it stands there as an orphan.
     pub(crate) payer: AccountId,
     pub(crate) orphan: bool,
     /// How many futures wait for the side or for what the operation in flight brings.
     pub(crate) queued: u32,
-    /// Told when the side changes.
-    pub(crate) waiters: Vec<Waker>,
+    /// Told when the side changes. Those of the write side are also told when the descriptor has
+    /// become quiet enough to be closed or given away.
+    pub(crate) waiters: Line<Waker>,
     /// Boxed, since most descriptors never leave anything.
     pub(crate) shelf: Option<Box<Shelf>>,
 }
@@ -61,10 +65,11 @@ impl Side {
     fn new() -> Side {
         Side {
             in_flight: None,
+            own: false,
             payer: AccountId::ROOT,
             orphan: false,
             queued: 0,
-            waiters: Vec::new(),
+            waiters: Line::default(),
             shelf: None,
         }
     }
@@ -93,7 +98,7 @@ impl Descriptor {
             dirty: false,
             end_after_output: false,
             cut_short: false,
-            quiet_waiter: None,
+            can_borrow: None,
         }
     }
 

@@ -8,7 +8,9 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::{Fd, Shelf};
@@ -20,6 +22,10 @@ use crate::request::{Number, Request};
 
 /// How many bytes may wait in a sink before its owner has to.
 const HIGH_WATER: usize = 64 * 1024;
+
+/// How many bytes the empty buffers may hold that a driver keeps for its sinks: about what a
+/// processor has near at hand, and a thousand short messages.
+const SPARE_MAX: usize = 1024 * 1024;
 
 impl Fd {
     /// Ready when the queue is below its high-water mark of 64 KiB.
@@ -45,10 +51,15 @@ impl Fd {
     pub fn queue(&self, bytes: &[u8]) -> io::Result<()> {
         self.sink_driver()?.with(|core| {
             core.sink_error(self.index())?;
-            core.descriptors[self.index()].queue.extend_from_slice(bytes);
-            if !bytes.is_empty() {
-                core.mark_dirty(self.0.index);
+            if bytes.is_empty() {
+                return Ok(());
             }
+            let queue = &mut core.descriptors[self.index()].queue;
+            if queue.capacity() == 0 {
+                *queue = core.spares.take();
+            }
+            queue.extend_from_slice(bytes);
+            core.mark_dirty(self.0.index);
             Ok(())
         })
     }
@@ -118,15 +129,37 @@ impl Core {
             return;
         }
         let shelf = state.write.shelf();
-        let (bytes, sent) = match shelf.unsent.take() {
-            Some(unsent) => unsent,
-            None => {
-                let empty = std::mem::take(&mut shelf.spare);
-                (std::mem::replace(&mut state.queue, empty), 0)
-            }
-        };
-        let write = shelf.no_socket;
-        self.begin_detached(SendQueued { bytes, sent, write }, descriptor);
+        let queued = || (std::mem::take(&mut state.queue), 0);
+        let (bytes, sent) = shelf.unsent.take().unwrap_or_else(queued);
+        let (write, spares) = (shelf.no_socket, self.spares.clone());
+        self.begin_detached(SendQueued { bytes, sent, write, spares }, descriptor);
+    }
+}
+
+/// Empty buffers to queue in. They are the driver's, so that a connection that has nothing to send
+/// holds none, and many that send in turns share what is still in the cache.
+#[derive(Default)]
+pub(crate) struct Spares {
+    empty: RefCell<Vec<Vec<u8>>>,
+    /// How much all of them could hold.
+    capacity: Cell<usize>,
+}
+
+impl Spares {
+    fn take(&self) -> Vec<u8> {
+        let buf = self.empty.borrow_mut().pop().unwrap_or_default();
+        self.capacity.set(self.capacity.get() - buf.capacity());
+        buf
+    }
+
+    /// One that a burst has made large is not kept.
+    fn keep(&self, mut buf: Vec<u8>) {
+        let capacity = self.capacity.get() + buf.capacity();
+        if buf.capacity() <= HIGH_WATER && capacity <= SPARE_MAX {
+            buf.clear();
+            self.capacity.set(capacity);
+            self.empty.borrow_mut().push(buf);
+        }
     }
 }
 
@@ -136,6 +169,8 @@ struct SendQueued {
     sent: usize,
     /// By write(2), since it is no socket.
     write: bool,
+    /// Where the buffer goes.
+    spares: Rc<Spares>,
 }
 
 // SAFETY: the request points into the vector's heap memory, which is ours and neither grows nor
@@ -160,23 +195,41 @@ unsafe impl Operation for SendQueued {
     fn fail(self, _error: io::Error) {}
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        let mut bytes = std::mem::take(&mut self.bytes);
+        let bytes = std::mem::take(&mut self.bytes);
         match outcome.value() {
             Ok(n) if self.sent + (n as usize) < bytes.len() => {
                 shelf.unsent = Some((bytes, self.sent + n as usize));
             }
-            Ok(_) => {
-                bytes.clear();
-                // One buffer is kept for the next turn, unless a burst has made it large.
-                if bytes.capacity() <= HIGH_WATER {
-                    shelf.spare = bytes;
-                }
-            }
+            Ok(_) => self.spares.keep(bytes),
             Err(_) if outcome.errno() == Some(libc::ENOTSOCK) => {
                 shelf.no_socket = true;
                 shelf.unsent = Some((bytes, self.sent));
             }
             Err(_) => shelf.error = outcome.errno(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Given empty buffers of many sinks; when they are kept; then no more than a driver needs, none
+    /// that a burst has made large, and the last one is used first.
+    #[test]
+    fn spare_buffers_are_bounded_and_used_again() {
+        let spares = Spares::default();
+        spares.keep(Vec::with_capacity(HIGH_WATER + 1));
+        assert_eq!(spares.take().capacity(), 0, "a large one is not kept");
+        for _ in 0..100 {
+            spares.keep(vec![7; HIGH_WATER]);
+        }
+        assert_eq!(spares.empty.borrow().len(), SPARE_MAX / HIGH_WATER);
+        spares.take();
+        spares.keep(vec![7; 64]);
+        let last = spares.take();
+        assert_eq!((last.len(), last.capacity()), (0, 64));
+        while spares.take().capacity() > 0 {}
+        assert_eq!(spares.capacity.get(), 0);
     }
 }

@@ -1,10 +1,14 @@
 //! The receiving side of a stream for those who borrow what they read: buffers come from the
 //! driver's pool.
 //!
-//! A prefetch belongs to the side, not to a future. It picks its buffer only when data is there, so
-//! an idle connection holds none. Where the pool is empty, or the kernel knows no provided buffers,
-//! the side waits for readiness and then receives once into a buffer of its own: a starving pool
-//! slows down, it does not deadlock.
+//! A prefetch belongs to the side, not to a future. It is a multishot: once it is armed, each piece
+//! of data picks a buffer when it is there, so an idle connection holds none, and a reader who comes
+//! again finds the next piece or waits for it, without asking the kernel anew. It ends with the
+//! stream, with the descriptor, or when more lies on the shelf than anybody fetches.
+//!
+//! Where the kernel knows no multishots it is a series of one. Where the pool has no buffer to give,
+//! or the kernel knows no provided buffers, the side waits for readiness and then receives once into
+//! a buffer of its own: a starving pool slows down, it does not deadlock.
 
 #![allow(unsafe_code)]
 
@@ -23,26 +27,23 @@ use crate::request::{Number, Request};
 impl Fd {
     /// The next bytes of the stream, as many as one buffer holds; an empty buffer is the end.
     ///
-    /// What an abandoned receive left comes first. Not fetching the bytes loses nothing.
+    /// What an abandoned receive left comes first. Not fetching the bytes loses nothing. From the
+    /// first call on some bytes are received ahead: whoever reads the descriptor by a way of its own
+    /// misses them.
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
         self.driver().check_current()?;
-        let pool = self.driver().buf_pool()?;
         loop {
-            let filled = self.driver().with_caller(cx.waker(), |core, caller| {
-                core.poll_fill(self.0.index, &pool, caller)
-            });
+            let filled = self
+                .driver()
+                .with_caller(cx.waker(), |core, caller| core.poll_fill(self.0.index, caller));
             match filled {
                 Fill::Bytes(bytes) => return Poll::Ready(Ok(bytes)),
                 Fill::Pending => return Poll::Pending,
                 Fill::Failed(error) => return Poll::Ready(Err(error)),
-                Fill::Readable => match self.receive_now(&pool) {
+                Fill::Readable => match self.receive_now(&self.driver().buf_pool()?) {
                     Ok(bytes) => return Poll::Ready(Ok(bytes)),
                     // Somebody else was faster, or the readiness was spurious: wait again.
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.driver().with(|core| {
-                            core.descriptors[self.index()].read.shelf().starved = true;
-                        });
-                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Poll::Ready(Err(error)),
                 },
             }
@@ -51,14 +52,14 @@ impl Fd {
 
     /// Receives once without waiting, into a buffer outside of the provided ring.
     fn receive_now(&self, pool: &BufPool) -> io::Result<PooledBuf> {
-        let mut buf = pool.lend();
-        let len = buf.capacity() as u32;
-        let target = buf.as_mut_ptr();
+        let mut vector = pool.lend();
+        let buf = &mut vector.bytes;
+        let (target, len) = (buf.as_mut_ptr(), buf.capacity() as u32);
         let n =
             self.call_now(|fd| Request::Recv { fd, buf: target, len, flags: libc::MSG_DONTWAIT })?;
         // SAFETY: the kernel has written `n` bytes, at most the capacity that it was told.
         unsafe { buf.set_len(n as usize) };
-        Ok(pool.wrap(buf))
+        Ok(pool.wrap(vector))
     }
 }
 
@@ -72,54 +73,75 @@ enum Fill {
 }
 
 impl crate::driver::Core {
-    fn poll_fill(&mut self, descriptor: u32, pool: &BufPool, caller: &mut Caller<'_>) -> Fill {
+    fn poll_fill(&mut self, descriptor: u32, caller: &mut Caller<'_>) -> Fill {
         let Some(_) = self.usable(descriptor as usize) else {
             return Fill::Failed(RuntimeError::Closed.into());
         };
         if self.is_closed() {
             return Fill::Failed(RuntimeError::RuntimeGone.into());
         }
-        let side = &mut self.descriptors[descriptor as usize].read;
-        let mut starved = false;
-        if let Some(shelf) = &mut side.shelf {
-            if let Some(chunk) = shelf.next_chunk() {
-                return Fill::Bytes(chunk);
+        loop {
+            let side = &mut self.descriptors[descriptor as usize].read;
+            let found =
+                side.shelf.as_mut().and_then(|shelf| found(shelf, side.in_flight.is_some()));
+            if let Some(found) = found {
+                return found;
             }
-            if let Some(errno) = shelf.error.take() {
-                return Fill::Failed(io::Error::from_raw_os_error(errno));
+            let (in_flight, own) = (side.in_flight, side.own);
+            match in_flight {
+                Some(_) if own => break,
+                Some(key) if self.rob_if_done(key, descriptor) => {}
+                Some(_) => {
+                    self.adopt(descriptor as usize);
+                    break;
+                }
+                None if self.is_holding() => return Fill::Pending,
+                None => {
+                    if let Err(error) = self.prefetch(descriptor) {
+                        return Fill::Failed(error);
+                    }
+                    // It may be over already.
+                    if self.descriptors[descriptor as usize].read.in_flight.is_some() {
+                        break;
+                    }
+                }
             }
-            if std::mem::take(&mut shelf.end) {
-                return Fill::Bytes(PooledBuf::from(Vec::new()));
-            }
-            // What a receive in flight has taken by now comes first.
-            if side.in_flight.is_none() && std::mem::take(&mut shelf.readable) {
-                return Fill::Readable;
-            }
-            starved = std::mem::take(&mut shelf.starved);
         }
-        let in_flight = side.in_flight;
-        if in_flight.is_some_and(|key| self.rob_if_done(key, descriptor)) {
-            return self.poll_fill(descriptor, pool, caller);
-        }
-        match in_flight {
-            Some(_) => self.adopt(descriptor as usize),
-            None if self.is_holding() => return Fill::Pending,
-            None if starved || !pool.has_ring() || pool.available() == 0 => {
-                self.begin_detached(AwaitReadable(()), descriptor);
-            }
-            None => self.begin_detached(Prefetch { pool: pool.clone() }, descriptor),
-        }
-        let side = &mut self.descriptors[descriptor as usize].read;
-        if in_flight.is_none() && side.in_flight.is_none() {
-            // It is over already.
-            return self.poll_fill(descriptor, pool, caller);
-        }
-        caller.stay_among(&mut side.waiters);
+        caller.stay_among(&mut self.descriptors[descriptor as usize].read.waiters);
         Fill::Pending
+    }
+
+    /// Begins what brings the next bytes.
+    fn prefetch(&mut self, descriptor: u32) -> io::Result<()> {
+        let pool = self.buf_pool()?;
+        let shelf = self.descriptors[descriptor as usize].read.shelf.as_mut();
+        let starved = shelf.is_some_and(|shelf| std::mem::take(&mut shelf.starved));
+        // A buffer for each that has found none, however many others want the ones that are there.
+        let has_buffer = (!starved && pool.available() > 0) || pool.grow();
+        match has_buffer {
+            true => self.begin_detached(Prefetch { pool }, descriptor),
+            false => self.begin_detached(AwaitReadable(()), descriptor),
+        }
+        Ok(())
     }
 }
 
-/// Receives once into whichever pooled buffer is next when data is there.
+/// What lies there for a reader, in the order in which it has come.
+fn found(shelf: &mut Shelf, is_in_flight: bool) -> Option<Fill> {
+    if let Some(chunk) = shelf.next_chunk() {
+        return Some(Fill::Bytes(chunk));
+    }
+    if let Some(errno) = shelf.error.take() {
+        return Some(Fill::Failed(io::Error::from_raw_os_error(errno)));
+    }
+    if std::mem::take(&mut shelf.end) {
+        return Some(Fill::Bytes(PooledBuf::default()));
+    }
+    // What a receive in flight has taken by now comes first.
+    (!is_in_flight && std::mem::take(&mut shelf.readable)).then_some(Fill::Readable)
+}
+
+/// Receives into whichever pooled buffer is next when data is there, again and again.
 struct Prefetch {
     pool: BufPool,
 }
@@ -133,7 +155,7 @@ unsafe impl Operation for Prefetch {
     const LANE: Lane = Lane::Read;
 
     fn request(&mut self, fd: Number) -> Request {
-        Request::RecvPooled { fd, group: self.pool.group() }
+        Request::RecvMulti { fd, group: self.pool.group() }
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) {

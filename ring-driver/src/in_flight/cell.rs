@@ -148,25 +148,30 @@ pub(crate) struct Cells {
     free: [Vec<NonNull<u8>>; CLASSES.len()],
 }
 
-/// Sizes in bytes. Anything larger or stricter in alignment has an allocation of its own.
-const CLASSES: [usize; 5] = [64, 128, 256, 512, 1024];
+/// Sizes in bytes. Anything larger or stricter in alignment has an allocation of its own. The
+/// smallest class is for what waits on idle descriptors.
+const CLASSES: [usize; 6] = [16, 64, 128, 256, 512, 1024];
 const ALIGN: usize = 64;
 /// Free cells kept per class; the rest goes back to the allocator, so that a burst does not cost
 /// memory for ever.
 const KEEP: usize = 1024;
 
 fn class(layout: Layout) -> Option<usize> {
-    if layout.align() > ALIGN {
-        return None;
-    }
-    CLASSES.iter().position(|&size| layout.size() <= size)
+    CLASSES.iter().position(|&size| layout.size() <= size && layout.align() <= alignment(size))
+}
+
+/// The alignment of cells of that size: a cache line, where they are as large as one.
+const fn alignment(size: usize) -> usize {
+    if size < ALIGN { size } else { ALIGN }
 }
 
 /// The layout under which a cell for `layout` comes from the allocator. Never of size zero.
 fn allocation(layout: Layout) -> Layout {
     match class(layout) {
         // SAFETY: the alignment is a power of two, and the sizes are far from overflowing.
-        Some(class) => unsafe { Layout::from_size_align_unchecked(CLASSES[class], ALIGN) },
+        Some(class) => unsafe {
+            Layout::from_size_align_unchecked(CLASSES[class], alignment(CLASSES[class]))
+        },
         None => layout,
     }
 }
@@ -181,7 +186,7 @@ impl Cells {
             return cell;
         }
         let allocation = allocation(layout);
-        // SAFETY: the size is not zero: classed ones have 64 bytes and more, and for the others
+        // SAFETY: the size is not zero: classed ones have 16 bytes and more, and for the others
         // `nonzero` sees to it.
         let cell = unsafe { alloc(nonzero(allocation)) };
         NonNull::new(cell).unwrap_or_else(|| handle_alloc_error(allocation))
@@ -217,7 +222,11 @@ impl Drop for Cells {
                 // SAFETY: free cells of a class were allocated with the class's layout and are
                 // empty.
                 unsafe {
-                    dealloc(cell.as_ptr(), Layout::from_size_align_unchecked(CLASSES[class], ALIGN))
+                    let layout = Layout::from_size_align_unchecked(
+                        CLASSES[class],
+                        alignment(CLASSES[class]),
+                    );
+                    dealloc(cell.as_ptr(), layout)
                 }
             }
         }

@@ -6,6 +6,7 @@
 //! slot gives it up only after a completion without more-to-come. Every other file refers to this
 //! one instead of arguing again.
 
+use std::num::NonZeroU64;
 use std::task::Waker;
 
 use slab::Slab;
@@ -22,28 +23,30 @@ pub(crate) use cell::{Cells, EmptyCell, Kept, finish};
 pub(crate) use state::{OnCompletion, OnDrop, State};
 
 /// Names one flight of one slot. Stale once the slot has been freed, and then refused.
+///
+/// One more than the user data, so that there is a word left for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(UserData);
+pub(crate) struct Key(NonZeroU64);
 
 impl Key {
     fn new(index: usize, generation: u32) -> Key {
-        Key(UserData(u64::from(index as u32) | u64::from(generation) << 32))
+        Key::from_user_data(UserData(u64::from(index as u32) | u64::from(generation) << 32))
     }
 
     pub(crate) fn from_user_data(user_data: UserData) -> Key {
-        Key(user_data)
+        Key(NonZeroU64::MIN.saturating_add(user_data.0))
     }
 
     pub(crate) fn user_data(self) -> UserData {
-        self.0
+        UserData(self.0.get() - 1)
     }
 
     fn index(self) -> usize {
-        self.0.slot() as usize
+        self.user_data().slot() as usize
     }
 
     fn generation(self) -> u32 {
-        (self.0.0 >> 32) as u32
+        (self.user_data().0 >> 32) as u32
     }
 }
 
@@ -62,6 +65,9 @@ pub(crate) enum Home {
         descriptor: u32,
         lane: Lane,
     },
+    /// Nowhere any more: it has been sent and its side is free, but the kernel reads what it was
+    /// lent until a last completion says so. Nobody can hasten that, and nobody answers for it.
+    Lent,
 }
 
 impl Home {

@@ -5,7 +5,7 @@
 //!            submit                     completion, final
 //!   (vacant) ──────► Waiting ────────────────────────────► Done ──── taken ───► (vacant)
 //!                      │ ▲ completion, more to come          │
-//!                      │ └── (on the side's shelf)           └ dropped: discard ► (vacant)
+//!                      │ └── (on the side's shelf, lent)      └ dropped: discard ► (vacant)
 //!                      │ future dropped
 //!                      ▼               completion, final: discard or put back
 //!                   Abandoned ──────────────────────────────────────────────────► (vacant)

@@ -47,7 +47,8 @@ pub struct ReadAt<B> {
 /// **Strict**: the file keeps what was read.
 ///
 /// # Kernel
-/// `IORING_OP_READ`, 5.6; elsewhere pread(2) on the pool.
+/// preadv2(2) where the page cache has all of it and nothing else is to be handed over; else
+/// `IORING_OP_READ`, 5.6, or pread(2) on the pool.
 pub fn read_at<B: IoBufMut>(fd: &Fd, buf: B, offset: u64) -> Op<ReadAt<B>> {
     Op::on(fd, ReadAt { buf, offset })
 }

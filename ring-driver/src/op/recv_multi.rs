@@ -20,8 +20,8 @@ pub struct RecvMulti {
 
 /// Receives the bytes of a stream as they come, until it ends (an empty buffer) or an error.
 ///
-/// The kernel reads some buffers ahead, whether or not anybody takes the items; [`Fd::poll_fill`]
-/// reads one.
+/// The kernel reads some buffers ahead, whether or not anybody takes the items. So does
+/// [`Fd::poll_fill`], which starts again by itself and does without where the kernel cannot.
 ///
 /// ```
 /// use std::io::Write;
@@ -49,9 +49,8 @@ pub struct RecvMulti {
 /// **Strict**: bytes that nobody has taken are given to the next receive.
 ///
 /// # Kernel
-/// `IORING_OP_RECV` with `IORING_RECV_MULTISHOT` and provided buffers, 6.0. Some kernels of 6.17
-/// and 6.18 forget an end that comes together with the last bytes, and the series waits for ever:
-/// where a peer may end at any time, receive one buffer at a time there.
+/// `IORING_OP_RECV` with `IORING_RECV_MULTISHOT` and provided buffers, 6.0. Kernels that forget an
+/// end which comes together with the last bytes, as some of 6.17 and 6.18 do, count as without.
 pub fn recv_multi(fd: &Fd) -> io::Result<Multi<RecvMulti>> {
     if !fd.driver().capabilities().multishot_recv {
         let message = "receiving by multishot needs Linux 6.0: receive one buffer at a time";
@@ -115,5 +114,5 @@ fn received(pool: &BufPool, outcome: Outcome) -> io::Result<PooledBuf> {
     let len = outcome.result().max(0) as usize;
     let bytes = outcome.buffer_id().map(|id| pool.take(id, len));
     outcome.value()?;
-    Ok(bytes.unwrap_or_else(|| PooledBuf::from(Vec::new())))
+    Ok(bytes.unwrap_or_default())
 }

@@ -59,8 +59,8 @@ pub struct Splice {
 /// # Errors
 /// `InvalidInput` (EINVAL) if neither is a pipe, or one cannot do it (a file opened for appending,
 /// say); `NotSeekable` (ESPIPE) for an offset of a pipe or socket; `ResourceBusy` if a read of
-/// `from` is in flight or has left bytes, or bytes for `to` are in flight or queued: it would
-/// overtake them. `BrokenPipe`; what splice(2) says.
+/// `from` is in flight (after [`Fd::poll_fill`] one always is) or has left bytes, or bytes for `to`
+/// are in flight or queued: it would overtake them. `BrokenPipe`; what splice(2) says.
 ///
 /// # Cancellation
 /// **Weak**: what was moved stays moved, and its count is lost. Reads of `from` and writes to `to`
@@ -83,6 +83,15 @@ pub fn splice(
     Op::on(from, Splice { from: from.clone(), from_offset, to: far, to_number, to_offset, len })
 }
 
+/// Why bytes were not moved. What waits is taken back by a signal to the kernel's worker, and ends
+/// with the mark of an interrupted wait, which no program should see.
+pub(super) fn failed(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EINTR | ERESTARTSYS) => io::Error::from_raw_os_error(libc::ECANCELED),
+        _ => error,
+    }
+}
+
 // SAFETY: no memory is lent, and the driver keeps both numbers until the final completion.
 unsafe impl Operation for Splice {
     type Output = io::Result<usize>;
@@ -99,12 +108,7 @@ unsafe impl Operation for Splice {
     }
 
     fn fail(self, error: io::Error) -> io::Result<usize> {
-        match error.raw_os_error() {
-            // One that waits is taken back by a signal to the kernel's worker, and ends with the
-            // mark of an interrupted wait, which no program should see.
-            Some(libc::EINTR | ERESTARTSYS) => Err(io::Error::from_raw_os_error(libc::ECANCELED)),
-            _ => Err(error),
-        }
+        Err(failed(error))
     }
 
     fn far_end(&self) -> Option<&Fd> {

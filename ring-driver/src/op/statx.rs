@@ -132,6 +132,40 @@ pub fn statx(dir: Option<&Fd>, path: impl AsRef<Path>, follow: bool) -> Op<Statx
     at(dir, Statx { path: at::path(path), flags, out: MaybeUninit::uninit() })
 }
 
+/// Kind and length of the open file as far as they are known here: nobody is asked, so a length that
+/// another machine may change can be old.
+///
+/// The operation, which asks, costs a ring a thread of its own.
+///
+/// ```
+/// use wakering_ring_driver::{Driver, Fd, Sharing, op, op::FileKind};
+///
+/// # wakering_ring_driver::testing::block_on(async {
+/// let null = std::fs::File::open("/dev/null")?;
+/// let null = Fd::adopt(&Driver::current()?, null.into(), Sharing::Private)?;
+/// assert_eq!(op::kind_and_len(&null)?, (FileKind::CharDevice, 0));
+/// # Ok::<_, std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+/// Where the descriptor is closed; what statx(2) says.
+///
+/// # Kernel
+/// statx(2), at once.
+pub fn kind_and_len(fd: &Fd) -> io::Result<(FileKind, u64)> {
+    // SAFETY: plain integers.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    fd.call_now(|number| Request::Statx {
+        dir: number,
+        path: c"".as_ptr(),
+        flags: libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC,
+        mask: libc::STATX_TYPE | libc::STATX_SIZE,
+        out: &raw mut found,
+    })?;
+    Ok((kind(u32::from(found.stx_mode)), found.stx_size))
+}
+
 // SAFETY: the path lies on the heap, and the answer in `self`, which does not move while in flight.
 unsafe impl Operation for Statx {
     type Output = io::Result<Stat>;

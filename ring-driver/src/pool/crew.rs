@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::CrewCounters;
+use crate::affinity;
 use crate::error::Failure;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -122,7 +123,7 @@ impl Crew {
         let (crew, number) = (self.clone(), entry.key());
         let builder = thread::Builder::new().name("wakering-pool".to_owned()).stack_size(STACK);
         let masked = (!self.takes_signals).then(SignalsBlocked::new);
-        let thread = builder.spawn(move || crew.work(number));
+        let thread = affinity::unpinned(|| builder.spawn(move || crew.work(number)));
         drop(masked);
         entry.insert(thread?);
         Ok(())

@@ -35,7 +35,7 @@ pub(crate) fn examples() -> Vec<(&'static str, Request)> {
         ("symlink", Request::SymlinkAt { target: path, dir, path }),
         ("read_link", Request::ReadlinkAt { dir, path, buf, len: 0 }),
         (
-            "splice",
+            "splice, Relay::fill, Relay::drain",
             Request::Splice { from: fd, from_offset: None, to: fd, to_offset: None, len: 1 },
         ),
         ("read", Request::Read { fd, buf, len: 0, offset: None }),
@@ -54,6 +54,7 @@ pub(crate) fn examples() -> Vec<(&'static str, Request)> {
         ("recv_multi", Request::RecvMulti { fd, group: 1 }),
         ("recv_msg", Request::RecvMsg { fd, message: ptr::null_mut(), flags: 0 }),
         ("send, Fd::queue", Request::Send { fd, buf, len: 0, flags: libc::MSG_WAITALL }),
+        ("send_zc", Request::SendZc { fd, buf, len: 0, flags: libc::MSG_WAITALL }),
         ("send_vectored, send_msg", Request::SendMsg { fd, message: ptr::null(), flags: 0 }),
         ("shutdown", Request::Shutdown { fd, how: 0 }),
         ("poll", Request::Poll { fd, events: 1 }),

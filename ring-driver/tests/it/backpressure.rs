@@ -56,10 +56,12 @@ fn case_u05_an_overflowing_completion_queue_loses_nothing() {
         let driver = small(entries, completions);
         let fd = adopt(&driver, tempfile::tempfile().unwrap());
         block_on(&driver, op::write_at(&fd, (0..=255).collect::<Vec<u8>>(), 0)).unwrap();
-        let reads = (0..1000).map(|at| op::read_at(&fd, Vec::with_capacity(1), at % 256)).collect();
+        // Into one buffer alone they would be looked for in the page cache, and need no completion.
+        let bufs = || vec![Vec::with_capacity(1)];
+        let reads = (0..1000).map(|at| op::read_vectored_at(&fd, bufs(), at % 256)).collect();
         for (at, outcome) in join(&driver, reads).into_iter().enumerate() {
-            let (count, byte) = outcome.unwrap();
-            assert_eq!((count, usize::from(byte[0])), (1, at % 256), "somebody else's outcome");
+            let (count, bytes) = outcome.unwrap();
+            assert_eq!((count, usize::from(bytes[0][0])), (1, at % 256), "somebody else's outcome");
         }
         let counters = driver.counters();
         assert!(counters.overflows > 0, "{completions} entries were enough: {counters:?}");
@@ -191,7 +193,7 @@ fn reading_goes_on_without_pooled_buffers() {
         .map(|_| UnixStream::pair().unwrap())
         .map(|(ours, theirs)| (adopt(&driver, ours), theirs))
         .collect();
-    for round in 0..3u8 {
+    for round in 0..7u8 {
         for (number, (fd, theirs)) in pairs.iter_mut().enumerate() {
             theirs.write_all(&[round, number as u8]).unwrap();
             let bytes = block_on(&driver, poll_fn(|cx| fd.poll_fill(cx))).unwrap();
@@ -199,7 +201,7 @@ fn reading_goes_on_without_pooled_buffers() {
             held.push(bytes);
         }
     }
-    assert_eq!(held.len(), 600);
+    assert_eq!(held.len(), 1400, "more than the pool has");
 }
 
 /// U07. Given receives that pick their buffer from the pool; when each is dropped, with data there
@@ -295,10 +297,11 @@ fn ending_a_driver_does_not_wait_for_a_stalled_peer() {
     let driver = driver();
     let (fd, theirs) = stalled(&driver);
     let start = Instant::now();
-    let drained = driver.shutdown(patience(Duration::from_millis(400)));
+    let allowed = Duration::from_secs(3).max(patience(Duration::from_millis(400)));
+    let drained = driver.shutdown(allowed);
     assert_eq!(drained.leaked, 0);
-    assert!(start.elapsed() >= Duration::from_millis(200));
-    assert!(start.elapsed() < patience(Duration::from_millis(400)), "{:?}", start.elapsed());
+    assert!(start.elapsed() >= allowed / 2);
+    assert!(start.elapsed() < allowed, "{:?}", start.elapsed());
     drop((fd, theirs));
 }
 

@@ -410,3 +410,29 @@ fn an_operation_that_fails_in_the_queue_leaves_it() {
     driver.turn(Wait::Now);
     assert_eq!(memory.in_flight(), 0, "it was not cancelled");
 }
+
+/// Given a kernel that twice does not find what it is to cancel; when an operation is dropped, or
+/// taken back; then it is asked again until the operation has ended, and not once more.
+#[test]
+fn a_cancellation_that_found_nothing_is_made_again() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    for is_dropped in [true, false] {
+        memory.miss_cancels(2);
+        let before = driver.counters().cancels;
+        let mut receiving = op::recv(&fd, Vec::with_capacity(8));
+        assert!(poll_once(&driver, &mut receiving, &wakes).is_pending());
+        if is_dropped {
+            drop(receiving);
+            settle(&driver);
+        } else {
+            let error = block_on(&driver, receiving.cancel()).unwrap_err();
+            assert_eq!(error.error.raw_os_error(), CANCELLED);
+        }
+        thread::sleep(Duration::from_millis(20));
+        driver.turn(Wait::Now);
+        let counters = driver.counters();
+        assert_eq!((counters.cancels - before, counters.in_flight, counters.stale), (3, 0, 0));
+    }
+}

@@ -5,38 +5,17 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use wakering_ring_driver::pool::{Class, Pool};
 use wakering_ring_driver::signal::{Listener, SignalKind};
-use wakering_ring_driver::testing::{in_child, patience, send, send_to_thread, this_thread};
+use wakering_ring_driver::testing::{
+    forked, in_child, patience, send, send_to_thread, this_thread,
+};
 use wakering_ring_driver::{Backend, Config, Driver, Fd, RuntimeError, Wait, op};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once};
-
-/// Runs `body` in a fork of this process and returns its exit status: 0 if it has not panicked.
-fn forked(body: impl FnOnce()) -> i32 {
-    // SAFETY: the other threads of this process only wait, so that they hold no lock that the child
-    // might want; the child leaves by `_exit`.
-    match unsafe { libc::fork() } {
-        0 => {
-            // Nothing that hangs may outlive the test.
-            // SAFETY: takes a number.
-            unsafe { libc::alarm(patience(Duration::from_secs(20)).as_secs() as u32) };
-            let panicked = catch_unwind(AssertUnwindSafe(body)).is_err();
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(i32::from(panicked)) }
-        }
-        child => {
-            let mut status = -1;
-            // SAFETY: the child is ours, and the kernel writes one integer.
-            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-            status
-        }
-    }
-}
 
 /// Given a driver with a receive in flight and a pool with idle threads; when a forked child uses its
 /// copies and drops them; then its operations are refused, nothing hangs, and a new driver and a new

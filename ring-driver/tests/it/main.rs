@@ -14,6 +14,7 @@ use wakering_ring_driver::{Config, Driver, Fd, Instant, Sharing, Wait};
 
 mod adoption;
 mod backpressure;
+mod cached;
 mod cancel;
 mod datagrams;
 mod drop_in_flight;
@@ -28,7 +29,10 @@ mod masks;
 mod multishot;
 mod options;
 mod poll;
+mod prefetch;
 mod process;
+mod registered;
+mod relay;
 mod series;
 mod setup;
 mod sockets;
@@ -36,6 +40,8 @@ mod soundness;
 mod splice;
 mod waits;
 mod wake;
+mod workers;
+mod zero_copy;
 
 /// A driver with default settings.
 fn driver() -> Driver {

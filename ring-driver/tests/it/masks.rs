@@ -20,7 +20,7 @@ use wakering_ring_driver::{
 use crate::{Wakes, block_on, poll_once};
 
 /// The operations that have a system call, or need none.
-const REPLACEABLE: [&str; 27] = [
+const REPLACEABLE: [&str; 28] = [
     "nop",
     "read",
     "write",
@@ -45,6 +45,7 @@ const REPLACEABLE: [&str; 27] = [
     "accept",
     "recv",
     "send",
+    "send_zc",
     "recvmsg",
     "sendmsg",
     "shutdown",
@@ -160,6 +161,12 @@ async fn sockets(driver: &Driver) -> Tried {
     assert_eq!(op::send(&other, "pooled").await?.0, 6);
     let filled = std::future::poll_fn(|cx| server.poll_fill(cx)).await?;
     assert_eq!(&*filled, b"pooled");
+    let (sent, lent) = op::send_zc(&other, vec![7; 40_000]).await?;
+    let mut received = 0;
+    while received < sent {
+        received += op::recv(&server, Vec::with_capacity(40_000)).await?.0;
+    }
+    assert_eq!((received, lent.await.len()), (40_000, 40_000));
     for end in [client, server, other, listener] {
         end.close().await?;
     }

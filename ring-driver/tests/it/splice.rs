@@ -6,11 +6,12 @@ use std::io::{self, Read, Write, pipe};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use wakering_ring_driver::op::{self, Op, OpenHow, Splice};
 use wakering_ring_driver::testing::{Memory, Submitted, skip};
-use wakering_ring_driver::{Config, Driver, Fd, RuntimeError, Wait};
+use wakering_ring_driver::{Config, Driver, Fd, Instant, RuntimeError, Wait};
 
 use crate::drop_in_flight::{MOMENTS, drop_at};
 use crate::{Wakes, adopt, block_on, driver, each_way, poll_once, settle};
@@ -250,4 +251,39 @@ fn a_splice_that_waits_can_be_dropped() {
     client.write_all(b"later").unwrap();
     let received = block_on(&driver, op::recv(&source, room(8))).unwrap();
     assert_eq!(received.1, b"later");
+}
+
+/// Given splices on several threads that workers of the kernel are just about to begin; when each is
+/// dropped; then it ends, as often as that is tried.
+#[test]
+fn a_splice_that_is_about_to_begin_can_be_dropped() {
+    if !driver().capabilities().has("splice") {
+        let name = "a_splice_that_is_about_to_begin_can_be_dropped";
+        return skip(name, "the pool cannot take one back");
+    }
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(drop_splices_as_they_begin);
+        }
+    });
+}
+
+fn drop_splices_as_they_begin() {
+    let driver = driver();
+    let (_client, source) = UnixStream::pair().unwrap();
+    let source = adopt(&driver, source);
+    let (_reader, writer) = pipe().unwrap();
+    let writer = adopt(&driver, writer);
+    let end = Instant::now() + Duration::from_secs(1);
+    for round in 0.. {
+        let moment = MOMENTS[round % MOMENTS.len()];
+        drop_at(&driver, op::splice(&source, None, &writer, None, 64), moment);
+        // The gap is a few microseconds wide, and where it lies differs by machine.
+        let pause = Instant::now() + Duration::from_micros(round as u64 % 50);
+        while Instant::now() < pause {}
+        settle(&driver);
+        if Instant::now() > end {
+            break;
+        }
+    }
 }

@@ -87,6 +87,15 @@ pub enum Report {
         /// How long it had.
         grace: Duration,
     },
+    /// A core runs on whatever processor the system gives it, because it could not be kept on its
+    /// own.
+    #[non_exhaustive]
+    NotPinned {
+        /// Which one.
+        core: usize,
+        /// What sched_setaffinity(2) says.
+        error: String,
+    },
     /// A runtime that was dropped has not ended cleanly.
     Unclean(ShutdownReport),
 }
@@ -122,6 +131,11 @@ impl fmt::Display for Report {
                 f,
                 "a cleanup was ended that took longer than {grace:?}; `Builder::grace` gives more \
                  time\n{task}"
+            ),
+            Report::NotPinned { core, error } => write!(
+                f,
+                "core {core} is not kept on a processor of its own (sched_setaffinity: {error}); \
+                 it runs where the system lets it"
             ),
             Report::Unclean(report) => report.fmt(f),
         }

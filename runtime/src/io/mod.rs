@@ -101,5 +101,6 @@ pub use source::{Source, read_from};
 pub use split::{ReadHalf, ReuniteError, WriteHalf, split};
 pub use stdio::{stderr, stdin, stdout};
 pub use take::Take;
+pub use wakering_ring_driver::PooledBuf;
 pub use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut, Slice};
 pub use write::AsyncWrite;

@@ -128,13 +128,64 @@ pub trait AsyncWrite {
                     Err(failure) => return Err(failure.map_buf(Slice::into_inner)),
                 };
                 if n == 0 {
-                    let text = format!("the stream took only {written} of {len} bytes");
-                    let error = io::Error::new(io::ErrorKind::WriteZero, text);
-                    return Err(BufError::new(error, rest.into_inner()));
+                    return Err(BufError::new(took_only(written, len), rest.into_inner()));
                 }
                 written += n;
             }
             Ok((len, rest.into_inner()))
+        }
+    }
+
+    /// Writes all of several buffers, the first one first, and says how much that is.
+    ///
+    /// ```
+    /// use wakering_runtime::io::{AsyncRead, AsyncWrite, duplex};
+    ///
+    /// wakering_runtime::run(async {
+    ///     let (mut near, mut far) = duplex(4);
+    ///     let writer = async move { near.write_all_vectored(vec!["head", "", "body"]).await };
+    ///     let writer = wakering_runtime::spawn(writer);
+    ///     assert_eq!(far.read_to_end(Vec::new()).await?.1, b"headbody");
+    ///     let (n, parts) = writer.await.unwrap()?;
+    ///     assert_eq!((n, parts), (8, vec!["head", "", "body"]));
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As in [`write_all`](AsyncWrite::write_all).
+    ///
+    /// # Cancellation
+    ///
+    /// **Weak**: how much was written is not known.
+    fn write_all_vectored<B: IoBuf>(
+        &mut self,
+        bufs: Vec<B>,
+    ) -> impl Future<Output = BufResult<usize, Vec<B>>> {
+        async move {
+            let len = bufs.iter().map(IoBuf::len).sum();
+            if len == 0 {
+                return Ok((0, bufs));
+            }
+            let (mut written, bufs) = self.write_vectored(bufs).await?;
+            if written == len {
+                return Ok((len, bufs));
+            }
+            let (mut rest, mut n) = (bufs.into_iter().map(|buf| buf.slice(..)).collect(), written);
+            while n > 0 && written < len {
+                rest = behind(rest, n);
+                (n, rest) = match self.write_vectored(rest).await {
+                    Ok(wrote) => wrote,
+                    Err(failure) => return Err(failure.map_buf(whole)),
+                };
+                written += n;
+            }
+            match n {
+                0 => Err(BufError::new(took_only(written, len), whole(rest))),
+                _ => Ok((len, whole(rest))),
+            }
         }
     }
 
@@ -188,6 +239,25 @@ pub trait AsyncWrite {
     ///
     /// As in [`flush`](AsyncWrite::flush).
     fn shutdown(&mut self) -> impl Future<Output = io::Result<()>>;
+}
+
+fn took_only(written: usize, len: usize) -> io::Error {
+    let text = format!("the stream took only {written} of {len} bytes");
+    io::Error::new(io::ErrorKind::WriteZero, text)
+}
+
+/// `bufs` without their first `n` bytes.
+fn behind<B: IoBuf>(bufs: Vec<Slice<B>>, mut n: usize) -> Vec<Slice<B>> {
+    let cut = bufs.into_iter().map(|buf| {
+        let (start, gone) = (buf.start(), n.min(buf.len()));
+        n -= gone;
+        buf.into_inner().slice(start + gone..)
+    });
+    cut.collect()
+}
+
+fn whole<B: IoBuf>(slices: Vec<Slice<B>>) -> Vec<B> {
+    slices.into_iter().map(Slice::into_inner).collect()
 }
 
 impl<W: AsyncWrite + ?Sized> AsyncWrite for &mut W {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{self, ExitStatus, Output, Stdio};
 
 use wakering_ring_driver::process::{new_session, stderr_to_stdout};
-use wakering_ring_driver::{Driver, Failure};
+use wakering_ring_driver::{Driver, Failure, affinity};
 
 use super::Child;
 
@@ -458,7 +458,7 @@ impl Command {
     fn spawn_to_be_killed(&mut self, kill: bool) -> io::Result<Child> {
         // Who has no runtime cannot await the child either.
         Driver::current()?;
-        let child = self.std.spawn().map_err(|error| {
+        let child = affinity::unpinned(|| self.std.spawn()).map_err(|error| {
             let program = self.std.get_program().to_string_lossy();
             Failure::wrap("spawn", program, error)
         })?;

@@ -7,8 +7,8 @@
 //!
 //! 1. *The future is touched at home only.* Each function that does so takes a [`HomeKey`], which
 //!    exists on one thread only, and opens the task, whose home it checks. No task is opened a
-//!    second time while it is open. The exception is a parcel, whose future is `Send` and which
-//!    nobody but its sender knows.
+//!    second time while it is open. The exception is a parcel: what makes its future is `Send`, and
+//!    until home takes it in there is nothing else in the stage.
 //! 2. *The output is touched by one party at a time.* Until [`State::complete`] that is home; from
 //!    then on it is the handle, or home if it found no handle. The handle is one value, so that
 //!    there is one [`Joiner`], and that is `Send` only if the output is.
@@ -34,6 +34,8 @@ use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+use pin_project_lite::pin_project;
 
 use super::current::TaskInfo;
 use super::handle::{Cause, JoinError};
@@ -119,18 +121,43 @@ where
     }))
 }
 
-/// Makes a task to be sent to its home.
+/// Makes a task to be sent to its home, where `make` makes the future in the first poll.
 pub(crate) fn new_parcel<F>(
     home: &Arc<Home>,
     info: TaskInfo,
-    future: F,
+    make: impl FnOnce() -> F + Send + 'static,
 ) -> (TaskRef, Joiner<F::Output>)
 where
-    F: Future<Output: Send> + Send + 'static,
+    F: Future<Output: Send> + 'static,
 {
     let home = Tie::Own(home.clone());
     let header = || Header::new(home, info, State::parcel(), References::foreign(2));
-    share(allocate(future, None, header))
+    share(allocate(Made::Plan { make: Some(make) }, None, header))
+}
+
+pin_project! {
+    /// The future of a parcel: before its first poll, what makes it and nothing else.
+    #[project = MadeProjection]
+    enum Made<M, F> {
+        Plan { make: Option<M> },
+        Future { #[pin] future: F },
+    }
+}
+
+impl<M: FnOnce() -> F, F: Future> Future for Made<M, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if let MadeProjection::Plan { make } = self.as_mut().project() {
+            let make = make.take().expect("what has panicked is not polled again");
+            let future = make();
+            self.set(Made::Future { future });
+        }
+        match self.project() {
+            MadeProjection::Future { future } => future.poll(cx),
+            MadeProjection::Plan { .. } => unreachable!("it was made just now"),
+        }
+    }
 }
 
 /// Makes what is woken like a task, for a future that lives elsewhere.
@@ -380,8 +407,8 @@ impl TaskRef {
     /// Drops the future of a parcel that was not delivered, here and now.
     pub(super) fn refuse(self) {
         if self.header().state.claim_parcel() {
-            // SAFETY: rule 1, the exception: the future is `Send`. Home, which did not get to claim
-            // it, never has it in its queue. Rule 6.
+            // SAFETY: rule 1, the exception: what is there is `Send`. Home, which did not get to
+            // claim it, never has it in its queue. Rule 6.
             unsafe { (self.front().table.end)(self.0, Cause::RuntimeGone) };
             self.finish();
         }

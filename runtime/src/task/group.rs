@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::panic::Location;
+use std::future::{Future, pending, poll_fn};
+use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -16,10 +16,11 @@ use self::handle::CancelOnDrop;
 use self::roll::Open;
 use self::start::Start;
 use super::failures::{Failure, Failures};
-use super::{Bond, ScopeError, TaskInfo};
+use super::{Bond, JoinError, ScopeError, TaskInfo};
 use crate::account::Account;
 use crate::conduct::{Conduct, Ended};
 use crate::context;
+use crate::cores::{self, Errand};
 use crate::node::Kind;
 use crate::sync::local::Semaphore;
 use crate::time::Sleep;
@@ -220,7 +221,68 @@ impl<E: 'static> TaskGroup<E> {
         future: impl Future<Output = Result<T, E>> + 'static,
     ) -> TaskHandle<T> {
         let info = TaskInfo::new(None, Location::caller());
-        self.spawn_as(info, future, |group, error| group.failed(error))
+        self.spawn_as(info, future, |group, error| group.failed(error), false)
+    }
+
+    /// Has core `core` of this runtime make a future and run it there, as a child of this group:
+    /// its error or panic ends the group, and a group that is cancelled waits until it is over
+    /// there, its operations drained.
+    ///
+    /// What `make` captures travels, and so does what the child returns. A child that ends because
+    /// its core does counts as cancelled.
+    ///
+    /// ```
+    /// use std::{future::pending, io};
+    /// use wakering_runtime::{Handle, run, task};
+    ///
+    /// run(async {
+    ///     let last = Handle::current().cores() - 1;
+    ///     let error = task::group(async |group| {
+    ///         group.spawn_on(last, || pending::<io::Result<()>>());
+    ///         group.spawn_on(last, || async { Err::<(), _>(io::Error::other("no luck")) });
+    ///         pending::<io::Result<()>>().await
+    ///     })
+    ///     .await
+    ///     .unwrap_err();
+    ///     assert_eq!(error.first.to_string(), "no luck");
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    /// If the runtime has no such core.
+    #[track_caller]
+    pub fn spawn_on<T, F>(
+        &self,
+        core: usize,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) -> TaskHandle<T>
+    where
+        T: Send + 'static,
+        E: Send,
+        F: Future<Output = Result<T, E>> + 'static,
+    {
+        let info = TaskInfo::new(None, Location::caller());
+        let there = cores::expect(core);
+        let (seen, child) = (self.0.clone(), info.clone());
+        let future = async move {
+            let mut errand = Errand::new(there.spawn_as(child, make));
+            let outcome = poll_fn(|cx| {
+                if seen.roll.is_cancelled.get() {
+                    errand.cancel();
+                }
+                Pin::new(&mut errand).poll(cx)
+            });
+            match outcome.await.map_err(JoinError::into_panic) {
+                Ok(outcome) => outcome,
+                Err(Ok(panic)) => resume_unwind(panic),
+                Err(Err(_)) => {
+                    // It has no value and no error, and ends as a cancelled child does.
+                    seen.roll.executor.cancel_running();
+                    pending().await
+                }
+            }
+        };
+        self.spawn_as(info, future, |group, error| group.failed(error), true)
     }
 
     fn spawn_as<T: 'static>(
@@ -228,6 +290,7 @@ impl<E: 'static> TaskGroup<E> {
         info: TaskInfo,
         future: impl Future<Output = Result<T, E>> + 'static,
         on_error: impl FnOnce(&Shared<E>, E) + 'static,
+        is_away: bool,
     ) -> TaskHandle<T> {
         let shared = self.0.clone();
         let roll = &self.0.roll;
@@ -240,7 +303,8 @@ impl<E: 'static> TaskGroup<E> {
         let bond = Bond { debt, seat: Some(seat), is_shielded: false };
         let admission = self.0.limit.borrow().clone().map(Admission::ask);
         let body = Conduct::new(future);
-        let child = GroupChild { body, on_error: Some(on_error), admission, shared };
+        let on_error = Some(on_error);
+        let child = GroupChild { body, on_error, admission, shared, is_away };
         let (handle, slot) = roll.executor.spawn_bound(info, bond, child);
         roll.slots.borrow_mut()[key] = slot;
         TaskHandle { child: Ok(handle) }
@@ -294,7 +358,8 @@ impl<E: 'static> TaskGroup<E> {
                 true => group.failed(error),
                 false => kept.set(Some(error)),
             };
-            let handle = self.spawn_as(info, async move { child(ready).await }, on_error);
+            let child = async move { child(ready).await };
+            let handle = self.spawn_as(info, child, on_error, false);
             let mut handle = CancelOnDrop(Some(handle));
             let value = poll_fn(|cx| start.poll(cx)).await;
             start.settled.set(true);

@@ -247,9 +247,8 @@ fn a_parcel_is_taken_in_or_refused() {
         let drops = Arc::new(AtomicUsize::new(0));
         let captured = Counted(drops.clone());
         let info = TaskInfo::new(None, Location::caller());
-        let (task, mut joiner) = cell::new_parcel(home.key.home(), info, async move {
-            drop(captured);
-        });
+        let make = move || async move { drop(captured) };
+        let (task, mut joiner) = cell::new_parcel(home.key.home(), info, make);
         let parcel = Parcel(task.clone());
         let other = thread::spawn(move || drop(parcel));
         let is_ours = task.header().claim_parcel();

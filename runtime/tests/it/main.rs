@@ -10,6 +10,7 @@ mod dump;
 mod cancel_token;
 mod cancel_on;
 mod cleanup;
+mod cores;
 mod deadline;
 mod eager;
 mod fairness;

@@ -690,7 +690,7 @@ fn a_timeout_ends_all_scopes_inside() {
     runtime.block_on(against(&kernel, async {
         let [outer_guard, inner_guard] = guards;
         let mut limited = pin!(timeout(
-            5 * MS,
+            patience(50 * MS),
             scope(async |outer| {
                 let kernel = &kernel;
                 outer.spawn(async move {

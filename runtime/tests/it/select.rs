@@ -7,9 +7,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use wakering_ring_driver::testing::patience;
 use wakering_runtime::io::{AsyncRead, AsyncWrite, duplex};
 use wakering_runtime::task::yield_now;
-use wakering_runtime::time::{Instant, interval, sleep, timeout};
+use wakering_runtime::time::{Instant, interval, sleep, sleep_until, timeout};
 use wakering_runtime::{run, select};
 
 use crate::{Witness, message, within_bounds};
@@ -234,8 +235,8 @@ fn chance_decides_unless_it_is_biased() {
 #[test]
 fn a_branch_that_is_always_ready_starves_no_other() {
     within_bounds(async {
-        let end = Instant::now() + 2 * MS;
-        let mut over = pin!(sleep(2 * MS));
+        let end = Instant::now() + patience(5 * MS);
+        let mut over = pin!(sleep_until(end));
         let mut rounds = 0u64;
         loop {
             select! {

@@ -14,6 +14,7 @@ impl Poll {
     /// The descriptor is the driver's from now on. Its mode is changed when that matters first.
     pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) {
         self.watches.reset(fd.0, Owner::Driver(sharing));
+        self.cached.forget(fd);
     }
 
     /// The descriptor is somebody else's from now on.

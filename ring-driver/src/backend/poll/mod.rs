@@ -24,6 +24,7 @@ use crate::remote::Remote;
 use crate::request::{Number, Request, UserData};
 use crate::time::Instant;
 
+use super::cached::Cached;
 use super::offload::Offload;
 use epoll::Epoll;
 use flights::{Flight, Flights, NO_FLIGHT};
@@ -70,6 +71,7 @@ pub(crate) struct Poll {
     /// The flights that wait for a time, by that time.
     deadlines: BTreeSet<(Instant, u32)>,
     completed: Vec<Completion>,
+    cached: Cached,
     turns_without_look: u32,
     /// How many requests may still be answered on the spot before the next turn.
     answers_left: u32,
@@ -89,6 +91,7 @@ impl Poll {
             flights: Flights::default(),
             deadlines: BTreeSet::new(),
             completed: Vec::new(),
+            cached: Cached::default(),
             turns_without_look: 0,
             answers_left: ANSWERS_A_TURN,
             counters: Counters::NONE,
@@ -102,7 +105,7 @@ impl Poll {
 
     /// Nothing is registered anywhere: this backend itself is who picks from the pool.
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+        let pool = BufPool::with_ring()?;
         Ok(self.buf_pool.insert(pool).clone())
     }
 
@@ -150,7 +153,15 @@ impl Poll {
                 }
                 None => self.call_on_pool(*request, user_data)?,
             },
-            Class::Blocking => self.call_on_pool(*request, user_data)?,
+            Class::Blocking => match self.cached.read(request) {
+                Some(read) => {
+                    self.counters.cached_reads += 1;
+                    self.counters.readiness_calls -= 1;
+                    self.complete(user_data, Outcome::plain(read));
+                    return None;
+                }
+                None => self.call_on_pool(*request, user_data)?,
+            },
             Class::None if let Request::Timeout { spec } = *request => {
                 // SAFETY: whoever made the request vouches for the time.
                 let libc::timespec { tv_sec, tv_nsec } = unsafe { *spec };

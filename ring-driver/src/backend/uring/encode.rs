@@ -14,6 +14,10 @@ use io_uring::types::{Fd, FsyncFlags};
 
 use crate::request::{Number, Request, UserData};
 
+/// Asks a send that borrows its bytes to tell whether they were copied all the same
+/// (`IORING_SEND_ZC_REPORT_USAGE`).
+pub(crate) const REPORT_USAGE: u16 = 1 << 3;
+
 /// The number (`IORING_OP_*`) of the operation that carries out `request`, if the kernel has one in
 /// any version.
 pub(crate) fn opcode(request: &Request) -> Option<u8> {
@@ -45,6 +49,7 @@ pub(crate) fn opcode(request: &Request) -> Option<u8> {
         }
         Request::RecvMsg { .. } => ring::RecvMsg::CODE,
         Request::Send { .. } => ring::Send::CODE,
+        Request::SendZc { .. } => ring::SendZc::CODE,
         Request::SendMsg { .. } => ring::SendMsg::CODE,
         Request::Shutdown { .. } => ring::Shutdown::CODE,
         Request::Poll { .. } => ring::PollAdd::CODE,
@@ -142,6 +147,10 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
         Request::Send { fd, buf, len, flags } => {
             ring::Send::new(file(fd), buf, len).flags(flags | libc::MSG_NOSIGNAL).build()
         }
+        Request::SendZc { fd, buf, len, flags } => ring::SendZc::new(file(fd), buf, len)
+            .flags(flags | libc::MSG_NOSIGNAL)
+            .zc_flags(REPORT_USAGE)
+            .build(),
         Request::SendMsg { fd, message, flags } => {
             let flags = (flags | libc::MSG_NOSIGNAL) as u32;
             ring::SendMsg::new(file(fd), message).flags(flags).build()
@@ -161,6 +170,21 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
         | Request::GetSockOpt { .. } => {
             unreachable!("a request without an opcode is a plain call: {request:?}")
         }
+    };
+    entry.user_data(user_data.0)
+}
+
+/// As [`encode`], for a read or write at an offset, whose memory lies in the block that the ring
+/// knows by `index`.
+pub(crate) fn encode_registered(request: &Request, index: u16, user_data: UserData) -> Entry {
+    let entry = match *request {
+        Request::Read { fd, buf, len, offset } => {
+            ring::ReadFixed::new(file(fd), buf, len, index).offset(position(offset)).build()
+        }
+        Request::Write { fd, buf, len, offset } => {
+            ring::WriteFixed::new(file(fd), buf, len, index).offset(position(offset)).build()
+        }
+        _ => return encode(request, user_data),
     };
     entry.user_data(user_data.0)
 }
@@ -234,6 +258,9 @@ mod tests {
         let send = Request::Send { fd, buf: ptr::null(), len: 0, flags: libc::MSG_WAITALL };
         let (.., flags, _) = fields(&send);
         assert_eq!(flags, nosignal | libc::MSG_WAITALL as u32);
+        let send = Request::SendZc { fd, buf: ptr::null(), len: 0, flags: libc::MSG_WAITALL };
+        let (_, _, priority, _, _, flags, _) = fields(&send);
+        assert_eq!((priority, flags), (REPORT_USAGE, nosignal | libc::MSG_WAITALL as u32));
         let (.., flags, _) = fields(&Request::SendMsg { fd, message: ptr::null(), flags: 0 });
         assert_eq!(flags, nosignal);
         let (_, _, multishot, _, _, flags, _) = fields(&Request::AcceptMulti { fd });

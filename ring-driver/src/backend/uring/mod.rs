@@ -9,43 +9,43 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 
-use crate::buffer::BufPool;
+use crate::buffer::{Block, BufPool};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::capabilities::{Capabilities, Mask};
 use crate::completion::{Completion, Outcome};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SetupError;
+use crate::fd::Sharing;
 use crate::pool::Pool;
-use crate::remote::Remote;
-use crate::request::{Request, UserData};
+use crate::remote::{Notifier, Remote};
+use crate::request::{Number, Request, UserData};
 
+use super::cached::Cached;
 use super::offload::Offload;
+use registered::Registered;
 use setup::{Ring, Size};
 
 /// Requests as submission-queue entries.
 pub(crate) mod encode;
 /// The system calls of a running ring.
 pub(crate) mod enter;
+/// Memory of which the ring has been told.
+mod registered;
 /// How a ring comes to be.
 pub(crate) mod setup;
 
 /// The read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
-/// Cancellations: what they came to shows in the completion of their target.
-const IGNORE: UserData = UserData(UserData::RESERVED + 1);
-
-/// Rounds of further enters in one turn. Each brings some twenty completions when the kernel limits
-/// its local work (since 6.13, "io_uring: limit local tw done"); a flood must not keep the tasks
-/// from running.
-const ROUNDS: u32 = 64;
+/// What was posted to another ring.
+const NUDGED: UserData = UserData(UserData::RESERVED + 3);
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -59,16 +59,21 @@ pub(crate) struct Uring {
     raw: Vec<Completion>,
     /// Completions that did not need the kernel's queue.
     local: Vec<Completion>,
+    cached: Cached,
+    /// How many entries the last turn handed over.
+    handed_over: u32,
     /// Where the notifier's count is read to.
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
     armed: bool,
-    rounds: u32,
     /// How long a sleep gathers completions, and how many are enough. One, where it does not.
     gather: (Duration, u32),
+    /// Those to whose rings something was posted since the last look at completions.
+    nudged: Vec<Arc<Notifier>>,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
+    registered: Registered,
 }
 
 impl Uring {
@@ -78,7 +83,8 @@ impl Uring {
         remote: &Arc<Remote>,
         pool: &Arc<Pool>,
     ) -> Result<Uring, SetupError> {
-        let ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        let mut ring = Ring::open(Size::new(config.entries, config.completions), mask)?;
+        ring.cap_workers(config.file_workers, config.other_workers);
         // Without a descriptor to spare nobody posts to this ring; the notifier wakes it all the
         // same. SAFETY: the ring is open for the length of this call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(ring.uring.as_raw_fd()) };
@@ -102,12 +108,15 @@ impl Uring {
             awaiting_readiness: HashMap::new(),
             raw: Vec::new(),
             local: Vec::new(),
+            cached: Cached::default(),
+            handed_over: 0,
             notified: Box::new(0),
             armed: false,
-            rounds: 0,
             gather,
+            nudged: Vec::new(),
             counters,
             buf_pool: None,
+            registered: Registered::default(),
         })
     }
 
@@ -120,13 +129,43 @@ impl Uring {
         Counters { enter_flags, ..self.counters.clone() }
     }
 
+    /// A descriptor from elsewhere is the driver's from now on.
+    pub(crate) fn adopt(&mut self, fd: Number, sharing: Sharing) -> io::Result<()> {
+        self.made(fd);
+        match sharing {
+            // The ring waits inside the kernel, and kernels before 5.19 answer `EAGAIN` at once on
+            // a non-blocking descriptor instead (liburing issue 390).
+            Sharing::Private => call::set_nonblocking(fd.0, false),
+            Sharing::Shared => Ok(()),
+        }
+    }
+
+    /// The number is that of a new descriptor from now on.
+    pub(crate) fn made(&mut self, fd: Number) {
+        self.cached.forget(fd);
+    }
+
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
+        // One that is handed over with others costs less than a call of its own.
+        if matches!(request, Request::Read { offset: Some(_), .. })
+            && self.is_quiet()
+            && let Some(read) = self.cached.read(request)
+        {
+            self.counters.cached_reads += 1;
+            return self.complete_locally(user_data, read);
+        }
         if let Request::AcceptMulti { fd } = *request
             && !self.ring.capabilities.multishot_accept
         {
             // A series of one: whoever asked for it starts the next.
             let (address, len) = (ptr::null_mut(), ptr::null_mut());
             return self.push(&Request::Accept { fd, address, len }, user_data);
+        }
+        if let Request::RecvMulti { fd, group } = *request
+            && !self.ring.capabilities.multishot_recv
+        {
+            // The same here.
+            return self.push(&Request::RecvPooled { fd, group }, user_data);
         }
         if self.can(request) {
             return self.submit(request, user_data, Flags::empty());
@@ -150,11 +189,29 @@ impl Uring {
             true => Flags::SKIP_SUCCESS,
             false => Flags::empty(),
         };
-        self.submit(&Request::Cancel { target }, IGNORE, quietly);
+        self.submit(&Request::Cancel { target }, target.cancellation(), quietly);
+    }
+
+    pub(crate) fn nudge(&mut self, ring: &OwnedFd, notifier: &Arc<Notifier>) -> bool {
+        if !self.ring.capabilities.msg_ring || !self.backlog.is_empty() {
+            return false;
+        }
+        let quietly = match self.ring.capabilities.cqe_skip {
+            true => Flags::SKIP_SUCCESS,
+            false => Flags::empty(),
+        };
+        let ring = Number(ring.as_raw_fd());
+        let request = Request::MsgRing { ring, result: 0, user_data: UserData::NUDGE.0 };
+        self.nudged.push(notifier.clone());
+        self.submit(&request, NUDGED, quietly);
+        // Not with the next enter: whoever wakes another core may be about to wait for it, or to
+        // compute for a while.
+        let (queued, _) = self.submission_state();
+        self.enter_kernel(queued, None);
+        true
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
-        self.rounds = 0;
         if sleep.is_some() && !self.armed {
             self.arm();
         }
@@ -162,19 +219,10 @@ impl Uring {
         // Not armed even now: the notification was there already, and the plain read has taken it.
         let sleep = sleep.filter(|_| self.armed && !self.has_news());
         let (queued, due) = self.submission_state();
+        self.handed_over = queued;
         if sleep.is_some() || queued > 0 || due {
             self.enter_kernel(queued, sleep);
         }
-    }
-
-    pub(crate) fn enter_again(&mut self) -> bool {
-        let (queued, due) = self.submission_state();
-        self.rounds += 1;
-        if !due || self.rounds > ROUNDS {
-            return false;
-        }
-        self.enter_kernel(queued, None);
-        true
     }
 
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
@@ -188,6 +236,7 @@ impl Uring {
             batch.extend(self.translate(completion));
         }
         self.raw = raw;
+        self.nudged.clear();
         batch.append(&mut self.local);
     }
 
@@ -202,9 +251,15 @@ impl Uring {
         !self.backlog.is_empty() || self.submission_state().0 > 0
     }
 
+    /// Whether a request is likely to be handed over alone: nothing else has been asked for in this
+    /// turn so far, and little in the last one.
+    fn is_quiet(&self) -> bool {
+        self.handed_over <= 2 && self.local.is_empty() && !self.has_output()
+    }
+
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
         if self.ring.capabilities.buf_ring {
-            let pool = BufPool::ring(0, BufPool::ENTRIES, BufPool::SIZE)?;
+            let pool = BufPool::with_ring()?;
             // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
             // after the ring is closed.
             let registered = unsafe {
@@ -220,22 +275,35 @@ impl Uring {
                 return Ok(self.buf_pool.insert(pool).clone());
             }
         }
-        Ok(BufPool::plain(BufPool::ENTRIES, BufPool::SIZE))
+        Ok(BufPool::without_ring())
+    }
+
+    /// Tells the ring of memory that is read into and written from. Whether it is able to know.
+    pub(crate) fn register(&mut self, block: &Arc<Block>) -> io::Result<bool> {
+        if !self.ring.capabilities.registered_buffers {
+            return Ok(false);
+        }
+        self.registered.add(&self.ring.uring.submitter(), block)?;
+        Ok(true)
     }
 
     /// Whether the running ring has the operation itself.
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::RecvMulti { .. } => capabilities.multishot_recv && self.buf_pool.is_some(),
-            Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
         form && encode::opcode(request).is_some_and(|opcode| capabilities.supports(opcode))
     }
 
     fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
-        let entry = encode::encode(request, user_data).flags(flags);
+        let entry = match self.registered.index(request) {
+            Some(index) => encode::encode_registered(request, index, user_data),
+            None => encode::encode(request, user_data),
+        };
+        let entry = entry.flags(flags);
         let (opcode, flags, priority) = encode::head(&entry);
         self.counters.count_entry(opcode, flags, priority);
         if !self.backlog.is_empty() || !self.try_push(&entry) {
@@ -347,7 +415,13 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            IGNORE | UserData::NUDGE => None,
+            UserData::NUDGE => None,
+            NUDGED => {
+                if completion.outcome.result() < 0 {
+                    self.nudged.iter().for_each(|notifier| notifier.notify());
+                }
+                None
+            }
             _ => Some(completion),
         }
     }

@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn a_buffer_has_one_owner_and_comes_back_once(steps in vec(step(), 0..200)) {
-        let pool = BufPool::ring(1, 4, 16).unwrap();
+        let pool = BufPool::ring(1, 4, 4, 16).unwrap();
         let mut posted = VecDeque::from([0u16, 1, 2, 3]);
         let mut held: Vec<(u16, PooledBuf, Vec<u8>)> = Vec::new();
         for step in steps {
@@ -85,7 +85,7 @@ proptest! {
 
 #[test]
 fn the_ring_goes_round_beyond_its_counters() {
-    let pool = BufPool::ring(0, 2, 8).unwrap();
+    let pool = BufPool::ring(0, 2, 2, 8).unwrap();
     for round in 0..70_000u32 {
         let (_, buf) = receive(&pool, &round.to_ne_bytes()).expect("one is always posted");
         assert_eq!(*buf, round.to_ne_bytes());
@@ -96,7 +96,7 @@ fn the_ring_goes_round_beyond_its_counters() {
 
 #[test]
 fn a_buffer_outlives_its_pool() {
-    let pool = BufPool::ring(0, 2, 8).unwrap();
+    let pool = BufPool::ring(0, 2, 2, 8).unwrap();
     let (_, buf) = receive(&pool, b"still").unwrap();
     drop(pool);
     assert_eq!(*buf, *b"still");
@@ -104,7 +104,7 @@ fn a_buffer_outlives_its_pool() {
 
 #[test]
 fn the_ring_is_laid_out_as_the_kernel_reads_it() {
-    let pool = BufPool::ring(7, 4, 32).unwrap();
+    let pool = BufPool::ring(7, 4, 4, 32).unwrap();
     assert_eq!(pool.ring_address() % 4096, 0);
     // SAFETY: Four entries of 16 bytes, all written when the pool was made.
     let words = unsafe { std::slice::from_raw_parts(pool.ring_address() as *const u64, 8) };
@@ -119,7 +119,7 @@ fn the_ring_is_laid_out_as_the_kernel_reads_it() {
 #[test]
 #[should_panic(expected = "already taken")]
 fn a_buffer_is_not_handed_out_twice() {
-    let pool = BufPool::ring(0, 2, 8).unwrap();
+    let pool = BufPool::ring(0, 2, 2, 8).unwrap();
     let (id, _buf) = receive(&pool, b"mine").unwrap();
     pool.take(id, 4);
 }
@@ -127,13 +127,13 @@ fn a_buffer_is_not_handed_out_twice() {
 #[test]
 #[should_panic(expected = "buffer 2 of 2")]
 fn an_unknown_buffer_is_refused() {
-    BufPool::ring(0, 2, 8).unwrap().take(2, 0);
+    BufPool::ring(0, 2, 2, 8).unwrap().take(2, 0);
 }
 
 #[test]
 #[should_panic(expected = "9 bytes in a buffer of 8")]
 fn more_bytes_than_fit_are_refused() {
-    BufPool::ring(0, 2, 8).unwrap().take(0, 9);
+    BufPool::ring(0, 2, 2, 8).unwrap().take(0, 9);
 }
 
 #[test]
@@ -142,32 +142,54 @@ fn the_plain_form_reuses_up_to_its_bound() {
     assert_eq!((pool.has_ring(), pool.available(), pool.ring_address()), (false, 0, 0));
     assert_eq!(pool.select(), None);
     let lent: Vec<_> = (0..3).map(|_| pool.lend()).collect();
-    let addresses: Vec<_> = lent.iter().map(Vec::as_ptr).collect();
-    for mut bytes in lent {
-        assert!(bytes.is_empty() && bytes.capacity() == 8);
-        bytes.extend_from_slice(b"abc");
-        let mut buf = pool.wrap(bytes);
+    let addresses: Vec<_> = lent.iter().map(|vector| vector.bytes.as_ptr()).collect();
+    for mut vector in lent {
+        assert!(vector.bytes.is_empty() && vector.bytes.capacity() == 8);
+        vector.bytes.extend_from_slice(b"abc");
+        let mut buf = pool.wrap(vector);
         buf.advance(1);
         assert_eq!(*buf, *b"bc");
     }
     let again = [pool.lend(), pool.lend()];
-    assert!(again.iter().all(|bytes| bytes.is_empty() && addresses[..2].contains(&bytes.as_ptr())));
-    assert_eq!(pool.lend().capacity(), 8);
+    let is_known = |vector: &Vector| addresses[..2].contains(&vector.bytes.as_ptr());
+    assert!(again.iter().all(|vector| vector.bytes.is_empty() && is_known(vector)));
+    assert_eq!(pool.lend().bytes.capacity(), 8);
     assert_eq!(pool.stats(), PoolStats { reused: 2, allocated: 4, ..PoolStats::default() });
 }
 
 #[test]
 fn a_ring_lends_vectors_when_it_is_empty() {
-    let pool = BufPool::ring(0, 1, 8).unwrap();
+    let pool = BufPool::ring(0, 1, 1, 8).unwrap();
     let _held = receive(&pool, b"x").unwrap();
     assert!(pool.select().is_none());
-    let mut bytes = pool.lend();
-    bytes.extend_from_slice(b"y");
-    assert_eq!(*pool.wrap(bytes), *b"y");
+    let mut vector = pool.lend();
+    vector.bytes.extend_from_slice(b"y");
+    assert_eq!(*pool.wrap(vector), *b"y");
     assert_eq!(pool.available(), 0);
 }
 
+/// Given somebody who holds the whole working set; when there is to be more; then spare buffers are
+/// posted until there are none, and what comes back beyond the working set is spare again.
 #[test]
-fn the_default_is_bounded_to_256_kib() {
-    assert_eq!(usize::from(BufPool::ENTRIES) * BufPool::SIZE, 256 * 1024);
+fn a_pool_grows_while_buffers_are_held_and_shrinks_afterwards() {
+    let pool = BufPool::ring(0, 2, 8, 8).unwrap();
+    let mut held: Vec<_> = Vec::new();
+    for round in 0..8u8 {
+        if pool.available() == 0 {
+            assert!(receive(&pool, b"x").is_none() && pool.grow());
+        }
+        held.push(receive(&pool, &[round]).unwrap().1);
+    }
+    assert!(!pool.grow(), "there are eight in all");
+    assert!(held.iter().enumerate().all(|(round, buf)| **buf == [round as u8]));
+    held.clear();
+    assert_eq!(pool.available(), 2);
+    assert_eq!((pool.stats().grown, pool.stats().returned), (6, 8));
+    assert!(pool.grow() && pool.available() == 3);
+}
+
+#[test]
+fn the_default_is_bounded_to_2_mib_in_use_and_16_in_all() {
+    assert_eq!(usize::from(BufPool::WORKING_SET) * BufPool::SIZE, 2 << 20);
+    assert_eq!(usize::from(BufPool::ENTRIES) * BufPool::SIZE, 16 << 20);
 }

@@ -22,6 +22,8 @@ pin_project! {
         pub(super) on_error: Option<H>,
         pub(super) admission: Option<Admission>,
         pub(super) shared: Rc<Shared<E>>,
+        // Whether the body sees to its end itself when the group is cancelled.
+        pub(super) is_away: bool,
     }
 }
 
@@ -68,7 +70,8 @@ where
                 Poll::Pending => return Poll::Pending,
             }
         }
-        match ready!(this.body.poll_unless(&Same, cx, is_cancelled)) {
+        let is_to_stop = || !*this.is_away && is_cancelled();
+        match ready!(this.body.poll_unless(&Same, cx, is_to_stop)) {
             Ended::Returned(Ok(value)) => return Poll::Ready(Ok(value)),
             Ended::Stopped => return Poll::Ready(Err(ChildError::Cancelled)),
             Ended::Panicked(panic) => shared.fail(Failure::Panic(panic)),

@@ -150,6 +150,23 @@ fn write_all_says_when_a_writer_takes_nothing() {
     });
 }
 
+#[test]
+fn all_of_many_buffers_is_written_piece_by_piece() {
+    run(async {
+        let taken = Rc::new(RefCell::new(Vec::new()));
+        let script = [Some(1), Some(3), Some(2)].into();
+        let mut writer = Stingy { taken: taken.clone(), script };
+        let (n, bufs) = writer.write_all_vectored(vec!["abc", "", "def", "ghi"]).await.unwrap();
+        assert_eq!((n, bufs), (9, vec!["abc", "", "def", "ghi"]));
+        assert_eq!(&taken.borrow()[..], b"abcdefghi");
+
+        writer.script = [Some(2), Some(0)].into();
+        let failure = writer.write_all_vectored(vec!["ab", "cd"]).await.unwrap_err();
+        assert_eq!((failure.error.kind(), failure.buf), (ErrorKind::WriteZero, vec!["ab", "cd"]));
+        assert_eq!(&taken.borrow()[9..], b"ab");
+    });
+}
+
 /// What may be done to a buffered reader.
 #[derive(Clone, Debug)]
 enum Step {

@@ -13,6 +13,7 @@ use super::enter::{self, Wait};
 use crate::capabilities::{Capabilities, Mask};
 use crate::error::SetupError;
 
+mod ending;
 mod flags;
 mod ladder;
 mod probe;
@@ -64,6 +65,21 @@ impl Ring {
             ring.capabilities.registered_ring = ring.registered.is_some();
         }
         Ok(ring)
+    }
+
+    /// Limits the threads that the kernel starts for what would block: for files, and for the rest.
+    pub(crate) fn cap_workers(&mut self, files: u32, rest: u32) {
+        if self.capabilities.capped_workers {
+            // Zeros change nothing, and each time the kernel writes what held before; zeros again if
+            // it does not know yet.
+            let mut now = [0; 2];
+            let submitter = self.uring.submitter();
+            let asked = submitter.register_iowq_max_workers(&mut now);
+            let less = |now: u32, limit: u32| if now == 0 { limit } else { now.min(limit) }.max(1);
+            let mut limits = [less(now[0], files), less(now[1], rest)];
+            let capped = asked.and_then(|()| submitter.register_iowq_max_workers(&mut limits));
+            self.capabilities.capped_workers = capped.is_ok();
+        }
     }
 
     /// Submits `to_submit` entries, runs what is due, and waits. Errors are errnos; ETIME and EINTR

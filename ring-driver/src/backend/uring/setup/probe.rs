@@ -9,13 +9,16 @@
 
 use std::alloc::{self, Layout};
 use std::io;
+use std::ptr;
 
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{Probe, opcode, squeue};
 
+use super::super::encode::REPORT_USAGE;
 use super::super::enter::Wait;
 use super::{Ring, SetupFlags};
 use crate::capabilities::{Capabilities, Mask};
+use crate::completion::Outcome;
 use crate::error::SetupError;
 
 impl Ring {
@@ -33,10 +36,14 @@ impl Ring {
         found.cancel_any = since_5_19;
         found.multishot_accept = since_5_19;
         found.multishot_recv = since_6_0;
+        found.registered_buffers = since_5_19;
+        found.capped_workers = true;
         let mut found = found.masked(mask);
+        found.capped_workers = found.capped_workers && self.takes_worker_limits();
         found.buf_ring = found.buf_ring && self.takes_buf_ring();
         self.try_out(&mut found)
             .map_err(|error| SetupError::diagnosed("io_uring_enter", object(), error))?;
+        found.multishot_recv = found.multishot_recv && found.buf_ring && self.tells_end();
         self.capabilities = found.masked(mask);
         Ok(())
     }
@@ -83,19 +90,37 @@ impl Ring {
             let recv = opcode::RecvMulti::new(Fd(-1), 0);
             found.multishot_recv = self.attempt(recv.build())? == -libc::EBADF;
         }
+        if found.send_zc {
+            let send = opcode::SendZc::new(Fd(-1), ptr::null(), 0).zc_flags(REPORT_USAGE);
+            found.send_zc = self.attempt(send.build())? == -libc::EBADF;
+        }
         // Nothing may have been left to try, and a sandbox may allow io_uring_setup without
         // io_uring_enter.
         self.enter(0, Wait::default()).map(drop).map_err(io::Error::from_raw_os_error)
     }
 
-    /// The result of an entry that completes at once and lends nothing.
+    /// The result of an entry that completes at once and lends nothing. Who would lend something
+    /// gets a second completion.
     fn attempt(&mut self, entry: squeue::Entry) -> io::Result<i32> {
         // SAFETY: The entries of `try_out` point to no memory.
         unsafe { self.uring.submission().push(&entry) }.map_err(|_| io::ErrorKind::WouldBlock)?;
-        self.enter(1, Wait { completions: 1, ..Wait::default() })
-            .map_err(io::Error::from_raw_os_error)?;
-        let completion = self.uring.completion().next();
-        Ok(completion.ok_or(io::ErrorKind::WouldBlock)?.result())
+        let one = Wait { completions: 1, ..Wait::default() };
+        self.enter(1, one).map_err(io::Error::from_raw_os_error)?;
+        let mut result = None;
+        loop {
+            let completion = self.uring.completion().next().ok_or(io::ErrorKind::WouldBlock)?;
+            let outcome = Outcome::new(completion.result(), completion.flags());
+            let first = *result.get_or_insert(outcome.result());
+            if !outcome.more_to_come() {
+                return Ok(first);
+            }
+            self.enter(0, one).map_err(io::Error::from_raw_os_error)?;
+        }
+    }
+
+    /// Whether the kernel tells how many threads it may start; zeros leave that as it is.
+    fn takes_worker_limits(&self) -> bool {
+        self.uring.submitter().register_iowq_max_workers(&mut [0; 2]).is_ok()
     }
 
     /// Whether a group of one provided buffer can be registered. On kernels that count it, the page
