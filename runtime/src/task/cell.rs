@@ -23,8 +23,7 @@
 
 #![allow(unsafe_code)]
 
-use std::alloc::{self, Layout};
-use std::cell::Cell;
+use std::alloc::Layout;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -37,6 +36,10 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use pin_project_lite::pin_project;
 
+pub(crate) use lodging::Lodging;
+pub(crate) use spare::Spare;
+use spare::{give_memory, rounded, take_memory};
+
 use super::current::TaskInfo;
 use super::handle::{Cause, JoinError};
 use super::header::{Header, Opened, Tie};
@@ -45,6 +48,11 @@ use super::state::{Begin, Cancel, Complete, Join, Side, State, Wake};
 use crate::context::{self, Origin};
 use crate::home::{self, Home, HomeKey};
 use crate::primitive::UnsafeCell;
+
+/// Its home.
+mod lodging;
+/// Its memory.
+mod spare;
 
 /// How far a task has come.
 #[derive(Debug, PartialEq, Eq)]
@@ -629,150 +637,5 @@ impl<T> Drop for Joiner<T> {
                 drop(waker);
             }
         }
-    }
-}
-
-/// A home as its key and the tasks made there refer to it: counted as references to a task are,
-/// which spares each task two atomic steps.
-pub(crate) struct Lodging(ManuallyDrop<Arc<Home>>);
-
-impl Lodging {
-    /// That of the key of a home, which is on the thread that calls.
-    pub(crate) fn first(home: Home) -> Lodging {
-        Lodging(ManuallyDrop::new(Arc::new(home)))
-    }
-
-    /// That of a task.
-    fn of(key: &HomeKey) -> Lodging {
-        key.home().lodgers().add_here();
-        // SAFETY: this is no `Arc` of its own: all lodgings together own the one with which the
-        // first was made. It is there, because the key has one of them, and is dropped with the
-        // last by rule 5, which holds for them too.
-        Lodging(ManuallyDrop::new(unsafe { Arc::from_raw(Arc::as_ptr(key.home())) }))
-    }
-
-    /// The key of the home is about to go, so that home can count no more.
-    pub(crate) fn settle(&self) {
-        self.lodgers().add_here();
-        let is_last = self.lodgers().settle();
-        debug_assert!(!is_last, "the key itself has one");
-    }
-}
-
-impl Deref for Lodging {
-    type Target = Arc<Home>;
-
-    fn deref(&self) -> &Arc<Home> {
-        &self.0
-    }
-}
-
-impl Drop for Lodging {
-    fn drop(&mut self) {
-        let lodgers = self.lodgers();
-        if home::is_here(self) && lodgers.is_own() {
-            lodgers.drop_here();
-        } else if lodgers.drop() {
-            // SAFETY: this was the last, and is not used again.
-            unsafe { ManuallyDrop::drop(&mut self.0) };
-        }
-    }
-}
-
-/// The memory of small cells that were freed at home, for those that come next: cheaper than to ask
-/// for it each time, above all where many tasks come and go together.
-pub(crate) struct Spare {
-    /// By size: the first of a chain, and how long that is.
-    chains: [Cell<(Option<NonNull<Unused>>, usize)>; Spare::SIZES],
-}
-
-/// Unused memory begins with where there is more.
-struct Unused(Option<NonNull<Unused>>);
-
-impl Spare {
-    /// Sizes are multiples of this, as they are with usual allocators.
-    const STEP: usize = 16;
-    /// Larger cells are rare, and the rest of what they cost is not.
-    const SIZES: usize = 32;
-    /// More of one size are given back at once.
-    const KEPT: usize = 1024;
-
-    pub(crate) fn new() -> Spare {
-        Spare { chains: [const { Cell::new((None, 0)) }; Spare::SIZES] }
-    }
-
-    fn chain(&self, layout: Layout) -> Option<&Cell<(Option<NonNull<Unused>>, usize)>> {
-        self.chains.get(layout.size() / Spare::STEP).filter(|_| layout.align() <= Spare::STEP)
-    }
-
-    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let chain = self.chain(layout)?;
-        let (first, count) = chain.get();
-        // SAFETY: what is in a chain is unused, and so as `keep` has left it.
-        let Unused(next) = unsafe { first?.read() };
-        chain.set((next, count - 1));
-        first.map(NonNull::cast)
-    }
-
-    /// Whether it takes `memory`.
-    ///
-    /// # Safety
-    /// The memory has this layout, and is given up.
-    unsafe fn keep(&self, memory: NonNull<u8>, layout: Layout) -> bool {
-        let Some(chain) = self.chain(layout) else { return false };
-        let (first, count) = chain.get();
-        if count >= Spare::KEPT {
-            return false;
-        }
-        let memory = memory.cast::<Unused>();
-        // SAFETY: it is large enough, being that of a cell, and aligned like one.
-        unsafe { memory.write(Unused(first)) };
-        chain.set((Some(memory), count + 1));
-        true
-    }
-}
-
-impl Drop for Spare {
-    fn drop(&mut self) {
-        for size in 0..Spare::SIZES {
-            let layout = Layout::from_size_align(size * Spare::STEP, Spare::STEP);
-            while let Ok(layout) = layout
-                && let Some(memory) = self.take(layout)
-            {
-                // SAFETY: what is in this chain was allocated with this layout.
-                unsafe { alloc::dealloc(memory.as_ptr(), layout) };
-            }
-        }
-    }
-}
-
-/// The layout of a cell, such that [`Spare`] knows it.
-const fn rounded(layout: Layout) -> Layout {
-    let size = layout.size().next_multiple_of(Spare::STEP);
-    let align = if layout.align() < Spare::STEP { Spare::STEP } else { layout.align() };
-    match Layout::from_size_align(size, align) {
-        Ok(layout) => layout,
-        Err(_) => layout,
-    }
-}
-
-#[inline]
-fn take_memory(layout: Layout, spare: Option<&Spare>) -> NonNull<u8> {
-    if let Some(memory) = spare.and_then(|spare| spare.take(layout)) {
-        return memory;
-    }
-    // SAFETY: no cell is of size zero.
-    NonNull::new(unsafe { alloc::alloc(layout) })
-        .unwrap_or_else(|| alloc::handle_alloc_error(layout))
-}
-
-/// # Safety
-/// The memory was taken with this layout, and is given up. If this `is_here` its home is current.
-unsafe fn give_memory(memory: NonNull<u8>, layout: Layout, is_here: bool) {
-    // SAFETY: the caller's promise.
-    let keep = |key: &HomeKey| unsafe { key.spare().keep(memory, layout) };
-    if !is_here || context::with_key(keep) != Some(true) {
-        // SAFETY: the caller's promise; nobody has kept it.
-        unsafe { alloc::dealloc(memory.as_ptr(), layout) };
     }
 }

@@ -177,13 +177,11 @@ fn a_cancellation_from_afar_takes_effect_or_comes_too_late() {
         }));
         let waker = task.waker().clone();
         let canceller = thread::spawn(move || {
+            is_ready.store(true, Ordering::Relaxed);
+            waker.wake();
             let first = joiner.cancel();
             assert!(!joiner.cancel(), "only the first request counts");
             (first, join(&mut joiner))
-        });
-        let waking = thread::spawn(move || {
-            is_ready.store(true, Ordering::Relaxed);
-            waker.wake();
         });
         let mut ended = home.turn(&task);
         while !ended {
@@ -191,7 +189,6 @@ fn a_cancellation_from_afar_takes_effect_or_comes_too_late() {
             ended |= home.look().1;
         }
         let (was_first, output) = canceller.join().unwrap();
-        waking.join().unwrap();
         assert!(!home.look().1, "it ends once");
         match output {
             Ok(()) => {}
