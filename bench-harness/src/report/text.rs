@@ -39,13 +39,14 @@ impl Report<'_> {
             write!(f, ", a new one each request")?;
         }
         write!(f, " · {}", plural(args.threads, "thread"))?;
-        if let Some(gather) = args.batch {
-            write!(f, " · batched, which adds up to {}", round_time(ns(gather)))?;
-        }
         write!(f, " · warm-up {} + ", round_time(ns(args.warmup)))?;
         match (args.duration(), args.requests) {
             (Some(duration), _) => writeln!(f, "{}", round_time(ns(duration)))?,
             (None, requests) => writeln!(f, "{}", plural(requests.unwrap_or(0), "request"))?,
+        }
+        if let Some(gather) = args.batch {
+            let gather = round_time(ns(gather));
+            writeln!(f, "batched: each latency may be longer by up to {gather}")?;
         }
         write!(f, "wakering on {}, Linux {}", self.environment.backend, self.host.kernel)?;
         match &self.division {
@@ -223,6 +224,7 @@ mod tests {
         for line in [
             "POST http://localhost:8080/get  (embedded server)\n",
             "open loop 3/s · 64 connections · 1 thread · warm-up 2 s + 1 s\n",
+            "batched: each latency may be longer by up to 50 µs\n",
             "wakering on memory, Linux 6.1.0 · server on cpu 0, load on 1\n",
             "  requests   3 sent   2 ok   1 failed   2.0/s\n",
             "  schedule   ✓ 3.0/s of 3.0/s: kept\n",
