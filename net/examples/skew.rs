@@ -48,6 +48,7 @@ fn main() -> io::Result<()> {
 fn turn_of(which: usize) -> io::Result<(Duration, Duration)> {
     let runtime = Builder::new().cores(2).build()?;
     let cores: Vec<Handle> = (0..2).filter_map(|core| runtime.handle().of_core(core)).collect();
+    let before: Vec<Duration> = cores.iter().map(Handle::cpu_time).collect();
     let time = runtime.block_on(async {
         let listeners = [listener()?, listener()?];
         let addresses = [listeners[0].local_addr()?, listeners[1].local_addr()?];
@@ -77,7 +78,8 @@ fn turn_of(which: usize) -> io::Result<(Duration, Duration)> {
         // Not on a thread of its own, which would inherit the processor of this one.
         unblock(move || Runtime::new().map_err(io::Error::from)?.block_on(load(addresses))).await
     })?;
-    Ok((time, cores.iter().map(Handle::cpu_time).max().unwrap_or_default()))
+    let used = cores.iter().zip(before).map(|(core, before)| core.cpu_time() - before);
+    Ok((time, used.max().unwrap_or_default()))
 }
 
 fn listener() -> io::Result<UnixListener> {

@@ -20,10 +20,9 @@ use crate::detach::detach;
 #[derive(Debug)]
 pub struct ReadSide {
     pub(crate) fd: Fd,
-    /// Bytes that were shown by `poll_fill` and not consumed.
-    ahead: PooledBuf,
-    /// Whether `poll_fill` has shown the end, which it then shows for ever.
-    ended: bool,
+    /// What comes next, if it is known: bytes that were received and not consumed, or nothing, which
+    /// is the end, for ever.
+    ahead: Option<PooledBuf>,
 }
 
 /// What sends.
@@ -34,7 +33,7 @@ pub struct WriteSide {
 
 /// Both sides of `fd`.
 pub(crate) fn sides(fd: Fd) -> (ReadSide, WriteSide) {
-    let read = ReadSide { fd: fd.clone(), ahead: PooledBuf::default(), ended: false };
+    let read = ReadSide { fd: fd.clone(), ahead: None };
     (read, WriteSide { fd })
 }
 
@@ -45,17 +44,19 @@ impl ReadSide {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
-        if self.knows_next() {
-            return Poll::Ready(Ok(std::mem::take(&mut self.ahead)));
+        let next = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None => ready!(self.fd.poll_fill(cx))?,
+        };
+        if next.is_empty() {
+            self.ahead = Some(PooledBuf::default());
         }
-        let bytes = ready!(self.fd.poll_fill(cx))?;
-        self.ended = bytes.is_empty();
-        Poll::Ready(Ok(bytes))
+        Poll::Ready(Ok(next))
     }
 
     /// Shows `bytes` before what is received from now on.
     pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
-        self.ahead = PooledBuf::from(bytes);
+        self.ahead = (!bytes.is_empty()).then(|| PooledBuf::from(bytes));
     }
 
     /// Gives the descriptor back to the system's own handle, with all bytes that were received and
@@ -64,49 +65,51 @@ impl ReadSide {
         let ReadSide { fd, ahead, .. } = self;
         drop(fd);
         let (owned, leftovers) = detach(write.fd).await?;
-        let mut bytes = ahead.into_vec();
+        let mut bytes = ahead.unwrap_or_default().into_vec();
         bytes.extend_from_slice(&leftovers.bytes);
         // Somebody may have received messages on this stream, by way of its descriptor.
         leftovers.datagrams.iter().for_each(|message| bytes.extend_from_slice(message.data()));
         Ok((owned, bytes))
     }
 
-    /// Whether what comes next is here: bytes, or the end.
-    fn knows_next(&self) -> bool {
-        self.ended || !self.ahead.is_empty()
-    }
-
     /// Copies what comes next without taking it.
     pub(crate) async fn peek<B: IoBufMut>(&mut self, mut buf: B) -> BufResult<usize, B> {
-        if !self.knows_next() || buf.capacity() == 0 {
-            return op::peek(&self.fd, buf).await;
+        match &self.ahead {
+            Some(ahead) if buf.capacity() > 0 => {
+                let n = buf.overwrite(ahead);
+                Ok((n, buf))
+            }
+            _ => op::peek(&self.fd, buf).await,
         }
-        let n = buf.overwrite(&self.ahead);
-        Ok((n, buf))
     }
 }
 
 impl Source for ReadSide {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        if !self.knows_next() {
-            self.ahead = ready!(self.fd.poll_fill(cx))?;
-            self.ended = self.ahead.is_empty();
+        if self.ahead.is_none() {
+            self.ahead = Some(ready!(self.fd.poll_fill(cx))?);
         }
-        Poll::Ready(Ok(&self.ahead))
+        Poll::Ready(Ok(self.ahead.as_deref().unwrap_or_default()))
     }
 
     fn consume(&mut self, n: usize) {
-        self.ahead.advance(n);
-        if self.ahead.is_empty() {
+        let Some(ahead) = &mut self.ahead else {
+            assert_eq!(n, 0, "nothing has been shown");
+            return;
+        };
+        ahead.advance(n);
+        if n > 0 && ahead.is_empty() {
             // An idle connection holds no buffer.
-            self.ahead = PooledBuf::default();
+            self.ahead = None;
         }
     }
 }
 
 impl AsyncRead for ReadSide {
     async fn read<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
-        if !self.knows_next() {
+        // A receive of its own, straight into the buffer, is at least as good as a copy out of the
+        // pool: as cheap for small messages, cheaper for large ones.
+        if self.ahead.is_none() {
             return op::recv(&self.fd, buf).await;
         }
         read_from(self, buf).await
@@ -114,16 +117,15 @@ impl AsyncRead for ReadSide {
 
     async fn read_vectored<B: IoBufMut>(&mut self, mut bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
         // Reading into nothing is refused there too.
-        if !self.knows_next() || bufs.iter().all(|buf| buf.capacity() == 0) {
+        let has_room = bufs.iter().any(|buf| buf.capacity() > 0);
+        let Some(ahead) = self.ahead.as_deref().filter(|_| has_room) else {
             return op::read_vectored(&self.fd, bufs).await;
-        }
+        };
         let mut total = 0;
         for buf in &mut bufs {
-            let n = buf.overwrite(&self.ahead);
-            self.ahead.advance(n);
-            total += n;
+            total += buf.overwrite(&ahead[total..]);
         }
-        self.consume(0);
+        self.consume(total);
         Ok((total, bufs))
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     loop {
         for _ in 0..executor.queued() {
             if slice.is_over {
-                slice = look(executor, Wait::Now, slice.now);
+                slice = look_up(executor, &slice);
             }
             let Some(task) = executor.pop() else { break };
             if !task.is_same(&resident.task) {
@@ -39,9 +39,9 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
         }
         let is_idle = || executor.queued() == 0;
         if is_idle() {
-            slice = look(executor, rest(executor, is_idle), slice.now);
+            slice = look(executor, rest(executor, is_idle));
         } else if slice.is_over {
-            slice = look(executor, Wait::Now, slice.now);
+            slice = look_up(executor, &slice);
         }
     }
 }
@@ -91,15 +91,26 @@ fn rest(executor: &Executor, _is_idle: impl Fn() -> bool) -> Wait {
 }
 
 /// Takes in what has happened, after sleeping as long as nothing has and `wait` allows.
-fn look(executor: &Executor, wait: Wait, now: Instant) -> Slice {
-    let mut now = now;
+fn look(executor: &Executor, wait: Wait) -> Slice {
     if wait != Wait::Now || executor.driver().needs_turn() {
         executor.driver().turn(wait);
         if executor.watch().is_some() {
             debug::report_closed_in_use(executor);
         }
-        now = executor.driver().now();
     }
+    begin(executor, executor.driver().now())
+}
+
+/// The same between tasks. Where nothing has happened, the slice that is over has just read the
+/// clock.
+fn look_up(executor: &Executor, slice: &Slice) -> Slice {
+    match executor.driver().needs_turn() {
+        true => look(executor, Wait::Now),
+        false => begin(executor, slice.now),
+    }
+}
+
+fn begin(executor: &Executor, now: Instant) -> Slice {
     executor.timers().fire(now);
     Slice::begin(now)
 }

@@ -327,13 +327,17 @@ impl Executor {
         })
     }
 
-    /// A task has ended and left nothing behind.
-    fn close_account(&self, slot: u32, account: AccountId) {
-        let is_kept = self.accounts.borrow().get(slot as usize) == Some(&account);
-        if is_kept && self.driver.is_unused(account) {
-            return;
+    /// A task has ended to whose account nothing is charged: that stays open for whoever comes
+    /// next, unless it is that of a child.
+    fn leave_account(&self, slot: u32, account: AccountId) {
+        if self.accounts.borrow().get(slot as usize) != Some(&account) {
+            self.close_account(slot, account);
         }
-        if is_kept {
+    }
+
+    /// A task has ended to whose account something may be charged still.
+    fn close_account(&self, slot: u32, account: AccountId) {
+        if self.accounts.borrow().get(slot as usize) == Some(&account) {
             self.accounts.borrow_mut().take(slot as usize);
         }
         self.nodes.clear(account);
@@ -360,14 +364,16 @@ impl Executor {
         self.tally.polls.add(1);
 
         if progress == Progress::Ended {
-            match self.driver.is_clear(account) {
-                true => self.retire(task, slot, account),
-                false => self.wind_up(task, slot, account),
+            if self.driver.is_unused(account) {
+                self.leave_account(slot, account);
+                self.retire(task, slot);
+            } else {
+                self.wind_up(task, slot, account);
             }
         }
     }
 
-    /// A future that has ended has left something behind.
+    /// A future that has ended has left something behind, or has given it to others.
     #[cold]
     fn wind_up(&self, task: TaskRef, slot: u32, account: AccountId) {
         if !task.header().is_draining() && self.remind_below(account) {
@@ -384,7 +390,10 @@ impl Executor {
             self.driver.poll_drained(account, Orphans::All, &mut Context::from_waker(&waker))
         };
         match drained {
-            Poll::Ready(()) => self.retire(task, slot, account),
+            Poll::Ready(()) => {
+                self.close_account(slot, account);
+                self.retire(task, slot);
+            }
             Poll::Pending => {
                 task.header().drain();
                 self.with_bond(slot, |bond| {
@@ -495,12 +504,12 @@ impl Executor {
         self.cancel(slot);
     }
 
-    /// Lets go of a task whose future has ended, and hands its output over.
-    fn retire(&self, task: TaskRef, slot: u32, account: AccountId) {
+    /// Lets go of a task whose future has ended, and hands its output over. To its account nothing
+    /// is charged, or it is closed.
+    fn retire(&self, task: TaskRef, slot: u32) {
         let kept = self.tasks.borrow_mut().remove(slot as usize);
         drop(kept);
         let bond = self.bonds.borrow_mut().take(slot as usize);
-        self.close_account(slot, account);
         if let Some(watch) = &self.watch {
             let is_ending = self.ending.get() != Ending::Not;
             watch.forget(slot, task.header(), is_ending, &self.on_report);
@@ -618,7 +627,8 @@ impl Executor {
                 let node = seen.get(&info.id()).copied().cloned();
                 abandoned.push(node.unwrap_or_else(|| TaskNode::bare(info.clone())));
             }
-            self.retire(task, slot, account);
+            self.close_account(slot, account);
+            self.retire(task, slot);
         }
         // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
         // it.

@@ -156,7 +156,7 @@ impl Workshop {
     pub fn program(&self, package: &str) -> Result<String, String> {
         if self.build {
             let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
-                .args(["build", "--release", "--locked", "--quiet", "--package", package])
+                .args(["build", "--release", "--quiet", "--package", package])
                 .current_dir(&self.folder)
                 .stdin(Stdio::null())
                 .output()

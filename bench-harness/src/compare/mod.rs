@@ -32,6 +32,8 @@ mod summary;
 mod tables;
 /// What they say, as a page with plots.
 mod page;
+/// One duel, from its programs to its row.
+mod fight;
 /// From the flags to the figures.
 mod session;
 

@@ -81,14 +81,14 @@ pub fn provenance(record: &Record) -> String {
 
 /// Whether the reference counts: only while its processor time is within 5 % of the other's.
 pub fn reference(record: &Record) -> Option<String> {
-    let [uring, epoll] = REFERENCES;
+    let [one, other] = REFERENCES;
     let groups = groups(record);
-    let group = groups.iter().find(|group| group.subject == uring)?;
-    let rows = group.whole(epoll)?;
+    let group = groups.iter().find(|group| group.subject == one)?;
+    let rows = group.whole(other)?;
     let mean = Metric::Cpu.mean(&rows).or_else(|| Metric::Cpu.ratio(rows[0]))?;
     let counts = if mean.value <= 1.05 { "counts" } else { "does not count" };
     Some(format!(
-        "The reference {uring} {counts}: its processor time is {} of {epoll}'s.",
+        "The reference {one} {counts}: its processor time is {} of {other}'s.",
         plain(mean)
     ))
 }
@@ -144,12 +144,15 @@ fn counts(record: &Record, group: &Group<'_>) -> Option<String> {
     table(record, group, cell, None)
 }
 
+/// What a rival has in the column of the mean.
+type Mean<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// A table of a line for each rival and a column for each cell, and perhaps one for the mean.
 fn table(
     record: &Record,
     group: &Group<'_>,
     cell: impl Fn(&Row) -> Option<String>,
-    mean: Option<&dyn Fn(&str) -> Option<String>>,
+    mean: Option<&Mean<'_>>,
 ) -> Option<String> {
     let mut heads: Vec<String> = Vec::new();
     for (scenario, one) in &group.cells {

@@ -58,6 +58,15 @@ pub fn allow_descriptors(connections: u64) -> Result<(), String> {
         .map_err(|error| format!("raising the limit of descriptors to {needed}: {error}"))
 }
 
+/// Raises the soft limit to the hard one, for this process and those that it will start. Whoever
+/// still has too few says so.
+pub fn allow_most_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // What cannot be raised stays as it is.
+    let _ = setrlimit(Resource::Nofile, raised);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -94,6 +94,26 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
 }
 
 #[test]
+fn a_rival_that_does_not_build_stops_no_other() {
+    // Given a workspace without any package
+    let folder = folder();
+    let at = folder.path().display();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").expect("it can be written");
+
+    // When one of them is asked for, and a program that needs no building
+    let output = run(&format!(
+        "compare --rivals {at} --subject subject={at}/good --seconds 0.01 --slice-ms 10 --scenario \
+         yield --rival tokio --rival one={at}/good"
+    ));
+
+    // Then it is named, and the other is compared
+    let said = complaint(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("everything, tokio: left out: "), "{said}");
+    assert!(text(&output).contains("| one | "), "{}", text(&output));
+}
+
+#[test]
 fn nothing_to_compare_is_a_failure() {
     let folder = folder();
     let at = folder.path().display();

@@ -6,7 +6,7 @@
 
 use std::task::Waker;
 
-use crate::fd::Waiters;
+use crate::fd::Line;
 
 /// A waker, and a clone of it if the core has asked for one. Lives longer than the borrow, and so
 /// does what is left in here.
@@ -46,11 +46,11 @@ impl<'a> Caller<'a> {
     }
 
     /// Leaves it among `waiters`.
-    pub(crate) fn stay_among(&mut self, waiters: &mut Waiters) {
-        if !waiters.have(self.waker)
+    pub(crate) fn stay_among(&mut self, waiters: &mut Line<Waker>) {
+        if !waiters.iter().any(|known| known.will_wake(self.waker))
             && let Some(own) = self.own()
         {
-            waiters.add(own);
+            waiters.push_back(own);
         }
     }
 

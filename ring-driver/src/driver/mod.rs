@@ -424,14 +424,6 @@ impl Driver {
         });
     }
 
-    /// Whether whoever has ended can close `account`: no account is open below it, and no orphan is
-    /// under it.
-    pub fn is_clear(&self, account: AccountId) -> bool {
-        self.with(|core| {
-            !core.accounts.has_open_below(account) && !core.accounts.has(account, Orphans::All)
-        })
-    }
-
     /// Whether nothing at all is charged to `account`, nor to one below it.
     pub fn is_unused(&self, account: AccountId) -> bool {
         self.with(|core| core.accounts.is_unused(account))

@@ -15,17 +15,17 @@ use crate::error::RuntimeError;
 use crate::request::{Number, Request};
 
 mod closing;
+mod line;
 mod shelf;
 mod side;
 mod sink;
 mod source;
-mod waiters;
 mod weak;
 
+pub(crate) use line::Line;
 pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase, Side};
 pub(crate) use sink::Spares;
-pub(crate) use waiters::Waiters;
 pub use weak::WeakFd;
 
 /// Whether somebody outside this process, or outside this runtime, uses the same open file.

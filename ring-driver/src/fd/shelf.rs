@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::ptr;
 
+use super::Line;
 use super::closing::own;
 use crate::address::SocketAddress;
 use crate::buffer::PooledBuf;
@@ -21,7 +22,7 @@ const CHUNKS_AHEAD: usize = 8;
 #[derive(Default)]
 pub struct Shelf {
     /// Bytes of a stream. No chunk is empty.
-    pub(crate) chunks: VecDeque<PooledBuf>,
+    pub(crate) chunks: Line<PooledBuf>,
     /// Connections that nobody has accepted yet.
     pub(crate) accepted: VecDeque<(Number, Option<SocketAddress>)>,
     /// Whole datagrams.
@@ -61,7 +62,7 @@ impl Shelf {
 
     pub(super) fn into_leftovers(self) -> Leftovers {
         let mut bytes = Vec::new();
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             bytes.extend_from_slice(chunk);
         }
         let connections = self.accepted.into_iter().map(|(number, _)| own(number)).collect();
@@ -116,7 +117,7 @@ impl Shelf {
             n
         };
         if peek {
-            for chunk in &self.chunks {
+            for chunk in self.chunks.iter() {
                 copy(chunk);
             }
             for message in &self.datagrams {

@@ -4,7 +4,9 @@
 //! the operation belongs to it. So a dropped future and a forgotten one are the same case, and a
 //! new reader adopts what it finds instead of submitting beside it.
 
-use super::{Shelf, Waiters};
+use std::task::Waker;
+
+use super::{Line, Shelf};
 use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
 use crate::request::Number;
@@ -54,7 +56,7 @@ pub(crate) struct Side {
     pub(crate) queued: u32,
     /// Told when the side changes. Those of the write side are also told when the descriptor has
     /// become quiet enough to be closed or given away.
-    pub(crate) waiters: Waiters,
+    pub(crate) waiters: Line<Waker>,
     /// Boxed, since most descriptors never leave anything.
     pub(crate) shelf: Option<Box<Shelf>>,
 }
@@ -67,7 +69,7 @@ impl Side {
             payer: AccountId::ROOT,
             orphan: false,
             queued: 0,
-            waiters: Waiters::default(),
+            waiters: Line::default(),
             shelf: None,
         }
     }

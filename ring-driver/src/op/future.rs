@@ -150,47 +150,46 @@ impl<O: Operation> Future for Op<O> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
         let Op { target, stage } = self.get_mut();
-        loop {
-            let (operation, queued) = match std::mem::replace(stage, Stage::Finished) {
-                Stage::Ready(operation) => (operation, false),
-                Stage::Queued(operation) => (operation, true),
-                Stage::InFlight(key) => match target.driver().poll_slot::<O>(key, cx.waker()) {
-                    Polled::Pending => {
-                        *stage = Stage::InFlight(key);
-                        target.assert_current();
-                        return Poll::Pending;
-                    }
-                    Polled::Done(operation, outcome) => {
-                        return Poll::Ready(finish(operation, outcome, target.driver()));
-                    }
-                    Polled::Robbed(operation) => {
-                        *stage = Stage::Ready(operation);
-                        continue;
-                    }
-                },
-                Stage::Finished => panic!("an operation was polled after it had completed"),
-            };
-            if let Err(error) = target.fix() {
-                if queued {
-                    target.leave_queue(O::LANE);
+        // Looked at where it is: the place of an operation is large, and that of a key is not.
+        if let Stage::InFlight(key) = *stage {
+            match target.driver().poll_slot::<O>(key, cx.waker()) {
+                Polled::Pending => {
+                    target.assert_current();
+                    return Poll::Pending;
                 }
-                return Poll::Ready(operation.fail(error));
-            }
-            if let Some(error) = operation.refuse() {
-                return Poll::Ready(operation.fail(error));
-            }
-            let driver = target.driver();
-            match driver.begin(operation, target.fd(), queued, cx.waker()) {
-                Begun::InFlight(key) => *stage = Stage::InFlight(key),
-                Begun::Queued(operation) => *stage = Stage::Queued(operation),
-                Begun::Held(operation) => *stage = Stage::Ready(operation),
-                Begun::Served(operation, outcome) => {
-                    return Poll::Ready(finish(operation, outcome, driver));
+                Polled::Done(operation, outcome) => {
+                    *stage = Stage::Finished;
+                    return Poll::Ready(finish(operation, outcome, target.driver()));
                 }
-                Begun::Refused(operation, error) => return Poll::Ready(operation.fail(error)),
+                Polled::Robbed(operation) => *stage = Stage::Ready(operation),
             }
-            return Poll::Pending;
         }
+        let (operation, queued) = match std::mem::replace(stage, Stage::Finished) {
+            Stage::Ready(operation) => (operation, false),
+            Stage::Queued(operation) => (operation, true),
+            Stage::InFlight(_) => unreachable!("it has just been looked at"),
+            Stage::Finished => panic!("an operation was polled after it had completed"),
+        };
+        if let Err(error) = target.fix() {
+            if queued {
+                target.leave_queue(O::LANE);
+            }
+            return Poll::Ready(operation.fail(error));
+        }
+        if let Some(error) = operation.refuse() {
+            return Poll::Ready(operation.fail(error));
+        }
+        let driver = target.driver();
+        match driver.begin(operation, target.fd(), queued, cx.waker()) {
+            Begun::InFlight(key) => *stage = Stage::InFlight(key),
+            Begun::Queued(operation) => *stage = Stage::Queued(operation),
+            Begun::Held(operation) => *stage = Stage::Ready(operation),
+            Begun::Served(operation, outcome) => {
+                return Poll::Ready(finish(operation, outcome, driver));
+            }
+            Begun::Refused(operation, error) => return Poll::Ready(operation.fail(error)),
+        }
+        Poll::Pending
     }
 }
 

@@ -99,7 +99,6 @@ pub(crate) use handle::Cause;
 pub(crate) use header::{Header, Place};
 pub(crate) use parcel::Parcel;
 pub(crate) use references::References;
-#[cfg(feature = "process")]
 pub(crate) use shield::go_on;
 pub(crate) use state::{Cancel, Wake};
 

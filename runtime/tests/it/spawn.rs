@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use wakering_runtime::task::{self, JoinHandle, yield_now};
 use wakering_runtime::time::sleep;
-use wakering_runtime::{run, spawn};
+use wakering_runtime::{Runtime, run, spawn};
 
 use crate::{Witness, alloc, message, runtime, within_bounds};
 
@@ -202,24 +202,32 @@ fn a_task_that_owns_its_own_handle_is_freed_with_it() {
 }
 
 #[test]
-fn a_spawned_task_costs_one_allocation() {
-    let runtime = runtime();
-    let round = || {
+fn a_spawned_task_costs_one_allocation_unless_it_takes_that_of_one_that_has_ended() {
+    async fn large() {
+        let kept = [1; 300];
+        yield_now().await;
+        std::hint::black_box(kept);
+    }
+
+    fn round<F: Future<Output = ()> + 'static>(runtime: &Runtime, future: fn() -> F) -> u64 {
+        let before = alloc::calls();
         runtime.block_on(async {
-            let tasks: [_; 32] = std::array::from_fn(|_| spawn(yield_now()));
+            let tasks: [_; 32] = std::array::from_fn(|_| spawn(future()));
             for task in tasks {
                 task.await.unwrap();
             }
         });
-    };
+        alloc::calls() - before
+    }
+
+    let runtime = runtime();
     // Tables and queues grow to what they need.
-    round();
+    round(&runtime, large);
     let before = alloc::calls();
     runtime.block_on(async {});
     let of_block_on = alloc::calls() - before;
-    let before = alloc::calls();
-    round();
-    assert_eq!(alloc::calls() - before - of_block_on, 32);
+    assert_eq!(round(&runtime, yield_now) - of_block_on, 32);
+    assert_eq!(round(&runtime, yield_now) - of_block_on, 0);
 }
 
 #[test]

@@ -354,7 +354,7 @@ fn publish(run: &mut Run<'_>) -> Result<String, String> {
 /// figures are taken by hand.
 fn rivals(run: &mut Run<'_>) -> Result<String, String> {
     let manifest = "bench-harness/rivals/Cargo.toml";
-    run.cargo("rivals", &["test", "--workspace", "--locked", "--manifest-path", manifest], &[])
+    run.cargo("rivals", &["test", "--workspace", "--manifest-path", manifest], &[])
 }
 
 fn folder(root: &Path, name: &str) -> String {

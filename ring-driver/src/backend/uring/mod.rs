@@ -60,6 +60,8 @@ pub(crate) struct Uring {
     /// Completions that did not need the kernel's queue.
     local: Vec<Completion>,
     cached: Cached,
+    /// How many entries the last turn handed over.
+    handed_over: u32,
     /// Where the notifier's count is read to.
     notified: Box<u64>,
     /// Whether the read on the notifier is in flight.
@@ -107,6 +109,7 @@ impl Uring {
             raw: Vec::new(),
             local: Vec::new(),
             cached: Cached::default(),
+            handed_over: 0,
             notified: Box::new(0),
             armed: false,
             gather,
@@ -144,7 +147,8 @@ impl Uring {
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
         // One that is handed over with others costs less than a call of its own.
-        if self.is_quiet()
+        if matches!(request, Request::Read { offset: Some(_), .. })
+            && self.is_quiet()
             && let Some(read) = self.cached.read(request)
         {
             self.counters.cached_reads += 1;
@@ -215,6 +219,7 @@ impl Uring {
         // Not armed even now: the notification was there already, and the plain read has taken it.
         let sleep = sleep.filter(|_| self.armed && !self.has_news());
         let (queued, due) = self.submission_state();
+        self.handed_over = queued;
         if sleep.is_some() || queued > 0 || due {
             self.enter_kernel(queued, sleep);
         }
@@ -246,9 +251,10 @@ impl Uring {
         !self.backlog.is_empty() || self.submission_state().0 > 0
     }
 
-    /// Whether nothing has been asked for in this turn, so far.
+    /// Whether a request is likely to be handed over alone: nothing else has been asked for in this
+    /// turn so far, and little in the last one.
     fn is_quiet(&self) -> bool {
-        self.local.is_empty() && !self.has_output()
+        self.handed_over <= 2 && self.local.is_empty() && !self.has_output()
     }
 
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
