@@ -8,6 +8,7 @@ pub(crate) struct Line<T> {
     /// Somebody, if anybody is there.
     first: Option<T>,
     /// Boxed, since most lines never have a second.
+    #[allow(clippy::box_collection)]
     others: Option<Box<VecDeque<T>>>,
 }
 

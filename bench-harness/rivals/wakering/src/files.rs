@@ -1,5 +1,6 @@
 //! Files on wakering: reads and writes at offsets, `depth` tasks at once.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -22,21 +23,32 @@ pub async fn run(job: Job) -> io::Result<()> {
         _ => File::open(folder.join("large")).await?,
     };
     let file = Rc::new(file);
+    // The ring knows of them in advance; between slices they lie here.
+    let pages = match what {
+        Files::ReadDirect => AlignedBuf::registered(depth, SMALL_READ)?,
+        _ => Vec::new(),
+    };
+    let pages = Rc::new(RefCell::new(pages));
     let mut console = Console::ready(1);
     while let Some(count) = console.next_slice() {
         let workers = (0..depth).map(|worker| {
             let share = share(count, depth, worker);
-            let (file, folder) = (file.clone(), folder.clone());
+            let (file, folder, pages) = (file.clone(), folder.clone(), pages.clone());
             wakering::spawn(async move {
                 match what {
                     Files::ReadSmall => small(folder, worker, share).await,
                     Files::ReadCached => {
-                        let buffer = Vec::with_capacity(SMALL_READ);
-                        random(&file, buffer, Offsets::of_reader(length, worker), share).await
+                        let (buffer, offsets) =
+                            (vec![0; SMALL_READ], Offsets::of_reader(length, worker));
+                        random(&file, buffer, offsets, share).await.map(drop)
                     }
                     Files::ReadDirect => {
-                        let buffer = AlignedBuf::new(SMALL_READ);
-                        random(&file, buffer, Offsets::of_reader(length, worker), share).await
+                        let buffer =
+                            pages.borrow_mut().pop().expect("there is one for each worker");
+                        let offsets = Offsets::of_reader(length, worker);
+                        let buffer = random(&file, buffer, offsets, share).await?;
+                        pages.borrow_mut().push(buffer);
+                        Ok(())
                     }
                     _ => sequential(&file, what, length, share).await,
                 }
@@ -55,13 +67,13 @@ async fn random<B: wakering::driver::IoBufMut>(
     mut buffer: B,
     mut offsets: Offsets,
     count: u64,
-) -> io::Result<()> {
+) -> io::Result<B> {
     for _ in 0..count {
         let n;
         (n, buffer) = file.read_at(buffer, offsets.next()).await?;
         assert_eq!(n, SMALL_READ, "the file is long enough");
     }
-    Ok(())
+    Ok(buffer)
 }
 
 async fn sequential(file: &File, what: Files, length: u64, count: u64) -> io::Result<()> {
