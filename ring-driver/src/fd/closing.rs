@@ -62,12 +62,13 @@ impl Fd {
     /// 5 s).
     ///
     /// # Errors
-    /// The handle itself, where others share it.
+    /// The handle itself, where others share it, and in a forked child, where the descriptor is its
+    /// parent's and what was received is not even mapped.
     ///
     /// # Cancellation
     /// **Weak**: the descriptor stays the driver's and is closed with its last handle.
     pub async fn detach(self) -> Result<(OwnedFd, Leftovers), Fd> {
-        if !self.is_unique() {
+        if !self.is_unique() || self.driver().is_forked() {
             return Err(self);
         }
         let unsent = self.driver().with(|core| core.start_closing(self.index(), Phase::Closing));
