@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 
 use wakering_ring_driver::buffer::{BufResult, IoBuf, IoBufMut};
 use wakering_ring_driver::op::{self, Op};
-use wakering_ring_driver::{BufError, Driver, Fd, Leftovers, Sharing};
+use wakering_ring_driver::{BufError, Driver, Failure, Fd, Sharing};
 
 use super::buf_reader::CAPACITY;
 use super::{AsyncRead, AsyncWrite, Sink, Source, read_from};
@@ -121,16 +121,16 @@ impl PipeReader {
     ///
     /// # Errors
     /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](PipeReader::as_fd)
-    /// say.
+    /// say. What a read came to for which nobody waited any more.
     ///
     /// # Cancellation
     /// **Weak**: the pipe is closed.
     pub async fn into_std(self) -> io::Result<(io::PipeReader, Vec<u8>)> {
         let PipeReader { fd, filling, mut ahead, used, .. } = self;
         drop(filling);
-        let (owned, leftovers) = detach(fd).await?;
+        let (owned, unread) = detach(fd).await?;
         ahead.drain(..used);
-        ahead.extend_from_slice(&leftovers.bytes);
+        ahead.extend_from_slice(&unread);
         Ok((owned.into(), ahead))
     }
 
@@ -288,7 +288,7 @@ impl PipeWriter {
     ///
     /// # Errors
     /// `BrokenPipe` if it was shut down; `ResourceBusy` where the descriptor is shared, by a clone
-    /// of [`as_fd`](PipeWriter::as_fd) say.
+    /// of [`as_fd`](PipeWriter::as_fd) say. What a queued write came to.
     ///
     /// # Cancellation
     /// **Weak**: the pipe is closed.
@@ -384,11 +384,17 @@ fn adopt(owned: OwnedFd) -> io::Result<Fd> {
     Fd::adopt(&Driver::current()?, owned, Sharing::Private)
 }
 
-async fn detach(fd: Fd) -> io::Result<(OwnedFd, Leftovers)> {
-    fd.detach().await.map_err(|_| {
+/// The descriptor, and the bytes that were read and that nobody has taken. An error that nobody has
+/// been told is told now, since std could not be told later.
+async fn detach(fd: Fd) -> io::Result<(OwnedFd, Vec<u8>)> {
+    let (owned, leftovers) = fd.detach().await.map_err(|_| {
         let shared = "into_std: the pipe is shared: drop the other handles first";
         io::Error::new(io::ErrorKind::ResourceBusy, shared)
-    })
+    })?;
+    match leftovers.error.or(leftovers.unsent) {
+        Some(error) => Err(Failure::wrap("into_std", "pipe", error)),
+        None => Ok((owned, leftovers.bytes)),
+    }
 }
 
 fn shut_down() -> io::Error {

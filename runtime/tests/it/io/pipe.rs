@@ -114,6 +114,19 @@ fn a_dropped_read_loses_no_byte() {
     });
 }
 
+/// Given a reader that has gone, and bytes that are queued for it; when the pipe goes to std; then it is
+/// told that they were not written.
+#[test]
+fn a_queued_write_that_fails_is_told() {
+    within_bounds(async {
+        let (reader, mut writer) = pipe().unwrap();
+        drop(reader);
+        yield_now().await;
+        writer.queue(b"lost").unwrap();
+        assert_eq!(writer.into_std().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
+
 /// Given a reader with bytes that it was shown and has not consumed; when both ends go to std; then
 /// they go along, what comes later is std's, and a shared end stays.
 #[test]
