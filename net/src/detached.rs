@@ -5,7 +5,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
-use wakering_ring_driver::{Driver, Fd, Sharing};
+use wakering_ring_driver::{Driver, Fd, Leftovers, Sharing};
 
 use crate::TcpStream;
 use crate::side::sides;
@@ -14,8 +14,8 @@ use crate::split::Split;
 /// A connection that belongs to no runtime: nothing of it is in flight, so that it may be sent to
 /// another core, or to another runtime, and [attached](Detached::attach) there.
 ///
-/// It carries the bytes that were received and that nobody has read. Dropping it closes the
-/// connection.
+/// It carries the bytes that were received and that nobody has read, and errors that nobody has been
+/// told. Dropping it closes the connection.
 ///
 /// ```
 /// use wakering_net::{TcpListener, TcpStream};
@@ -42,14 +42,14 @@ use crate::split::Split;
 #[must_use = "dropping it closes the connection"]
 pub struct Detached<S = TcpStream> {
     socket: OwnedFd,
-    /// Received, and not read.
-    received: Vec<u8>,
+    /// Received and not read, failed and not told.
+    left: Leftovers,
     stream: PhantomData<fn() -> S>,
 }
 
 impl<S> Detached<S> {
-    pub(crate) fn new((socket, received): (OwnedFd, Vec<u8>)) -> Detached<S> {
-        Detached { socket, received, stream: PhantomData }
+    pub(crate) fn new((socket, left): (OwnedFd, Leftovers)) -> Detached<S> {
+        Detached { socket, left, stream: PhantomData }
     }
 }
 
@@ -59,9 +59,8 @@ impl<S: Split> Detached<S> {
     /// # Errors
     /// Outside of a runtime.
     pub fn attach(self) -> io::Result<S> {
-        let fd = Fd::adopt(&Driver::current()?, self.socket, Sharing::Private)?;
-        let (mut read, write) = sides(fd);
-        read.put_back(self.received);
+        let fd = Fd::attach(&Driver::current()?, self.socket, Sharing::Private, self.left)?;
+        let (read, write) = sides(fd);
         Ok(S::whole(read, write))
     }
 }
@@ -70,7 +69,7 @@ impl<S> fmt::Debug for Detached<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Detached")
             .field("socket", &self.socket)
-            .field("received", &self.received.len())
+            .field("received", &self.left.bytes.len())
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use wakering_ring_driver::buffer::{BufResult, IoBuf, IoBufMut};
-use wakering_ring_driver::{Fd, PooledBuf, op};
+use wakering_ring_driver::{Failure, Fd, Leftovers, PooledBuf, op};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source, read_from};
 
 use crate::detach::detach;
@@ -54,22 +54,28 @@ impl ReadSide {
         Poll::Ready(Ok(next))
     }
 
-    /// Shows `bytes` before what is received from now on.
-    pub(crate) fn put_back(&mut self, bytes: Vec<u8>) {
-        self.ahead = (!bytes.is_empty()).then(|| PooledBuf::from(bytes));
-    }
-
     /// Gives the descriptor back to the system's own handle, with all bytes that were received and
-    /// that nobody has consumed, in order.
-    pub(crate) async fn detach(self, write: WriteSide) -> io::Result<(OwnedFd, Vec<u8>)> {
+    /// that nobody has consumed, in order, and the errors that nobody has been told.
+    pub(crate) async fn detach(self, write: WriteSide) -> io::Result<(OwnedFd, Leftovers)> {
         let ReadSide { fd, ahead, .. } = self;
         drop(fd);
-        let (owned, leftovers) = detach(write.fd).await?;
+        let (owned, mut leftovers) = detach(write.fd).await?;
         let mut bytes = ahead.unwrap_or_default().into_vec();
         bytes.extend_from_slice(&leftovers.bytes);
         // Somebody may have received messages on this stream, by way of its descriptor.
-        leftovers.datagrams.iter().for_each(|message| bytes.extend_from_slice(message.data()));
-        Ok((owned, bytes))
+        let messages = std::mem::take(&mut leftovers.datagrams);
+        messages.iter().for_each(|message| bytes.extend_from_slice(message.data()));
+        leftovers.bytes = bytes;
+        Ok((owned, leftovers))
+    }
+
+    /// The same for std, which cannot be told an error later.
+    pub(crate) async fn into_std(self, write: WriteSide) -> io::Result<(OwnedFd, Vec<u8>)> {
+        let (owned, leftovers) = self.detach(write).await?;
+        match leftovers.error.or(leftovers.unsent) {
+            Some(error) => Err(Failure::wrap("into_std", "connection", error)),
+            None => Ok((owned, leftovers.bytes)),
+        }
     }
 
     /// Copies what comes next without taking it.

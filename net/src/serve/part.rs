@@ -375,12 +375,16 @@ impl fmt::Debug for Part {
     }
 }
 
-/// Tells those who wait that the server is closed.
+/// Tells those who wait that the server is closed, and the other cores that nothing comes from here
+/// any more, nor is taken here: a report that panics ends the supervisor before it has told them.
 struct Closed<'a>(&'a Part);
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
         self.0.phase.set(Phase::Closed);
+        if let Some(placing) = &self.0.placing {
+            placing.end();
+        }
         for waker in self.0.waiting.take() {
             waker.wake();
         }

@@ -136,6 +136,14 @@ impl Placing {
     pub(super) fn close(&self) {
         self.ways.borrow_mut().clear();
     }
+
+    /// Nor takes what others pass on: they keep it, and what is on its way is closed.
+    pub(super) fn end(&self) {
+        self.close();
+        for _ in self.arrivals.borrow().close_now() {
+            self.leave();
+        }
+    }
 }
 
 /// The core that is to serve a connection which core `own` has accepted, if that is another one:

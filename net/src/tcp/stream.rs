@@ -524,13 +524,15 @@ impl TcpStream {
     /// ```
     ///
     /// # Errors
-    /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say.
+    /// Where the descriptor is shared, by a clone of [`as_fd`](TcpStream::as_fd) say. Where the
+    /// connection has failed and nobody has been told, with bytes received before or not: std would
+    /// find the end of the stream in its place. [`detach`](TcpStream::detach) keeps both.
     ///
     /// # Cancellation
     /// **Weak**: the connection is closed.
     pub async fn into_std(self) -> io::Result<(std::net::TcpStream, Vec<u8>)> {
         let TcpStream { read, write } = self;
-        let (owned, bytes) = read.detach(write).await?;
+        let (owned, bytes) = read.into_std(write).await?;
         Ok((std::net::TcpStream::from(owned), bytes))
     }
 

@@ -405,13 +405,15 @@ impl UnixStream {
     ///
     /// # Errors
     /// `ResourceBusy` where the descriptor is shared, by a clone of [`as_fd`](UnixStream::as_fd)
-    /// say.
+    /// say. Where the connection has failed and nobody has been told, with bytes received before or
+    /// not: std would find the end of the stream in its place. [`detach`](UnixStream::detach) keeps
+    /// both.
     ///
     /// # Cancellation
     /// **Weak**: the connection is closed.
     pub async fn into_std(self) -> io::Result<(net::UnixStream, Vec<u8>)> {
         let UnixStream { read, write } = self;
-        let (owned, bytes) = read.detach(write).await?;
+        let (owned, bytes) = read.into_std(write).await?;
         Ok((net::UnixStream::from(owned), bytes))
     }
 

@@ -248,6 +248,38 @@ fn failures_are_told_on_their_cores() {
     });
 }
 
+/// Given somebody who panics when told of a failure on the core that calls; when the server is closed
+/// after that; then the other core does not wait for what this one might pass on, and nobody waits
+/// for ever.
+#[test]
+fn a_report_that_panics_holds_up_no_other_core() {
+    on_cores(2, async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (address, own) = (listener.local_addr()?, Handle::current().core());
+        let panicked = Arc::new(AtomicUsize::new(0));
+        let count = panicked.clone();
+        let server = serve_on_cores_reporting(listener, move || {
+            let handler = async |_: TcpStream, _| Err::<(), _>(io::Error::other("no service"));
+            let count = count.clone();
+            let report = move |_: &io::Error| {
+                if Handle::current().core() == own {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    panic!("nobody wants to know");
+                }
+            };
+            (handler, report)
+        });
+        while panicked.load(Ordering::Relaxed) == 0 {
+            let _ = TcpStream::connect(address).await;
+            sleep(MS).await;
+        }
+        server.close();
+        server.wait_closed().await;
+        refused(address).await;
+        Ok(())
+    });
+}
+
 /// Given a server on all cores; when somebody else wants its address; then that is refused, before it
 /// serves and while it does.
 #[test]

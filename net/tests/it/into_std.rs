@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use futures_util::poll;
 use wakering_net::{TcpListener, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use wakering_ring_driver::op::{self, DatagramBuffer};
+use wakering_runtime::io::{AsyncBufRead, AsyncRead, AsyncWrite, Sink};
 use wakering_runtime::time::sleep;
 
 use crate::accept::abstract_name;
-use crate::within_bounds;
+use crate::{tcp, within_bounds};
 
 const WAIT: Duration = Duration::from_millis(20);
 
@@ -106,6 +107,63 @@ fn no_connection_is_lost() {
         let (std, accepted) = listener.into_std().await?;
         assert_eq!(accepted.len(), 1);
         std.accept()?;
+        Ok(())
+    });
+}
+
+/// Given bytes that were received ahead, and a reset behind them; when the connection goes to std, or
+/// out of its runtime and back; then it does not look as if the stream were complete.
+#[test]
+fn a_reset_behind_what_came_is_told() {
+    within_bounds(async {
+        for goes_to_std in [true, false] {
+            let (mut ours, mut theirs) = tcp().await?;
+            assert!(poll!(Box::pin(ours.fill_buf())).is_pending());
+            sleep(WAIT).await;
+            theirs.write_all("abc").await?;
+            sleep(WAIT).await;
+            theirs.as_fd().clone().abort();
+            drop(theirs);
+            sleep(WAIT).await;
+            let told = if goes_to_std {
+                match ours.into_std().await {
+                    Ok((mut std, received)) => {
+                        assert!(b"abc".starts_with(&received));
+                        std.read_exact(&mut vec![0; 3 - received.len()])?;
+                        std.read(&mut [0; 1]).unwrap_err()
+                    }
+                    Err(error) => error,
+                }
+            } else {
+                let mut back = ours.detach().await?.attach()?;
+                assert_eq!(back.read_exact(vec![0; 3]).await?.1, b"abc");
+                back.read(vec![0; 1]).await.unwrap_err().error
+            };
+            assert_eq!(told.kind(), ErrorKind::ConnectionReset);
+        }
+        Ok(())
+    });
+}
+
+/// Given a peer that has gone, and bytes that are queued for it; when the connection goes to std, or
+/// out of its runtime and back, at once or later; then somebody is told that they were not sent.
+#[test]
+fn a_queued_send_that_fails_is_told() {
+    within_bounds(async {
+        for wait in [Duration::ZERO, WAIT] {
+            for goes_to_std in [true, false] {
+                let (mut ours, theirs) = UnixStream::pair()?;
+                theirs.close().await?;
+                ours.queue(b"lost")?;
+                sleep(wait).await;
+                let told = if goes_to_std {
+                    ours.into_std().await.unwrap_err()
+                } else {
+                    ours.detach().await?.attach()?.flush().await.unwrap_err()
+                };
+                assert_eq!(told.kind(), ErrorKind::BrokenPipe);
+            }
+        }
         Ok(())
     });
 }

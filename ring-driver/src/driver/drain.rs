@@ -25,8 +25,9 @@ pub struct Drained {
 }
 
 impl Driver {
-    /// Ends all operations and closes the backend. Sends that were submitted may finish first,
-    /// within `deadline`.
+    /// Ends all operations and closes the backend. Sends that were submitted may finish first, within
+    /// half of `deadline`; buffers that the kernel [still reads](crate::op::Lent) are waited for as
+    /// long.
     ///
     /// Afterwards operations fail with
     /// [`RuntimeError::RuntimeGone`](crate::RuntimeError::RuntimeGone); descriptors stay open until

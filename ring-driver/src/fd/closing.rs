@@ -10,8 +10,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Fd, Leftovers, Phase};
-use crate::driver::Core;
+use super::{Fd, Leftovers, Phase, Sharing, Shelf};
+use crate::driver::{Core, Driver};
 use crate::in_flight::{Home, Key};
 use crate::request::{Number, Request};
 use crate::time::Instant;
@@ -58,33 +58,73 @@ impl Fd {
     }
 
     /// Gives the descriptor back to the system's own handle, with what abandoned receives and
-    /// accepts left.
+    /// accepts left and what the kernel has told of errors. Queued bytes are sent first (for up to
+    /// 5 s).
     ///
     /// # Errors
-    /// The handle itself, where others share it.
+    /// The handle itself, where others share it, and in a forked child, where the descriptor is its
+    /// parent's and what was received is not even mapped.
     ///
     /// # Cancellation
     /// **Weak**: the descriptor stays the driver's and is closed with its last handle.
     pub async fn detach(self) -> Result<(OwnedFd, Leftovers), Fd> {
-        if !self.is_unique() {
+        if !self.is_unique() || self.driver().is_forked() {
             return Err(self);
         }
-        self.driver().with(|core| core.start_closing(self.index(), Phase::Closing));
+        let unsent = self.driver().with(|core| core.start_closing(self.index(), Phase::Closing));
         poll_fn(|cx| self.poll_quiet(cx)).await;
-        let (number, shelf) = self.driver().with(|core| {
+        let (number, shelf, late) = self.driver().with(|core| {
             let state = &mut core.descriptors[self.index()];
             let number = std::mem::replace(&mut state.number, Number::NONE);
             let shelf = state.read.shelf.take();
+            let late = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
             if number != Number::NONE {
                 core.backend.release(number);
             }
-            (number, shelf)
+            (number, shelf, late)
         });
         if number == Number::NONE {
             return Err(self);
         }
-        let leftovers = shelf.map(|shelf| shelf.into_leftovers()).unwrap_or_default();
+        let leftovers = shelf.unwrap_or_default().into_leftovers(unsent.or(late));
         Ok((own(number), leftovers))
+    }
+
+    /// Hands `driver` a descriptor with what left with it when it was [given back](Fd::detach),
+    /// perhaps by another driver: who receives or sends next finds all of that, errors too.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use wakering_ring_driver::{Driver, Fd, Sharing, op};
+    ///
+    /// # wakering_ring_driver::testing::block_on(async {
+    /// let driver = Driver::current()?;
+    /// let fd = Fd::adopt(&driver, UnixStream::pair()?.0.into(), Sharing::Private)?;
+    /// let (owned, mut left) = fd.detach().await.expect("there is no other handle");
+    /// left.bytes.extend_from_slice(b"put back");
+    /// let fd = Fd::attach(&driver, owned, Sharing::Private, left)?;
+    /// assert_eq!(op::recv(&fd, vec![0; 9]).await?.1, b"put back");
+    /// # Ok::<_, std::io::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`adopt`](Fd::adopt).
+    pub fn attach(
+        driver: &Driver,
+        owned: OwnedFd,
+        sharing: Sharing,
+        leftovers: Leftovers,
+    ) -> io::Result<Fd> {
+        let fd = Fd::adopt(driver, owned, sharing)?;
+        driver.with(|core| {
+            let state = &mut core.descriptors[fd.index()];
+            if let Some(unsent) = &leftovers.unsent {
+                state.write.shelf().error = unsent.raw_os_error();
+            }
+            state.read.shelf = Shelf::of_leftovers(leftovers);
+        });
+        Ok(fd)
     }
 
     fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -2,7 +2,8 @@
 //! before the kernel is asked again.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::ptr;
 
 use super::Line;
@@ -41,8 +42,8 @@ pub struct Shelf {
     pub(crate) unsent: Option<(Vec<u8>, usize)>,
 }
 
-/// What leaves with a descriptor that is given back: all that the kernel had handed over and nobody
-/// has taken, in the order in which it came.
+/// What leaves with a descriptor that is given back: all that the kernel had handed over or told and
+/// nobody has taken, in the order in which it came.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Leftovers {
@@ -52,6 +53,11 @@ pub struct Leftovers {
     pub datagrams: Vec<Datagram>,
     /// Of a listener.
     pub connections: Vec<OwnedFd>,
+    /// How receiving has failed after all that. The kernel tells it once: who reads on finds the end
+    /// of a stream that is not complete.
+    pub error: Option<io::Error>,
+    /// Why not all was sent that had been queued.
+    pub unsent: Option<io::Error>,
 }
 
 impl Shelf {
@@ -60,13 +66,30 @@ impl Shelf {
         !self.chunks.is_empty() || !self.datagrams.is_empty()
     }
 
-    pub(super) fn into_leftovers(self) -> Leftovers {
+    /// What lies here, and why what was queued was not sent.
+    pub(super) fn into_leftovers(self, unsent: Option<i32>) -> Leftovers {
         let mut bytes = Vec::new();
         for chunk in self.chunks.iter() {
             bytes.extend_from_slice(chunk);
         }
         let connections = self.accepted.into_iter().map(|(number, _)| own(number)).collect();
-        Leftovers { bytes, datagrams: self.datagrams.into(), connections }
+        let [error, unsent] =
+            [self.error, unsent].map(|told| told.map(io::Error::from_raw_os_error));
+        Leftovers { bytes, datagrams: self.datagrams.into(), connections, error, unsent }
+    }
+
+    /// One with what had come for a descriptor before it was this driver's, if there is anything.
+    pub(super) fn of_leftovers(leftovers: Leftovers) -> Option<Box<Shelf>> {
+        let Leftovers { bytes, datagrams, connections, error, .. } = leftovers;
+        let mut shelf = Shelf { datagrams: datagrams.into(), ..Shelf::default() };
+        if !bytes.is_empty() {
+            shelf.chunks.push_back(PooledBuf::from(bytes));
+        }
+        let numbers = connections.into_iter().map(|owned| (Number(owned.into_raw_fd()), None));
+        shelf.accepted.extend(numbers);
+        shelf.error = error.and_then(|error| error.raw_os_error());
+        let is_empty = !shelf.has_bytes() && shelf.accepted.is_empty() && shelf.error.is_none();
+        (!is_empty).then(|| Box::new(shelf))
     }
 
     /// Whether as much lies here as a multishot may bring while nobody fetches it.

@@ -83,12 +83,14 @@ impl<O: Operation> Op<O> {
         Op { target: Target::Here, stage: Stage::Ready(operation) }
     }
 
-    /// What has been sent, as long as the kernel still reads what it was lent.
-    pub(super) fn lent(&self) -> Option<Outcome> {
-        match self.stage {
-            Stage::InFlight(key) => self.target.driver().lent(key),
-            _ => None,
-        }
+    /// What has been sent, as long as the kernel still reads what it was lent. From then on the
+    /// operation holds the driver only: the kernel may have the buffer for longer than anybody the
+    /// descriptor, which the peer learns by its end.
+    pub(super) fn lent(&mut self) -> Option<Outcome> {
+        let Stage::InFlight(key) = self.stage else { return None };
+        let sent = self.target.driver().lent(key)?;
+        self.target = Target::Driver(self.target.driver().clone());
+        Some(sent)
     }
 
     /// Takes the operation back: asks the kernel to cancel it and waits for its final completion.

@@ -10,7 +10,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::splice::failed;
+use super::splice::{ERESTARTSYS, failed};
 use super::transfer::{keep, length};
 use super::{Lane, Op, Operation};
 use crate::completion::Outcome;
@@ -181,7 +181,10 @@ unsafe impl Operation for Drain {
     }
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        keep(outcome, shelf);
+        // That it was interrupted is no news about the socket.
+        if outcome.errno() != Some(ERESTARTSYS) {
+            keep(outcome, shelf);
+        }
     }
 }
 

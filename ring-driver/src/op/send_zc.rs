@@ -207,7 +207,7 @@ fn is_about_lending(error: &io::Error) -> bool {
 /// back when it does not.
 ///
 /// That takes as long as the peer's acknowledgement. Who sends one buffer after the other need not
-/// wait: the next send may begin at once, from another one.
+/// wait: the next send may begin at once, from another one. It does not keep the socket open.
 ///
 /// # Cancellation
 /// **Strict** for what was sent. The buffer is dropped as soon as the kernel reads it no longer; if

@@ -17,7 +17,7 @@ use crate::fd::Fd;
 use crate::request::{Number, Request};
 
 /// The kernel's own mark of a system call that a signal interrupted.
-const ERESTARTSYS: i32 = 512;
+pub(super) const ERESTARTSYS: i32 = 512;
 
 /// The operation of [`splice`].
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 
 #![allow(unsafe_code)]
 
-use std::io::Write;
+use std::future::poll_fn;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -82,6 +83,36 @@ fn touches_nothing(driver: impl Fn() -> Driver) {
     assert_eq!(block_on(&parents, receive).unwrap().1, b"ours");
     drop(fd);
     assert_eq!(parents.shutdown(Duration::from_secs(5)).leaked, 0);
+}
+
+/// Given a descriptor for which all was received ahead; when a forked child wants it back; then it gets
+/// the handle instead, and the parent gets both.
+#[test]
+fn a_child_gets_no_descriptor_of_its_parent_back() {
+    in_child("fork::a_child_gets_no_descriptor_of_its_parent_back", || {
+        let parents = driver();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let fd = adopt(&parents, ours);
+        let mut fill = poll_fn(|cx| fd.poll_fill(cx));
+        assert!(poll_once(&parents, &mut fill, &Arc::new(Wakes::default())).is_pending());
+        parents.turn(Wait::Now);
+        theirs.write_all(b"ours").unwrap();
+        drop(theirs);
+        // Until nothing is in flight any more.
+        parents.turn(Wait::Now);
+        parents.turn(Wait::Now);
+        let mut in_child = Some(fd);
+        let status = forked(|| {
+            let fd = in_child.take().unwrap();
+            let detached = block_on(&parents, fd.detach());
+            drop(detached.expect_err("it is the parent's"));
+        });
+        assert_eq!(status, 0, "the child has panicked or was killed");
+        let (owned, left) = block_on(&parents, in_child.unwrap().detach()).unwrap();
+        let (mut owned, mut all) = (UnixStream::from(owned), left.bytes);
+        owned.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"ours");
+    });
 }
 
 /// Given a process that listens to a signal, when a forked child gets it, then its parent is not

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use wakering_ring_driver::op::{self, Relay};
@@ -62,6 +63,27 @@ fn what_a_relay_holds_goes_out_in_turn() {
         }
         Ok(())
     });
+}
+
+/// Given a drain that waits and that nobody wants any more; when the kernel ends it with its own mark
+/// of an interrupted wait; then the next send is not told.
+#[test]
+fn an_interrupted_drain_is_no_news_about_the_socket() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let socket = memory.descriptor(&driver);
+    let relay = Relay::new(&driver, 4096).unwrap();
+    let wakes = Arc::new(Wakes::default());
+    let mut draining = relay.drain(&socket, 5);
+    assert!(poll_once(&driver, &mut draining, &wakes).is_pending());
+    let submitted = memory.next_request().unwrap();
+    drop(draining);
+    submitted.complete(-512);
+    driver.turn(Wait::Now);
+    let mut next = op::send(&socket, "next");
+    assert!(poll_once(&driver, &mut next, &wakes).is_pending());
+    memory.next_request().unwrap().complete(4);
+    driver.turn(Wait::Now);
+    assert!(matches!(poll_once(&driver, &mut next, &wakes), Poll::Ready(Ok((4, _)))));
 }
 
 /// Given the end of a file, a peer that has gone, and a directory; when they are relayed; then the

@@ -281,6 +281,29 @@ fn a_peer_that_reads_or_goes_gives_the_buffer_back() {
     }
 }
 
+/// Given a buffer that the kernel still reads; when the socket is dropped or given back meanwhile;
+/// then that waits for nobody, and the peer gets all of it and the end.
+#[test]
+fn a_lent_buffer_does_not_keep_the_socket_open() {
+    for gives_back in [false, true] {
+        let driver = driver();
+        let (ours, mut theirs) = connection(&driver);
+        theirs.set_read_timeout(Some(patience(Duration::from_secs(10)))).unwrap();
+        let (sent, lent) = block_on(&driver, op::send_zc(&ours, vec![7; 100_000])).unwrap();
+        if gives_back {
+            let (owned, _) = block_on(&driver, ours.detach()).expect("there is no other handle");
+            drop(owned);
+        } else {
+            drop(ours);
+        }
+        let mut received = Vec::new();
+        theirs.read_to_end(&mut received).expect("the end comes");
+        assert_eq!(received, vec![7; sent]);
+        assert_eq!(block_on(&driver, lent), vec![7; 100_000]);
+        settle(&driver);
+    }
+}
+
 /// Given a peer that takes nothing, and a buffer that the kernel still reads; when the driver ends;
 /// then it does not wait for the peer, and the buffer is leaked, and counted. Where nothing is
 /// borrowed nothing is leaked.
