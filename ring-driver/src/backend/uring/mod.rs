@@ -46,6 +46,9 @@ pub(crate) mod setup;
 const WAKE: UserData = UserData(UserData::RESERVED);
 /// What was posted to another ring.
 const NUDGED: UserData = UserData(UserData::RESERVED + 3);
+/// What was tried on the new ring, and its cancellation.
+const TRIAL: UserData = UserData(UserData::RESERVED + 4);
+const TRIAL_CANCEL: UserData = UserData(UserData::RESERVED + 5);
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -415,7 +418,7 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            UserData::NUDGE => None,
+            UserData::NUDGE | TRIAL | TRIAL_CANCEL => None,
             NUDGED => {
                 if completion.outcome.result() < 0 {
                     self.nudged.iter().for_each(|notifier| notifier.notify());
@@ -491,3 +494,6 @@ impl Drop for Uring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
