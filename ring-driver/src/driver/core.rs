@@ -245,7 +245,10 @@ impl Core {
     }
 
     pub(super) fn on_completion(&mut self, completion: Completion) {
-        let Completion { user_data, outcome } = completion;
+        let Completion { user_data, mut outcome } = completion;
+        if outcome.result() < 0 {
+            outcome = self.take_back_buffer(outcome);
+        }
         let key = Key::from_user_data(user_data);
         let Some(slot) = self.slots.get(key) else { return self.on_stranger(user_data, outcome) };
         self.tally.completions += 1;
@@ -329,9 +332,15 @@ impl Core {
         }
         self.tally.completions += 1;
         self.tally.stale += 1;
+        self.take_back_buffer(outcome);
+    }
+
+    /// Nobody looks at the buffer of what has failed, or of what nobody waits for.
+    fn take_back_buffer(&self, outcome: Outcome) -> Outcome {
         if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
             drop(pool.take(id, 0));
         }
+        outcome.without_buffer()
     }
 
     /// The final completion of an operation that nobody waits for.
