@@ -9,7 +9,6 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 
@@ -18,6 +17,7 @@ use wakering_ring_driver::{Deliver, Message, Remote};
 use crate::context;
 use crate::primitive::{Mutex, per_thread};
 use crate::task::{JoinError, Lodging, References, Spare, TaskRef};
+use crate::unheard::unheard;
 
 /// Told about a panic that nobody else will hear of.
 pub(crate) type OnUnhandled = Arc<dyn Fn(&JoinError) + Send + Sync>;
@@ -77,7 +77,7 @@ impl Home {
 
     /// Reports a panic that nobody awaits. A hook that panics itself is not reported.
     pub(crate) fn report(&self, error: &JoinError) {
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_unhandled)(error)));
+        unheard(|| (self.on_unhandled)(error));
     }
 }
 
