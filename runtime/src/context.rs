@@ -32,9 +32,16 @@ pub(crate) enum Origin {
 
 /// Keeps an executor current, and its driver with it, until it is dropped.
 pub(crate) struct Context {
-    outer: Option<Rc<Executor>>,
+    // Dropped in this order: the last owner of an executor may run foreign code, whose wakes are
+    // queued with what is current only if that is home.
     _at_home: AtHome,
     _entered: Entered,
+    _current: Current,
+}
+
+/// Keeps an executor current.
+struct Current {
+    outer: Option<Rc<Executor>>,
     _on_this_thread: PhantomData<*const ()>,
 }
 
@@ -42,10 +49,11 @@ pub(crate) struct Context {
 pub(crate) fn enter(executor: &Rc<Executor>) -> Context {
     let outer = CURRENT.with_borrow_mut(|current| current.replace(executor.clone()));
     let (_at_home, _entered) = (executor.key().enter(), executor.driver().enter());
-    Context { outer, _at_home, _entered, _on_this_thread: PhantomData }
+    let _current = Current { outer, _on_this_thread: PhantomData };
+    Context { _at_home, _entered, _current }
 }
 
-impl Drop for Context {
+impl Drop for Current {
     fn drop(&mut self) {
         let outer = self.outer.take();
         let ended = CURRENT.with_borrow_mut(|current| std::mem::replace(current, outer));
@@ -136,4 +144,51 @@ pub(crate) fn is_among(nodes: &Rc<Nodes>) -> bool {
             current.borrow().as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
         })
         .unwrap_or(false)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::future::pending;
+    use std::panic::Location;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+    use std::time::Duration;
+
+    use wakering_ring_driver::Driver;
+
+    use super::*;
+    use crate::home;
+    use crate::task::TaskInfo;
+
+    /// Says whether its thread took itself for this home when it was dropped.
+    struct Looks(Arc<Home>, Arc<AtomicBool>);
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            self.1.store(home::is_here(&self.0), Ordering::Relaxed);
+        }
+    }
+
+    /// Given an executor that is current and that nobody else owns; when the context ends; then the
+    /// foreign code that goes with it finds itself elsewhere.
+    #[test]
+    fn what_ends_with_a_context_is_not_at_home_any_more() {
+        let (driver, _memory) = Driver::memory().unwrap();
+        let (told, watch) = (Arc::new(|_: &_| {}), None);
+        let executor = Executor::new(driver, Duration::ZERO, Arc::new(|_| {}), told, watch);
+        let executor = Rc::new(executor);
+        let is_here = Arc::new(AtomicBool::new(true));
+        let waker = Waker::from(Arc::new(Looks(executor.home().clone(), is_here.clone())));
+        let info = || TaskInfo::new(None, Location::caller());
+        drop(executor.spawn(info, pending::<()>()));
+        let context = enter(&executor);
+        assert!(executor.poll_empty(&mut Context::from_waker(&waker)).is_pending());
+        drop((executor, waker));
+        drop(context);
+        assert!(!is_here.load(Ordering::Relaxed));
+    }
 }
