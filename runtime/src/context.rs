@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,7 +17,10 @@ use crate::node::Nodes;
 use crate::task::{Id, TaskRef};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+    /// There is none between runs, so that nothing is leaked. Without a destructor it outlives what
+    /// the thread has of its own, which may be a runtime.
+    static CURRENT: RefCell<ManuallyDrop<Option<Rc<Executor>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
     /// Apart, because it is asked for by every spawn, and needs no look at an executor.
     static RUNNING: Cell<Option<Id>> = const { Cell::new(None) };
 }
@@ -56,7 +60,7 @@ pub(crate) fn enter(executor: &Rc<Executor>) -> Context {
 impl Drop for Current {
     fn drop(&mut self) {
         let outer = self.outer.take();
-        let ended = CURRENT.with_borrow_mut(|current| std::mem::replace(current, outer));
+        let ended = CURRENT.with_borrow_mut(|current| mem::replace(&mut **current, outer));
         // Dropped only here: the last owner of an executor may run foreign code.
         drop(ended);
     }
@@ -64,8 +68,7 @@ impl Drop for Current {
 
 /// The executor that is current, if any.
 pub(crate) fn current() -> Option<Rc<Executor>> {
-    // A thread that is ending has lost its thread-locals, and runs no runtime.
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    CURRENT.with_borrow(|current| Option::clone(current))
 }
 
 /// The task that is being polled on this thread, if any.
@@ -108,9 +111,8 @@ pub(crate) fn assert_may_block(what: &str) {
 
 /// Puts a woken task into the run queue of the current executor, which is its own.
 pub(crate) fn queue(task: TaskRef, from: Origin) {
-    // A thread that is ending has lost its thread-locals, and runs no runtime.
-    let _ = CURRENT.try_with(|current| {
-        if let Some(executor) = &*current.borrow() {
+    CURRENT.with_borrow(|current| {
+        if let Some(executor) = &**current {
             debug_assert!(executor.is_home_of(&task), "a task is queued at home");
             executor.push_woken(task, from);
         }
@@ -119,10 +121,7 @@ pub(crate) fn queue(task: TaskRef, from: Origin) {
 
 /// Does something with the key of the current executor's home.
 pub(crate) fn with_key<R>(act: impl FnOnce(&HomeKey) -> R) -> Option<R> {
-    let with_key = |current: &RefCell<Option<Rc<Executor>>>| {
-        current.borrow().as_ref().map(|executor| act(executor.key()))
-    };
-    CURRENT.try_with(with_key).ok().flatten()
+    CURRENT.with_borrow(|current| current.as_ref().map(|executor| act(executor.key())))
 }
 
 /// Takes in a task that was made on another thread. Without its executor nothing happens.
@@ -139,11 +138,9 @@ pub(crate) fn current_of(home: &Arc<Home>) -> Option<Rc<Executor>> {
 
 /// Whether the runtime that keeps `nodes` is current.
 pub(crate) fn is_among(nodes: &Rc<Nodes>) -> bool {
-    CURRENT
-        .try_with(|current| {
-            current.borrow().as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
-        })
-        .unwrap_or(false)
+    CURRENT.with_borrow(|current| {
+        current.as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
+    })
 }
 
 #[cfg(all(test, not(loom)))]
