@@ -48,6 +48,7 @@ use super::state::{Begin, Cancel, Complete, Join, Side, State, Wake};
 use crate::context::{self, Origin};
 use crate::home::{self, Home, HomeKey};
 use crate::primitive::UnsafeCell;
+use crate::unheard::unheard;
 
 /// Its home.
 mod lodging;
@@ -264,10 +265,11 @@ impl<F: Future> TaskCell<F> {
             // SAFETY: the same; the stage is empty.
             None => unsafe { self.put(output) },
             Some(cause) => {
-                // A value whose place a panic takes may panic as well; once is enough.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+                // First: what is left of the future is never looked at, whatever comes next.
                 // SAFETY: as above.
                 unsafe { self.put(Err(cause)) };
+                // A value whose place a panic takes may panic as well; once is enough.
+                unheard(|| drop(output));
             }
         }
     }
@@ -345,7 +347,9 @@ impl<F: Future> TaskCell<F> {
         };
         if cause.is_panic() {
             let header = &cell.front.header;
-            header.home().report(&JoinError::new(header.info.clone(), cause));
+            let error = JoinError::new(header.info.clone(), cause);
+            header.home().report(&error);
+            unheard(|| drop(error));
         }
     }
 

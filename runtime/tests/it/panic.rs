@@ -1,8 +1,10 @@
 //! What a panic takes down, and what not.
 
-use std::future::pending;
-use std::panic::panic_any;
+use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use wakering_runtime::task::{Builder as TaskBuilder, yield_now};
 use wakering_runtime::{Builder, Runtime, spawn};
@@ -133,4 +135,46 @@ fn a_panic_while_a_cancelled_future_is_dropped_comes_out_of_the_handle() {
     });
     assert!(error.is_panic());
     assert!(error.to_string().ends_with("panicked: cleanup failed"));
+}
+
+/// Given a future that panics while it is dropped, whose output does so too, with a payload that
+/// does so again; when it is ready; then it was dropped once, the first panic comes out of the
+/// handle, and the runtime lives on.
+#[test]
+fn a_future_is_dropped_once_whatever_panics_after_it() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("third");
+        }
+    }
+    struct Output;
+    impl Drop for Output {
+        fn drop(&mut self) {
+            panic_any(Bomb);
+        }
+    }
+    struct Fails(Witness);
+    impl Future for Fails {
+        type Output = Output;
+
+        fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Output> {
+            Poll::Ready(Output)
+        }
+    }
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            drop(self.0.guard());
+            panic!("first");
+        }
+    }
+    let witness = Witness::default();
+    let runtime = runtime();
+    let task = runtime.spawn(Fails(witness.clone()));
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(yield_now())));
+    drop(runtime);
+    assert_eq!(witness.drops(), 1);
+    assert!(ended.is_ok(), "the loop goes on");
+    let error = wakering_runtime::run(task).err().unwrap();
+    assert!(error.to_string().ends_with("panicked: first"));
 }
