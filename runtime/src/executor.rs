@@ -7,7 +7,6 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -199,7 +198,7 @@ impl Executor {
     /// Somebody to be woken like a task, for the future on which the runtime blocks; first in the
     /// queue.
     pub(crate) fn settle_down(&self) -> TaskRef {
-        let resident = task::cell::new_resident(&self.key, TaskInfo::new(None, Location::caller()));
+        let resident = task::cell::new_resident(&self.key, TaskInfo::resident());
         resident.header().wake();
         self.queue.borrow_mut().push_front(resident.clone());
         resident
