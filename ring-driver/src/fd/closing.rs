@@ -217,22 +217,23 @@ impl Core {
         self.closing.retain(|&(_, closing)| closing != descriptor);
         if released {
             self.finish_closing(descriptor as usize);
-            let state = self.descriptors.remove(descriptor as usize);
-            self.after.shelves.extend(state.read.shelf);
-            self.after.shelves.extend(state.write.shelf);
+            self.descriptors.remove(descriptor as usize);
         }
     }
 
-    /// Closes the number of a quiet descriptor.
+    /// Closes the number of a quiet descriptor. Whatever lies on its shelves goes too: nobody can
+    /// fetch it any more, and chunks keep buffers from others.
     fn finish_closing(&mut self, index: usize) -> Option<i32> {
         let state = &mut self.descriptors[index];
         let number = std::mem::replace(&mut state.number, Number::NONE);
-        let late = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
+        let (mut read, write) = (state.read.shelf.take(), state.write.shelf.take());
+        let late = write.as_ref().and_then(|shelf| shelf.error);
         // Connections that nobody accepted end with their listener.
-        let accepted = state.read.shelf.as_mut().map(|shelf| std::mem::take(&mut shelf.accepted));
+        let accepted = read.as_mut().map(|shelf| std::mem::take(&mut shelf.accepted));
         for (connection, _) in accepted.into_iter().flatten() {
             self.backend.call_now(&Request::Close { fd: connection });
         }
+        self.after.shelves.extend(read.into_iter().chain(write));
         if number == Number::NONE {
             return late;
         }

@@ -356,6 +356,25 @@ fn an_armed_prefetch_does_not_outlive_its_descriptor() {
     }
 }
 
+/// Given many descriptors with bytes that nobody has fetched; when they are closed although others
+/// have handles; then the buffers are back, and the next receives find some.
+#[test]
+fn a_closed_descriptor_keeps_no_buffers() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let mut handles = Vec::new();
+    // More than there are buffers.
+    for _ in 0..1100 {
+        let fd = memory.descriptor(&driver);
+        handles.push(fd.clone());
+        assert!(look(&driver, &fd).is_pending());
+        let prefetch = memory.next_request().unwrap();
+        assert_eq!(prefetch.name(), "recvmulti", "after {}", handles.len());
+        prefetch.receive_more(b"unread");
+        driver.turn(Wait::Now);
+        block_on(&driver, fd.close()).unwrap();
+    }
+}
+
 /// Given a stream that is read by turns into buffers of the caller and from the pool, with readers
 /// dropped in between at any moment; when all has come; then it is what was sent, in order.
 #[test]
