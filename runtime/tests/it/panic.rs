@@ -1,15 +1,22 @@
 //! What a panic takes down, and what not.
 
-use std::future::{Future, pending};
+use std::cell::Cell;
+use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
+use wakering_ring_driver::Driver;
 use wakering_runtime::task::{Builder as TaskBuilder, yield_now};
+use wakering_runtime::time::timeout;
 use wakering_runtime::{Builder, Runtime, spawn};
 
-use crate::{Witness, runtime, within_bounds};
+use crate::{Witness, bounded, message, receive, runtime, within_bounds};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 type Reports = Arc<Mutex<Vec<String>>>;
 
@@ -177,4 +184,36 @@ fn a_future_is_dropped_once_whatever_panics_after_it() {
     assert!(ended.is_ok(), "the loop goes on");
     let error = wakering_runtime::run(task).err().unwrap();
     assert!(error.to_string().ends_with("panicked: first"));
+}
+
+/// A waker that panics.
+struct Fails;
+
+impl Wake for Fails {
+    fn wake(self: Arc<Self>) {
+        panic!("woken");
+    }
+}
+
+/// Given a task that has given a part of itself away, which a foreign waker waits for that panics;
+/// when the task ends, and is woken once more; then it is over, and not polled again.
+#[test]
+fn a_waker_that_panics_as_a_task_winds_up_does_not_bring_the_task_back() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let runtime = Builder::new().build_on(driver);
+    let (given, own) = (Rc::new(Cell::new(None)), Rc::new(Cell::new(None)));
+    let (give, keep) = (given.clone(), own.clone());
+    let task = runtime.spawn(async move {
+        let mut part = Box::pin(timeout(HOUR, async move { receive(&memory).await }));
+        let waker = Waker::from(Arc::new(Fails));
+        assert!(part.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        give.set(Some(part));
+        poll_fn(|cx| Poll::Ready(keep.set(Some(cx.waker().clone())))).await;
+        7
+    });
+    let panic = catch_unwind(AssertUnwindSafe(|| runtime.block_on(yield_now()))).unwrap_err();
+    assert_eq!(message(panic), "woken");
+    own.take().unwrap().wake();
+    assert_eq!(runtime.block_on(bounded(task)).unwrap(), 7);
+    drop(given);
 }
