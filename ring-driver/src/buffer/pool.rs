@@ -242,6 +242,24 @@ impl BufPool {
         PooledBuf::provided(Rc::clone(&self.shared), id, len)
     }
 
+    /// The same for bytes that may lie for long: where buffers are scarce, few bytes are copied, so
+    /// that they do not keep a whole one from the others.
+    pub(crate) fn take_aside(&self, id: u16, len: usize) -> PooledBuf {
+        let bytes = self.take(id, len);
+        match len <= self.shared.size / 8 && self.is_scarce() {
+            true => PooledBuf::from(bytes.to_vec()),
+            false => bytes,
+        }
+    }
+
+    /// Whether so many buffers are taken that no second working set is left. Never without a ring.
+    pub(crate) fn is_scarce(&self) -> bool {
+        match &self.shared.form {
+            Form::Ring(ring) => ring.spare.borrow().len() < usize::from(self.shared.working_set),
+            Form::Plain { .. } => false,
+        }
+    }
+
     /// Plays the kernel: picks the next posted buffer (id, address, length) for a receive that has
     /// data. The completion then names the id.
     ///
