@@ -292,11 +292,12 @@ impl Core {
         if lane == Lane::Write {
             return self.on_sent(key, descriptor, outcome);
         }
+        let scarce = self.is_short_of_buffers();
         let Some(slot) = self.slots.get(key) else { return };
         let shelf = self.descriptors[descriptor as usize].read.shelf();
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
-        if shelf.is_full() && self.flooding.last() != Some(&key) {
+        if shelf.is_full(scarce) && self.flooding.last() != Some(&key) {
             self.flooding.push(key);
         }
         self.wake_read_side(home);
@@ -319,9 +320,14 @@ impl Core {
         let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
             return;
         };
-        if self.descriptors[descriptor as usize].read.shelf().is_full() {
+        let scarce = self.is_short_of_buffers();
+        if self.descriptors[descriptor as usize].read.shelf().is_full(scarce) {
             self.cancel(key);
         }
+    }
+
+    fn is_short_of_buffers(&self) -> bool {
+        self.buf_pool.as_ref().is_some_and(BufPool::is_scarce)
     }
 
     /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
