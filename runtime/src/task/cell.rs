@@ -346,10 +346,7 @@ impl<F: Future> TaskCell<F> {
             },
         };
         if cause.is_panic() {
-            let header = &cell.front.header;
-            let error = JoinError::new(header.info.clone(), cause);
-            header.home().report(&error);
-            unheard(|| drop(error));
+            report(&cell.front.header, cause);
         }
     }
 
@@ -364,6 +361,14 @@ impl<F: Future> TaskCell<F> {
         // SAFETY: it was made with this layout, and there is nothing in it now.
         unsafe { give_memory(cell.cast(), TaskCell::<F>::LAYOUT, is_here) };
     }
+}
+
+/// Tells of a panic that does not come out of a handle.
+#[cold]
+fn report(task: &Header, cause: Cause) {
+    let error = JoinError::new(task.info.clone(), cause);
+    task.home().report(&error);
+    unheard(|| drop(error));
 }
 
 impl TaskRef {
@@ -435,8 +440,11 @@ impl TaskRef {
                 // SAFETY: rule 3: the task is done and its handle had left a waker, so that the
                 // place is ours.
                 let waker = joiner.with_mut(|place| unsafe { (*place).take() });
-                if let Some(waker) = waker {
-                    waker.wake();
+                // Foreign code, which must not keep the rest from being done.
+                if let Some(waker) = waker
+                    && let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+                {
+                    report(header, Cause::panicked(panic));
                 }
             }
             // SAFETY: rules 2 and 6: there is no handle, and our caller is where the output was

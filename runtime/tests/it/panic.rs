@@ -5,6 +5,7 @@ use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -220,4 +221,26 @@ fn a_waker_that_panics_as_a_task_winds_up_does_not_bring_the_task_back() {
     own.take().unwrap().wake();
     assert_eq!(runtime.block_on(bounded(task)).unwrap(), 7);
     drop(given);
+}
+
+/// Given a task that is awaited by a foreign waker that panics; when it ends; then the panic is
+/// reported, and the callbacks are called and the output is there all the same.
+#[test]
+fn a_waker_of_the_handle_that_panics_does_no_harm() {
+    let (runtime, reports) = reporting();
+    let mut task = runtime.spawn(async { 7 });
+    let waker = Waker::from(Arc::new(Fails));
+    assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
+    let called = Arc::new(AtomicBool::new(false));
+    let tell = called.clone();
+    task.on_done(move |_| tell.store(true, Ordering::Relaxed));
+    runtime.block_on(bounded(async {
+        while !called.load(Ordering::Relaxed) {
+            yield_now().await;
+        }
+    }));
+    assert_eq!(runtime.block_on(task).unwrap(), 7);
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].ends_with("panicked: woken"));
 }
