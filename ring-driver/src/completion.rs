@@ -91,6 +91,11 @@ impl Outcome {
         (self.flags() & Outcome::F_BUFFER != 0).then_some((self.flags() >> 16) as u16)
     }
 
+    /// The same, once the buffer has been seen to.
+    pub(crate) fn without_buffer(self) -> Outcome {
+        Outcome::new(self.result(), self.flags() & 0xffff & !Outcome::F_BUFFER)
+    }
+
     /// The errno, if it failed.
     pub(crate) fn errno(self) -> Option<i32> {
         (self.result() < 0).then_some(-self.result())

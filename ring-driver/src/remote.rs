@@ -197,6 +197,11 @@ impl Remote {
         self.notifier.number()
     }
 
+    #[cfg(test)]
+    pub(crate) fn notifier(&self) -> &Arc<Notifier> {
+        &self.notifier
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inbox> {
         // Nothing in here panics while it holds the lock, and a list of messages would be whole
         // even then.

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::account::Account;
+use crate::unheard::unheard;
 
 /// How a body ended.
 pub(crate) enum Ended<T> {
@@ -88,7 +89,7 @@ impl<F: Future> Conduct<F> {
             };
             catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
                 // What has panicked in its poll is dropped too; once is enough to tell.
-                let _ = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
+                unheard(|| this.body.set(None));
                 Poll::Ready(Ended::Panicked(panic))
             })
         })

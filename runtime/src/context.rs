@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,7 +17,10 @@ use crate::node::Nodes;
 use crate::task::{Id, TaskRef};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+    /// There is none between runs, so that nothing is leaked. Without a destructor it outlives what
+    /// the thread has of its own, which may be a runtime.
+    static CURRENT: RefCell<ManuallyDrop<Option<Rc<Executor>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
     /// Apart, because it is asked for by every spawn, and needs no look at an executor.
     static RUNNING: Cell<Option<Id>> = const { Cell::new(None) };
 }
@@ -32,9 +36,16 @@ pub(crate) enum Origin {
 
 /// Keeps an executor current, and its driver with it, until it is dropped.
 pub(crate) struct Context {
-    outer: Option<Rc<Executor>>,
+    // Dropped in this order: the last owner of an executor may run foreign code, whose wakes are
+    // queued with what is current only if that is home.
     _at_home: AtHome,
     _entered: Entered,
+    _current: Current,
+}
+
+/// Keeps an executor current.
+struct Current {
+    outer: Option<Rc<Executor>>,
     _on_this_thread: PhantomData<*const ()>,
 }
 
@@ -42,13 +53,14 @@ pub(crate) struct Context {
 pub(crate) fn enter(executor: &Rc<Executor>) -> Context {
     let outer = CURRENT.with_borrow_mut(|current| current.replace(executor.clone()));
     let (_at_home, _entered) = (executor.key().enter(), executor.driver().enter());
-    Context { outer, _at_home, _entered, _on_this_thread: PhantomData }
+    let _current = Current { outer, _on_this_thread: PhantomData };
+    Context { _at_home, _entered, _current }
 }
 
-impl Drop for Context {
+impl Drop for Current {
     fn drop(&mut self) {
         let outer = self.outer.take();
-        let ended = CURRENT.with_borrow_mut(|current| std::mem::replace(current, outer));
+        let ended = CURRENT.with_borrow_mut(|current| mem::replace(&mut **current, outer));
         // Dropped only here: the last owner of an executor may run foreign code.
         drop(ended);
     }
@@ -56,8 +68,7 @@ impl Drop for Context {
 
 /// The executor that is current, if any.
 pub(crate) fn current() -> Option<Rc<Executor>> {
-    // A thread that is ending has lost its thread-locals, and runs no runtime.
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    CURRENT.with_borrow(|current| Option::clone(current))
 }
 
 /// The task that is being polled on this thread, if any.
@@ -100,9 +111,8 @@ pub(crate) fn assert_may_block(what: &str) {
 
 /// Puts a woken task into the run queue of the current executor, which is its own.
 pub(crate) fn queue(task: TaskRef, from: Origin) {
-    // A thread that is ending has lost its thread-locals, and runs no runtime.
-    let _ = CURRENT.try_with(|current| {
-        if let Some(executor) = &*current.borrow() {
+    CURRENT.with_borrow(|current| {
+        if let Some(executor) = &**current {
             debug_assert!(executor.is_home_of(&task), "a task is queued at home");
             executor.push_woken(task, from);
         }
@@ -111,10 +121,7 @@ pub(crate) fn queue(task: TaskRef, from: Origin) {
 
 /// Does something with the key of the current executor's home.
 pub(crate) fn with_key<R>(act: impl FnOnce(&HomeKey) -> R) -> Option<R> {
-    let with_key = |current: &RefCell<Option<Rc<Executor>>>| {
-        current.borrow().as_ref().map(|executor| act(executor.key()))
-    };
-    CURRENT.try_with(with_key).ok().flatten()
+    CURRENT.with_borrow(|current| current.as_ref().map(|executor| act(executor.key())))
 }
 
 /// Takes in a task that was made on another thread. Without its executor nothing happens.
@@ -131,9 +138,54 @@ pub(crate) fn current_of(home: &Arc<Home>) -> Option<Rc<Executor>> {
 
 /// Whether the runtime that keeps `nodes` is current.
 pub(crate) fn is_among(nodes: &Rc<Nodes>) -> bool {
-    CURRENT
-        .try_with(|current| {
-            current.borrow().as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
-        })
-        .unwrap_or(false)
+    CURRENT.with_borrow(|current| {
+        current.as_ref().is_some_and(|executor| Rc::ptr_eq(executor.nodes(), nodes))
+    })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::future::pending;
+    use std::panic::Location;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+    use std::time::Duration;
+
+    use wakering_ring_driver::Driver;
+
+    use super::*;
+    use crate::home;
+    use crate::task::TaskInfo;
+
+    /// Says whether its thread took itself for this home when it was dropped.
+    struct Looks(Arc<Home>, Arc<AtomicBool>);
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            self.1.store(home::is_here(&self.0), Ordering::Relaxed);
+        }
+    }
+
+    /// Given an executor that is current and that nobody else owns; when the context ends; then the
+    /// foreign code that goes with it finds itself elsewhere.
+    #[test]
+    fn what_ends_with_a_context_is_not_at_home_any_more() {
+        let (driver, _memory) = Driver::memory().unwrap();
+        let (told, watch) = (Arc::new(|_: &_| {}), None);
+        let executor = Executor::new(driver, Duration::ZERO, Arc::new(|_| {}), told, watch);
+        let executor = Rc::new(executor);
+        let is_here = Arc::new(AtomicBool::new(true));
+        let waker = Waker::from(Arc::new(Looks(executor.home().clone(), is_here.clone())));
+        let info = || TaskInfo::new(None, Location::caller());
+        drop(executor.spawn(info, pending::<()>()));
+        let context = enter(&executor);
+        assert!(executor.poll_empty(&mut Context::from_waker(&waker)).is_pending());
+        drop((executor, waker));
+        drop(context);
+        assert!(!is_here.load(Ordering::Relaxed));
+    }
 }

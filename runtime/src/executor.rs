@@ -7,7 +7,6 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -199,7 +198,7 @@ impl Executor {
     /// Somebody to be woken like a task, for the future on which the runtime blocks; first in the
     /// queue.
     pub(crate) fn settle_down(&self) -> TaskRef {
-        let resident = task::cell::new_resident(&self.key, TaskInfo::new(None, Location::caller()));
+        let resident = task::cell::new_resident(&self.key, TaskInfo::resident());
         resident.header().wake();
         self.queue.borrow_mut().push_front(resident.clone());
         resident
@@ -376,9 +375,11 @@ impl Executor {
     /// A future that has ended has left something behind, or has given it to others.
     #[cold]
     fn wind_up(&self, task: TaskRef, slot: u32, account: AccountId) {
-        if !task.header().is_draining() && self.remind_below(account) {
+        let is_first = !task.header().is_draining();
+        // Before any foreign code, which may panic: the future is gone, and not to be polled again.
+        task.header().drain();
+        if is_first && self.remind_below(account) {
             // Those who were reminded have their turn first.
-            task.header().drain();
             if task.header().wake() == Wake::Push {
                 self.push(task);
             }
@@ -394,14 +395,11 @@ impl Executor {
                 self.close_account(slot, account);
                 self.retire(task, slot);
             }
-            Poll::Pending => {
-                task.header().drain();
-                self.with_bond(slot, |bond| {
-                    if bond.debt.is_abandoned() {
-                        bond.debt.abandon(self.recall_of(&task));
-                    }
-                });
-            }
+            Poll::Pending => self.with_bond(slot, |bond| {
+                if bond.debt.is_abandoned() {
+                    bond.debt.abandon(self.recall_of(&task));
+                }
+            }),
         }
     }
 

@@ -9,7 +9,6 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 
@@ -18,6 +17,7 @@ use wakering_ring_driver::{Deliver, Message, Remote};
 use crate::context;
 use crate::primitive::{Mutex, per_thread};
 use crate::task::{JoinError, Lodging, References, Spare, TaskRef};
+use crate::unheard::unheard;
 
 /// Told about a panic that nobody else will hear of.
 pub(crate) type OnUnhandled = Arc<dyn Fn(&JoinError) + Send + Sync>;
@@ -77,16 +77,18 @@ impl Home {
 
     /// Reports a panic that nobody awaits. A hook that panics itself is not reported.
     pub(crate) fn report(&self, error: &JoinError) {
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_unhandled)(error)));
+        unheard(|| (self.on_unhandled)(error));
     }
 }
 
 /// The message that tasks were woken from afar.
 impl Deliver for Home {
     fn deliver(self: Arc<Self>) {
-        // Without the executor there is nothing left to do for a wake.
-        if let Some(executor) = context::current_of(&self) {
-            executor.push_called();
+        match context::current_of(&self) {
+            Some(executor) => executor.push_called(),
+            // Without the executor there is nothing left to do for a wake. Else no message would
+            // follow this one, and home and tasks keep each other for ever.
+            None => drop(self.take_called(Vec::new())),
         }
     }
 }
@@ -159,4 +161,39 @@ impl Drop for AtHome {
 /// Whether this thread is `home`, and knows it: the tasks of no other home are polled now.
 pub(crate) fn is_here(home: &Arc<Home>) -> bool {
     HERE.with(|here| ptr::eq(here.get(), Arc::as_ptr(home)))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::panic::Location;
+
+    use super::*;
+    use crate::task::{self, TaskInfo};
+
+    /// Counts the messages.
+    #[derive(Default)]
+    struct Letterbox(Mutex<usize>);
+
+    impl Inbox for Letterbox {
+        fn push(&self, _message: Arc<dyn Deliver>) -> Result<(), Arc<dyn Deliver>> {
+            *self.0.lock().unwrap() += 1;
+            Ok(())
+        }
+    }
+
+    /// Given a task that was woken from afar; when the message of it arrives where no executor is
+    /// current; then the home lets go of the task, and the next wake sends a message again.
+    #[test]
+    fn a_wake_that_arrives_too_late_is_forgotten() {
+        let letters = Arc::new(Letterbox::default());
+        let key = HomeKey::new(letters.clone(), Arc::new(|_| {}));
+        let info = TaskInfo::new(None, Location::caller());
+        let task = task::cell::new_resident(&key, info);
+        key.home().call(task.clone());
+        assert_eq!(*letters.0.lock().unwrap(), 1);
+        key.home().clone().deliver();
+        assert!(key.home().called.lock().unwrap().is_empty());
+        key.home().call(task);
+        assert_eq!(*letters.0.lock().unwrap(), 2);
+    }
 }

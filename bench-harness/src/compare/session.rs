@@ -121,8 +121,8 @@ impl<'a> Session<'a> {
             }
             None => (fresh, args.json.as_deref()),
         };
-        // What was left out is tried again.
-        record.left_out.clear();
+        // What was left out is tried again, if its rival is there.
+        record.left_out.retain(|one| named.iter().all(|named| named.name() != one.rival));
         // A typing error is found before it has cost an hour.
         if let Some(path) = file {
             record.write(path).map_err(|e| Refusal::Unusable(format!("--json {e}")))?;
@@ -156,10 +156,11 @@ impl<'a> Session<'a> {
         if with_itself {
             rivals.push(Contestant { name: ITSELF.to_owned(), ..subject.clone() });
         }
-        record.contestants = std::iter::once(&subject)
-            .chain(rivals.iter().filter(|rival| rival.name != ITSELF))
-            .map(|one| Version { name: one.name.clone(), version: one.version.clone() })
-            .collect();
+        for one in std::iter::once(&subject).chain(&rivals).filter(|one| one.name != ITSELF) {
+            record.contestants.retain(|known| known.name != one.name);
+            let (name, version) = (one.name.clone(), one.version.clone());
+            record.contestants.push(Version { name, version });
+        }
         let division = affinity::divide();
         let division = division.map_err(|e| Refusal::Internal(format!("asking for CPUs: {e}")))?;
         let cpus = match division {

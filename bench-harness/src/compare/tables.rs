@@ -274,6 +274,18 @@ mod tests {
     }
 
     #[test]
+    fn the_tables_of_the_document_are_made_from_the_figures() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let record = Record::read(&docs.join("measurements/compare.json")).unwrap();
+        let document = std::fs::read_to_string(docs.join("performance.md")).unwrap();
+        assert!(
+            put_into(&document, &record).unwrap() == document,
+            "docs/performance.md is behind its figures: cargo run -p bench-harness -- compare \
+             --render docs/measurements/compare.json --into docs/performance.md"
+        );
+    }
+
+    #[test]
     fn numbers_have_the_digits_that_they_are_good_for() {
         let numbers = [0.0281, 1.234, 12.34, 123_456.7].map(number);
         assert_eq!(numbers, ["0.028", "1.23", "12.3", "123,457"]);

@@ -215,6 +215,15 @@ impl Submitted {
         n
     }
 
+    /// Ends a multishot receive with `errno` although a buffer had been picked for it, as a kernel
+    /// may. Whether there was a buffer.
+    pub fn fail_buffered(self, errno: i32) -> bool {
+        let (outcome, _) = self.pooled(&[], false);
+        let Some(id) = outcome.buffer_id() else { return false };
+        self.finish(Outcome::buffered(-errno, id, false));
+        true
+    }
+
     /// Gives a multishot accept one more connection; it stays in flight.
     pub fn accept_more(&self) {
         let number = self.world.borrow_mut().new_descriptor();

@@ -67,16 +67,15 @@ pub(super) struct Shared {
     working_set: u16,
     size: usize,
     form: Form,
+    /// Boxed as they lie in a `PooledBuf`.
+    #[allow(clippy::vec_box)]
+    idle: RefCell<Vec<Box<Vector>>>,
     stats: Cell<PoolStats>,
 }
 
 enum Form {
     Ring(Ring),
-    /// Boxed as they lie in a `PooledBuf`.
-    #[allow(clippy::vec_box)]
-    Plain {
-        idle: RefCell<Vec<Box<Vector>>>,
-    },
+    Plain,
 }
 
 /// The ring form: entries shared with the kernel, and the buffers that they describe.
@@ -118,6 +117,8 @@ impl BufPool {
     /// How many of them are in use in normal times: 2 MiB of memory, which is about what the cache
     /// of one core holds. Fewer than a turn's completions would make every turn run dry.
     const WORKING_SET: u16 = 128;
+    /// How many idle vectors it keeps beside a ring.
+    const IDLE: usize = 16;
     /// How many bytes each of them holds.
     pub(crate) const SIZE: usize = 16 * 1024;
 
@@ -162,12 +163,12 @@ impl BufPool {
 
     /// A pool without a ring, which keeps up to `entries` idle vectors of `size` bytes.
     fn plain(entries: u16, size: usize) -> BufPool {
-        BufPool::new(0, entries, entries, size, Form::Plain { idle: RefCell::default() })
+        BufPool::new(0, entries, entries, size, Form::Plain)
     }
 
     fn new(group: u16, working_set: u16, entries: u16, size: usize, form: Form) -> BufPool {
-        let stats = Cell::default();
-        BufPool { shared: Rc::new(Shared { group, entries, working_set, size, form, stats }) }
+        let (idle, stats) = (RefCell::default(), Cell::default());
+        BufPool { shared: Rc::new(Shared { group, entries, working_set, size, form, idle, stats }) }
     }
 
     /// Whether there is a ring to register.
@@ -179,7 +180,7 @@ impl BufPool {
     pub(crate) fn ring_address(&self) -> u64 {
         match &self.shared.form {
             Form::Ring(ring) => ring.entries.start() as u64,
-            Form::Plain { .. } => 0,
+            Form::Plain => 0,
         }
     }
 
@@ -200,7 +201,7 @@ impl BufPool {
     pub(crate) fn available(&self) -> u16 {
         match &self.shared.form {
             Form::Ring(ring) => ring.available.get(),
-            Form::Plain { .. } => 0,
+            Form::Plain => 0,
         }
     }
 
@@ -242,6 +243,24 @@ impl BufPool {
         PooledBuf::provided(Rc::clone(&self.shared), id, len)
     }
 
+    /// The same for bytes that may lie for long: where buffers are scarce, few bytes are copied, so
+    /// that they do not keep a whole one from the others.
+    pub(crate) fn take_aside(&self, id: u16, len: usize) -> PooledBuf {
+        let bytes = self.take(id, len);
+        match len <= self.shared.size / 8 && self.is_scarce() {
+            true => PooledBuf::from(bytes.to_vec()),
+            false => bytes,
+        }
+    }
+
+    /// Whether so many buffers are taken that no second working set is left. Never without a ring.
+    pub(crate) fn is_scarce(&self) -> bool {
+        match &self.shared.form {
+            Form::Ring(ring) => ring.spare.borrow().len() < usize::from(self.shared.working_set),
+            Form::Plain => false,
+        }
+    }
+
     /// Plays the kernel: picks the next posted buffer (id, address, length) for a receive that has
     /// data. The completion then names the id.
     ///
@@ -271,10 +290,7 @@ impl BufPool {
 
     /// An empty vector with room for one buffer, for a receive that picks none.
     pub(crate) fn lend(&self) -> Box<Vector> {
-        let idle = match &self.shared.form {
-            Form::Ring(_) => None,
-            Form::Plain { idle } => idle.borrow_mut().pop(),
-        };
+        let idle = self.shared.idle.borrow_mut().pop();
         self.shared.count(|stats| match idle {
             Some(_) => stats.reused += 1,
             None => stats.allocated += 1,
@@ -315,11 +331,12 @@ impl Shared {
 
     /// Keeps a lent vector for the next receive, unless enough are idle or it is none of ours.
     pub(super) fn keep(&self, mut vector: Box<Vector>) {
-        let Form::Plain { idle } = &self.form else {
-            return;
+        let most = match self.form {
+            Form::Ring(_) => BufPool::IDLE,
+            Form::Plain => usize::from(self.entries),
         };
-        let mut idle = idle.borrow_mut();
-        if idle.len() < usize::from(self.entries) && vector.bytes.capacity() == self.size {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < most && vector.bytes.capacity() == self.size {
             vector.bytes.clear();
             idle.push(vector);
         }

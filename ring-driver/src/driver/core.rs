@@ -50,7 +50,7 @@ pub(crate) struct Core {
     pub(crate) dirty: Vec<u32>,
     /// Empty buffers of sinks.
     pub(crate) spares: Rc<Spares>,
-    /// Descriptors that are being closed, and until when their output may take.
+    /// Descriptors that are being closed, and until when their output may take: the earliest first.
     pub(crate) closing: Vec<(Instant, u32)>,
     buf_pool: Option<BufPool>,
     /// A completion queue's worth, copied out before anybody is told.
@@ -194,15 +194,22 @@ impl Core {
 
     /// Whether a turn has something to hand to the backend, or the backend something to do.
     pub(super) fn needs_turn(&self) -> bool {
-        !self.dirty.is_empty() || !self.orphans.is_empty() || self.backend.needs_enter()
+        !self.dirty.is_empty()
+            || !self.orphans.is_empty()
+            || self.backend.needs_enter()
+            || self.next_due().is_some_and(|due| due <= Instant::now())
     }
 
     /// How long the backend may sleep: until `deadline`, until a closing descriptor runs out of
     /// time, or until something is to be cancelled once more.
     pub(super) fn time_left(&self, deadline: Option<Instant>) -> Option<Duration> {
-        let closing = self.closing.iter().map(|&(until, _)| until).min();
-        let next = deadline.into_iter().chain(closing).chain(self.missed.next()).min()?;
+        let next = deadline.into_iter().chain(self.next_due()).min()?;
         Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let closing = self.closing.first().map(|&(until, _)| until);
+        closing.into_iter().chain(self.missed.next()).min()
     }
 
     /// What a turn does before it enters: sends go out, orphans that nobody has adopted are
@@ -238,7 +245,10 @@ impl Core {
     }
 
     pub(super) fn on_completion(&mut self, completion: Completion) {
-        let Completion { user_data, outcome } = completion;
+        let Completion { user_data, mut outcome } = completion;
+        if outcome.result() < 0 {
+            outcome = self.take_back_buffer(outcome);
+        }
         let key = Key::from_user_data(user_data);
         let Some(slot) = self.slots.get(key) else { return self.on_stranger(user_data, outcome) };
         self.tally.completions += 1;
@@ -249,7 +259,7 @@ impl Core {
         let (state, action) = slot.state.on_completion(outcome);
         slot.state = state;
         let home = slot.home;
-        if slot.recalled && !outcome.more_to_come() {
+        if slot.recalls > 0 && !outcome.more_to_come() {
             self.tally.count_recalled(outcome);
         }
         match action {
@@ -282,11 +292,12 @@ impl Core {
         if lane == Lane::Write {
             return self.on_sent(key, descriptor, outcome);
         }
+        let scarce = self.is_short_of_buffers();
         let Some(slot) = self.slots.get(key) else { return };
         let shelf = self.descriptors[descriptor as usize].read.shelf();
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
-        if shelf.is_full() && self.flooding.last() != Some(&key) {
+        if shelf.is_full(scarce) && self.flooding.last() != Some(&key) {
             self.flooding.push(key);
         }
         self.wake_read_side(home);
@@ -309,9 +320,14 @@ impl Core {
         let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
             return;
         };
-        if self.descriptors[descriptor as usize].read.shelf().is_full() {
+        let scarce = self.is_short_of_buffers();
+        if self.descriptors[descriptor as usize].read.shelf().is_full(scarce) {
             self.cancel(key);
         }
+    }
+
+    fn is_short_of_buffers(&self) -> bool {
+        self.buf_pool.as_ref().is_some_and(BufPool::is_scarce)
     }
 
     /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
@@ -322,9 +338,15 @@ impl Core {
         }
         self.tally.completions += 1;
         self.tally.stale += 1;
+        self.take_back_buffer(outcome);
+    }
+
+    /// Nobody looks at the buffer of what has failed, or of what nobody waits for.
+    fn take_back_buffer(&self, outcome: Outcome) -> Outcome {
         if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
             drop(pool.take(id, 0));
         }
+        outcome.without_buffer()
     }
 
     /// The final completion of an operation that nobody waits for.
@@ -455,7 +477,7 @@ impl Core {
     pub(crate) fn cancel(&mut self, key: Key) {
         let Some(slot) = self.slots.get(key) else { return };
         if slot.state.is_flying() && slot.home != Home::Lent {
-            slot.recalled = true;
+            slot.recalls = slot.recalls.saturating_add(1);
             self.tally.cancels += 1;
             self.backend.cancel(key.user_data());
         }

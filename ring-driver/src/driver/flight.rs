@@ -251,8 +251,7 @@ pub(super) fn keeps_something(lane: Lane, outcome: Outcome) -> bool {
     match lane {
         // Whoever sent has not seen the error, and the kernel tells it once.
         Lane::Write => outcome.result() < 0,
-        // A cancelled receive brought nothing, unless the kernel had picked a buffer for it, which
-        // has to go home.
-        _ => outcome.result() != -libc::ECANCELED || outcome.buffer_id().is_some(),
+        // A cancelled receive brought nothing.
+        _ => outcome.result() != -libc::ECANCELED,
     }
 }

@@ -92,9 +92,11 @@ impl Shelf {
         (!is_empty).then(|| Box::new(shelf))
     }
 
-    /// Whether as much lies here as a multishot may bring while nobody fetches it.
-    pub(crate) fn is_full(&self) -> bool {
-        self.chunks.len() >= CHUNKS_AHEAD || self.accepted.len() >= ACCEPTED_AHEAD
+    /// Whether as much lies here as a multishot may bring while nobody fetches it. Where buffers are
+    /// `scarce`, that is one.
+    pub(crate) fn is_full(&self, scarce: bool) -> bool {
+        let chunks = if scarce { 1 } else { CHUNKS_AHEAD };
+        self.chunks.len() >= chunks || self.accepted.len() >= ACCEPTED_AHEAD
     }
 
     /// Leaves a copy of `bytes` for the next reader.

@@ -168,7 +168,7 @@ unsafe impl Operation for Prefetch {
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         let len = outcome.result().max(0) as usize;
-        let bytes = outcome.buffer_id().map(|id| self.pool.take(id, len));
+        let bytes = outcome.buffer_id().map(|id| self.pool.take_aside(id, len));
         match (outcome.result(), bytes) {
             (1.., Some(bytes)) => shelf.chunks.push_back(bytes),
             (0, _) => shelf.end = true,

@@ -85,8 +85,8 @@ pub(crate) struct Slot {
     /// When it began; see [`Slots::date`].
     pub(crate) begun: u32,
     pub(crate) state: State,
-    /// Whether the backend was asked to end it early.
-    pub(crate) recalled: bool,
+    /// How often the backend was asked to end it early, as far as one can count.
+    pub(crate) recalls: u8,
 }
 
 const _: () = assert!(size_of::<Slot>() <= 64);
@@ -129,8 +129,8 @@ impl Slots {
         let outcome = Outcome::plain(0);
         let generation = key.generation();
         let begun = self.date;
-        let recalled = false;
-        self.slots.insert(Slot { waker, kept, outcome, home, generation, begun, state, recalled });
+        let recalls = 0;
+        self.slots.insert(Slot { waker, kept, outcome, home, generation, begun, state, recalls });
     }
 
     pub(crate) fn get(&mut self, key: Key) -> Option<&mut Slot> {

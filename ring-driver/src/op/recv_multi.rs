@@ -78,7 +78,7 @@ unsafe impl Operation for RecvMulti {
     }
 
     fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        received(&self.pool, outcome)
+        received(outcome, |id, len| self.pool.take(id, len))
     }
 
     fn fail(self, error: io::Error) -> Self::Output {
@@ -86,7 +86,7 @@ unsafe impl Operation for RecvMulti {
     }
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        match received(&self.pool, outcome) {
+        match received(outcome, |id, len| self.pool.take_aside(id, len)) {
             Ok(bytes) if bytes.is_empty() => {}
             Ok(bytes) => shelf.chunks.push_back(bytes),
             Err(_) => keep(outcome, shelf),
@@ -110,9 +110,9 @@ unsafe impl MultiOperation for RecvMulti {
 
 /// The bytes that a completion brought. Any completion may name a buffer, which then has to go
 /// home.
-fn received(pool: &BufPool, outcome: Outcome) -> io::Result<PooledBuf> {
+fn received(outcome: Outcome, take: impl FnOnce(u16, usize) -> PooledBuf) -> io::Result<PooledBuf> {
     let len = outcome.result().max(0) as usize;
-    let bytes = outcome.buffer_id().map(|id| pool.take(id, len));
+    let bytes = outcome.buffer_id().map(|id| take(id, len));
     outcome.value()?;
     Ok(bytes.unwrap_or_default())
 }

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use wakering_ring_driver::op;
 use wakering_ring_driver::pool::{Class, Pool};
-use wakering_ring_driver::testing::{Limit, drop_privileges, in_child, limit, patience, skip};
+use wakering_ring_driver::testing::{
+    Limit, StoppedClock, drop_privileges, in_child, limit, patience, skip,
+};
 use wakering_ring_driver::{Config, Driver, Failure, Fd, Instant, RuntimeError, Wait};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once, settle};
@@ -359,4 +361,26 @@ fn with_a_single_thread_jobs_wait() {
             assert_eq!(told.recv_timeout(patience(Duration::from_secs(20))), Ok(number));
         }
     });
+}
+
+/// Given a send that the kernel does not end, on a descriptor without handles, and a loop that has
+/// other things to do; when the sending has taken long enough; then a turn is asked for, and the
+/// send is cancelled.
+#[test]
+fn a_busy_loop_is_told_to_end_what_lingers() {
+    let clock = StoppedClock::new();
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    let mut sending = op::send(&fd, "stalled");
+    assert!(poll_once(&driver, &mut sending, &wakes).is_pending());
+    drop((sending, fd));
+    driver.turn(Wait::Now);
+    assert!(!driver.needs_turn());
+    StoppedClock::advance_to(Instant::now() + Duration::from_secs(5));
+    assert!(driver.needs_turn());
+    driver.turn(Wait::Now);
+    driver.turn(Wait::Now);
+    assert_eq!((memory.in_flight(), memory.closed()), (0, 1));
+    drop(clock);
 }

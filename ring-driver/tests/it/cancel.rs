@@ -436,3 +436,47 @@ fn a_cancellation_that_found_nothing_is_made_again() {
         assert_eq!((counters.cancels - before, counters.in_flight, counters.stale), (3, 0, 0));
     }
 }
+
+/// Given a kernel that never finds what it is to cancel; when an operation is dropped; then it is
+/// asked less and less often.
+#[test]
+fn a_cancellation_that_finds_nothing_for_long_becomes_rare() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    memory.miss_cancels(u32::MAX);
+    let mut receiving = op::recv(&fd, Vec::with_capacity(8));
+    assert!(poll_once(&driver, &mut receiving, &wakes).is_pending());
+    drop(receiving);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(200) {
+        driver.turn(Wait::Until(Some(begun + Duration::from_millis(200))));
+    }
+    // The pauses up to the last one sum up to less than twice that.
+    let pauses = begun.elapsed().as_millis() as u64 / 5;
+    let most = 2 + u64::from((pauses + 1).ilog2());
+    let cancels = driver.counters().cancels;
+    assert!((2..=most).contains(&cancels), "{cancels} of at most {most}");
+    memory.miss_cancels(0);
+    settle(&driver);
+}
+
+/// Given a cancellation that found nothing, and a loop that has other things to do; when its time
+/// comes; then a turn is asked for.
+#[test]
+fn a_busy_loop_is_told_to_cancel_again() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let fd = memory.descriptor(&driver);
+    let wakes = Arc::new(Wakes::default());
+    memory.miss_cancels(1);
+    let mut receiving = op::recv(&fd, Vec::with_capacity(8));
+    assert!(poll_once(&driver, &mut receiving, &wakes).is_pending());
+    drop(receiving);
+    let end = Instant::now() + patience(Duration::from_secs(10));
+    while driver.counters().in_flight > 0 {
+        assert!(Instant::now() < end, "the operation does not end");
+        if driver.needs_turn() {
+            driver.turn(Wait::Now);
+        }
+    }
+}

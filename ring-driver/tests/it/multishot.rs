@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use wakering_ring_driver::testing::{patience, skip};
-use wakering_ring_driver::{op, option};
+use wakering_ring_driver::{Driver, Wait, op, option};
 
 use crate::sockets::{listener, room};
 use crate::{Wakes, adopt, poll_once};
@@ -148,4 +148,30 @@ fn bytes_outlive_the_multishot_that_brought_them() {
         io::Result::Ok(())
     })
     .unwrap();
+}
+
+/// Given a kernel that picks a buffer for a receive and then fails, or is told to stop; when that
+/// happens more often than there are buffers; then the pool has not run dry.
+#[test]
+fn a_failed_receive_gives_its_buffer_back() {
+    let (driver, memory) = Driver::memory().unwrap();
+    for errno in [libc::ECONNRESET, libc::ECANCELED] {
+        for _ in 0..200 {
+            let fd = memory.descriptor(&driver);
+            let wakes = Arc::new(Wakes::default());
+            let mut stream = op::recv_multi(&fd).unwrap();
+            assert!(poll_once(&driver, &mut Box::pin(stream.next()), &wakes).is_pending());
+            let receive = memory.next_request().unwrap();
+            assert!(receive.fail_buffered(errno), "the pool is empty");
+            driver.turn(Wait::Now);
+            match poll_once(&driver, &mut Box::pin(stream.next()), &wakes) {
+                Poll::Ready(Some(Err(error))) => assert_eq!(error.raw_os_error(), Some(errno)),
+                Poll::Pending => assert_eq!(errno, libc::ECANCELED, "it begins again"),
+                Poll::Ready(other) => panic!("{other:?}"),
+            }
+            drop((stream, fd));
+            driver.turn(Wait::Now);
+            while memory.next_request().is_some() {}
+        }
+    }
 }

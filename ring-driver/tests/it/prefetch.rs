@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use wakering_ring_driver::testing::{patience, skip};
+use wakering_ring_driver::testing::{Memory, patience, skip};
 use wakering_ring_driver::{Driver, Fd, PooledBuf, Wait, op};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once, settle};
@@ -454,4 +454,43 @@ fn without_multishots_each_piece_is_asked_for() {
         assert!(fill(&fd).await?.is_empty());
         Ok(())
     });
+}
+
+/// A reader on the kernel that the test plays, for whom the prefetch has brought `bytes` that he
+/// does not fetch.
+fn stall(driver: &Driver, memory: &Memory, bytes: &[u8]) -> Fd {
+    let fd = memory.descriptor(driver);
+    assert!(look(driver, &fd).is_pending());
+    let prefetch = memory.next_request().unwrap();
+    assert_eq!(prefetch.name(), "recvmulti");
+    assert_eq!(prefetch.receive_more(bytes), bytes.len(), "the pool is empty");
+    driver.turn(Wait::Now);
+    driver.turn(Wait::Now);
+    fd
+}
+
+/// Given more readers than the pool has buffers, all of whom let a few bytes lie; when others read;
+/// then there is a buffer for each, and what lies there is told in the end.
+#[test]
+fn short_messages_that_nobody_fetches_do_not_use_up_the_pool() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let stalled: Vec<Fd> = (0..1100).map(|_| stall(&driver, &memory, b"short")).collect();
+    for fd in &stalled {
+        let Poll::Ready(Ok(bytes)) = look(&driver, fd) else { panic!("nothing lies there") };
+        assert_eq!(*bytes, *b"short");
+    }
+}
+
+/// Given readers who do not fetch what fills a buffer; when few buffers are left; then one is as
+/// much as is received ahead of a reader.
+#[test]
+fn where_buffers_are_scarce_one_is_received_ahead() {
+    let (driver, memory) = Driver::memory().unwrap();
+    let large = vec![1; 4096];
+    let mut stalled: Vec<Fd> = (0..800).map(|_| stall(&driver, &memory, &large)).collect();
+    assert_eq!(driver.counters().cancels, 0);
+    stalled.extend((0..200).map(|_| stall(&driver, &memory, &large)));
+    let cancels = driver.counters().cancels;
+    assert!((1..200).contains(&cancels), "{cancels}");
+    assert_eq!(memory.in_flight() as u64, 1000 - cancels);
 }

@@ -1,13 +1,13 @@
 //! What is odd about a program, one sentence each.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::TaskNode;
 use crate::report::ShutdownReport;
 use crate::task::TaskInfo;
+use crate::unheard::unheard;
 
 /// Something that is no error of anybody's but that somebody should know.
 ///
@@ -164,5 +164,5 @@ pub(crate) fn default_hook() -> OnReport {
 
 /// Tells it. A hook that panics is not heard.
 pub(crate) fn tell(hook: &OnReport, report: &Report) {
-    let _ = catch_unwind(AssertUnwindSafe(|| hook(report)));
+    unheard(|| hook(report));
 }

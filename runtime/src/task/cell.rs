@@ -48,6 +48,7 @@ use super::state::{Begin, Cancel, Complete, Join, Side, State, Wake};
 use crate::context::{self, Origin};
 use crate::home::{self, Home, HomeKey};
 use crate::primitive::UnsafeCell;
+use crate::unheard::unheard;
 
 /// Its home.
 mod lodging;
@@ -264,10 +265,11 @@ impl<F: Future> TaskCell<F> {
             // SAFETY: the same; the stage is empty.
             None => unsafe { self.put(output) },
             Some(cause) => {
-                // A value whose place a panic takes may panic as well; once is enough.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+                // First: what is left of the future is never looked at, whatever comes next.
                 // SAFETY: as above.
                 unsafe { self.put(Err(cause)) };
+                // A value whose place a panic takes may panic as well; once is enough.
+                unheard(|| drop(output));
             }
         }
     }
@@ -344,8 +346,7 @@ impl<F: Future> TaskCell<F> {
             },
         };
         if cause.is_panic() {
-            let header = &cell.front.header;
-            header.home().report(&JoinError::new(header.info.clone(), cause));
+            report(&cell.front.header, cause);
         }
     }
 
@@ -360,6 +361,14 @@ impl<F: Future> TaskCell<F> {
         // SAFETY: it was made with this layout, and there is nothing in it now.
         unsafe { give_memory(cell.cast(), TaskCell::<F>::LAYOUT, is_here) };
     }
+}
+
+/// Tells of a panic that does not come out of a handle.
+#[cold]
+fn report(task: &Header, cause: Cause) {
+    let error = JoinError::new(task.info.clone(), cause);
+    task.home().report(&error);
+    unheard(|| drop(error));
 }
 
 impl TaskRef {
@@ -431,8 +440,11 @@ impl TaskRef {
                 // SAFETY: rule 3: the task is done and its handle had left a waker, so that the
                 // place is ours.
                 let waker = joiner.with_mut(|place| unsafe { (*place).take() });
-                if let Some(waker) = waker {
-                    waker.wake();
+                // Foreign code, which must not keep the rest from being done.
+                if let Some(waker) = waker
+                    && let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+                {
+                    report(header, Cause::panicked(panic));
                 }
             }
             // SAFETY: rules 2 and 6: there is no handle, and our caller is where the output was

@@ -41,6 +41,12 @@ impl TaskInfo {
         TaskInfo { id: Id::next(), name, location, spawner: context::running() }
     }
 
+    /// What stands for a future that is no task.
+    pub(crate) fn resident() -> TaskInfo {
+        let (name, spawner) = (None, None);
+        TaskInfo { id: Id::RESIDENT, name, location: Location::caller(), spawner }
+    }
+
     /// The number of the task, unique in this process.
     ///
     /// ```

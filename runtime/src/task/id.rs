@@ -19,6 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Id(NonZeroU64);
 
 impl Id {
+    /// That of what is woken like a task and is none, so that tasks are counted from one.
+    pub(crate) const RESIDENT: Id = Id(NonZeroU64::MAX);
+
     /// The next number.
     pub(crate) fn next() -> Id {
         /// How many numbers a thread takes at a time, so that it need not ask the others for each.

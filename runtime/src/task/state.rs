@@ -234,13 +234,14 @@ impl State {
     /// Everything is over. Home, or the parcel that was not delivered.
     pub(crate) fn complete(&self) -> Complete {
         let now = self.life.load(Ordering::Acquire);
+        // Memory safety depends on it: whoever completes a task settles its references.
+        assert!(now & DONE == 0, "a task is completed once");
         if now & HANDLE == 0 {
             // Nobody else writes.
             self.life.store(now | DONE, Ordering::Release);
             return Complete::Discard;
         }
         let before = self.life.fetch_or(DONE, Ordering::AcqRel);
-        debug_assert!(before & DONE == 0, "a task is completed once");
         match before & (HANDLE | WAITING) {
             0 => Complete::Discard,
             HANDLE => Complete::Leave,
@@ -412,6 +413,15 @@ mod tests {
         assert_eq!(state.complete(), Complete::Leave);
         assert_eq!(state.wake(), Wake::Nothing);
         assert!(!state.call());
+    }
+
+    #[test]
+    #[should_panic = "a task is completed once"]
+    fn a_task_is_not_completed_again_even_if_nobody_has_a_handle() {
+        let state = State::new();
+        assert_eq!(state.drop_handle(Here), Join::Pending);
+        assert_eq!(state.complete(), Complete::Discard);
+        state.complete();
     }
 
     #[test]

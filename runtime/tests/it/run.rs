@@ -20,7 +20,7 @@ use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Builder, Handle, Runtime, run, spawn};
 
-use crate::{Witness, message, runtime, within_bounds};
+use crate::{OnDrop, Witness, message, runtime, within_bounds};
 
 /// Given a future, when it returns 42, an error, or panics, then just that comes out of `run`.
 #[test]
@@ -331,6 +331,29 @@ fn a_runtime_may_be_dropped_inside_another_one() {
         assert!(task.await.unwrap_err().is_cancelled());
         sleep(Duration::from_millis(1)).await;
         assert!(Handle::try_current().is_some(), "the outer runtime is the current one again");
+    });
+}
+
+/// Given a runtime in a variable of a thread, the first that it used; when the
+/// thread ends; then the runtime ends in good order, although the thread has little else left.
+#[test]
+fn a_runtime_of_a_thread_ends_with_the_thread() {
+    thread_local!(static KEPT: RefCell<Option<Runtime>> = const { RefCell::new(None) });
+    in_child("run::a_runtime_of_a_thread_ends_with_the_thread", || {
+        let (dropped, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            // What is used first is dropped last.
+            KEPT.with(|kept| assert!(kept.borrow().is_none()));
+            let runtime = runtime();
+            runtime.spawn(async move {
+                let _guard = OnDrop(Some(move || dropped.send("in good order").unwrap()));
+                pending::<()>().await
+            });
+            runtime.block_on(yield_now());
+            KEPT.set(Some(runtime));
+        });
+        thread.join().unwrap();
+        assert_eq!(told.try_recv(), Ok("in good order"));
     });
 }
 

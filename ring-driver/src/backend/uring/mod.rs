@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
@@ -46,6 +46,9 @@ pub(crate) mod setup;
 const WAKE: UserData = UserData(UserData::RESERVED);
 /// What was posted to another ring.
 const NUDGED: UserData = UserData(UserData::RESERVED + 3);
+/// What was tried on the new ring, and its cancellation.
+const TRIAL: UserData = UserData(UserData::RESERVED + 4);
+const TRIAL_CANCEL: UserData = UserData(UserData::RESERVED + 5);
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -68,8 +71,9 @@ pub(crate) struct Uring {
     armed: bool,
     /// How long a sleep gathers completions, and how many are enough. One, where it does not.
     gather: (Duration, u32),
-    /// Those to whose rings something was posted since the last look at completions.
-    nudged: Vec<Arc<Notifier>>,
+    /// Those to whose rings something was posted, each once: a success may be quiet, and a failure
+    /// may come at any time.
+    nudged: Vec<Weak<Notifier>>,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
@@ -202,13 +206,16 @@ impl Uring {
         };
         let ring = Number(ring.as_raw_fd());
         let request = Request::MsgRing { ring, result: 0, user_data: UserData::NUDGE.0 };
-        self.nudged.push(notifier.clone());
+        let notifier = Arc::downgrade(notifier);
+        self.nudged.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&notifier));
+        self.nudged.push(notifier);
         self.submit(&request, NUDGED, quietly);
         // Not with the next enter: whoever wakes another core may be about to wait for it, or to
         // compute for a while.
         let (queued, _) = self.submission_state();
         self.enter_kernel(queued, None);
-        true
+        // The kernel may have taken nothing, or not this one.
+        !self.has_output()
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
@@ -236,7 +243,6 @@ impl Uring {
             batch.extend(self.translate(completion));
         }
         self.raw = raw;
-        self.nudged.clear();
         batch.append(&mut self.local);
     }
 
@@ -415,10 +421,12 @@ impl Uring {
                 self.armed = false;
                 None
             }
-            UserData::NUDGE => None,
+            UserData::NUDGE | TRIAL | TRIAL_CANCEL => None,
             NUDGED => {
                 if completion.outcome.result() < 0 {
-                    self.nudged.iter().for_each(|notifier| notifier.notify());
+                    // Which one it was is not told.
+                    let nudged = self.nudged.drain(..).filter_map(|known| known.upgrade());
+                    nudged.for_each(|notifier| notifier.notify());
                 }
                 None
             }
@@ -491,3 +499,6 @@ impl Drop for Uring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,6 +166,9 @@ fn a_ring_lends_vectors_when_it_is_empty() {
     vector.bytes.extend_from_slice(b"y");
     assert_eq!(*pool.wrap(vector), *b"y");
     assert_eq!(pool.available(), 0);
+    assert!(pool.lend().bytes.is_empty());
+    let stats = pool.stats();
+    assert_eq!((stats.allocated, stats.reused), (1, 1));
 }
 
 /// Given somebody who holds the whole working set; when there is to be more; then spare buffers are
