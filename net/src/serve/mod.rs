@@ -65,7 +65,7 @@ where
 }
 
 /// As [`serve`](serve()), and calls `report` with what fails: an error of a handler, a handler's
-/// panic (its [`JoinError`](task::JoinError) in an [`io::Error`]), an accept that failed.
+/// panic (its [`JoinError`](wakering_runtime::task::JoinError) in an [`io::Error`]), an accept that failed.
 ///
 /// ```
 /// use std::{cell::RefCell, io, rc::Rc};
