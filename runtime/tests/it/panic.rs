@@ -209,7 +209,11 @@ fn a_waker_that_panics_as_a_task_winds_up_does_not_bring_the_task_back() {
         let waker = Waker::from(Arc::new(Fails));
         assert!(part.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         give.set(Some(part));
-        poll_fn(|cx| Poll::Ready(keep.set(Some(cx.waker().clone())))).await;
+        poll_fn(|cx| {
+            keep.set(Some(cx.waker().clone()));
+            Poll::Ready(())
+        })
+        .await;
         7
     });
     let panic = catch_unwind(AssertUnwindSafe(|| runtime.block_on(yield_now()))).unwrap_err();
