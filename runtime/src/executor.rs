@@ -634,3 +634,11 @@ impl Executor {
         abandoned
     }
 }
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        if self.driver.is_forked() {
+            self.key.disown();
+        }
+    }
+}

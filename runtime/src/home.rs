@@ -99,6 +99,7 @@ impl Deliver for Home {
 pub(crate) struct HomeKey {
     home: Lodging,
     spare: Spare,
+    is_disowned: Cell<bool>,
     /// Neither `Send` nor `Sync`.
     _here: PhantomData<*const ()>,
 }
@@ -108,7 +109,13 @@ impl HomeKey {
     pub(crate) fn new(inbox: Arc<dyn Inbox>, on_unhandled: OnUnhandled) -> HomeKey {
         let (called, lodgers) = (Mutex::new(Vec::new()), References::own(1));
         let home = Home { inbox, called, on_unhandled, lodgers };
-        HomeKey { home: Lodging::first(home), spare: Spare::new(), _here: PhantomData }
+        let (home, is_disowned) = (Lodging::first(home), Cell::new(false));
+        HomeKey { home, spare: Spare::new(), is_disowned, _here: PhantomData }
+    }
+
+    /// This is the copy of a forked child: a thread that it does not have may hold a lock.
+    pub(crate) fn disown(&self) {
+        self.is_disowned.set(true);
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -135,7 +142,9 @@ impl HomeKey {
 impl Drop for HomeKey {
     fn drop(&mut self) {
         // A task refers to its home, which must not refer back for ever.
-        drop(self.home.take_called(Vec::new()));
+        if !self.is_disowned.get() {
+            drop(self.home.take_called(Vec::new()));
+        }
         self.home.settle();
     }
 }
@@ -166,8 +175,13 @@ pub(crate) fn is_here(home: &Arc<Home>) -> bool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::panic::Location;
+    use std::time::Duration;
+
+    use wakering_ring_driver::Driver;
+    use wakering_ring_driver::testing::forked;
 
     use super::*;
+    use crate::executor::Executor;
     use crate::task::{self, TaskInfo};
 
     /// Counts the messages.
@@ -195,5 +209,19 @@ mod tests {
         assert!(key.home().called.lock().unwrap().is_empty());
         key.home().call(task);
         assert_eq!(*letters.0.lock().unwrap(), 2);
+    }
+
+    /// Given an executor, and a thread that is just waking one of its tasks from afar; when the
+    /// process forks; then the child gets rid of its copy, though nobody will open the lock.
+    #[test]
+    fn a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have() {
+        let (driver, _memory) = Driver::memory().unwrap();
+        let (told, watch) = (Arc::new(|_: &_| {}), None);
+        let executor = Executor::new(driver, Duration::ZERO, Arc::new(|_| {}), told, watch);
+        let home = executor.home().clone();
+        let held = home.called.lock().unwrap();
+        let mut executor = Some(executor);
+        assert_eq!(forked(|| drop(executor.take())), 0);
+        drop(held);
     }
 }
