@@ -56,7 +56,8 @@ fn the_kernel_starts_no_more_threads_than_it_may() {
         driver.turn(Wait::Now);
         std::thread::sleep(std::time::Duration::from_millis(100));
         let all = workers();
-        assert!(!is_capped || all <= files + 3, "{all} threads, {files} of them for files");
+        // One for files may have been on its way when these were counted.
+        assert!(!is_capped || all <= 2 + 3, "{all} threads, {files} of them for files");
         for (_, (feed, _)) in &pipes {
             (&*feed).write_all(b"text").unwrap();
         }
