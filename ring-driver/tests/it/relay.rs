@@ -43,7 +43,14 @@ fn what_a_relay_holds_goes_out_in_turn() {
             let mut room = op::room(&ours);
             assert!(poll_once(driver, &mut room, &wakes).is_pending());
             let mut draining = relay.drain(&ours, 5);
-            assert!(poll_once(driver, &mut draining, &wakes).is_pending());
+            if let Poll::Ready(drained) = poll_once(driver, &mut draining, &wakes) {
+                // Older kernels take the pages of a pipe where there is no room for bytes.
+                assert_eq!(drained?, 5);
+                let mut received = vec![0; n + 5];
+                theirs.read_exact(&mut received)?;
+                assert_eq!(&received[n..], b"23456");
+                continue;
+            }
             let mut next = op::send(&ours, "next");
             assert!(poll_once(driver, &mut next, &wakes).is_pending());
             driver.turn(Wait::Now);

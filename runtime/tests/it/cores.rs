@@ -67,6 +67,21 @@ async fn receive_nothing() -> Result<(), &'static str> {
     Ok(())
 }
 
+/// How many threads this process has.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// What has been joined is listed for a moment longer.
+#[track_caller]
+fn assert_threads(expected: usize) {
+    let end = Instant::now() + patience(Duration::from_secs(1));
+    while threads() != expected && Instant::now() < end {
+        thread::sleep(MS);
+    }
+    assert_eq!(threads(), expected, "all threads are joined");
+}
+
 /// Given three cores; when each makes a task; then each runs on a thread of its own with a name, with
 /// a ring of its own, and knows which core it is.
 #[test]
@@ -279,7 +294,7 @@ fn groups_within_groups_across_cores_end_from_the_inside() {
     on_cores(async {
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
         let task = spawn(level(0, order.clone()));
-        sleep(20 * MS).await;
+        sleep(patience(50 * MS)).await;
         assert!(task.cancel());
         assert!(task.await.unwrap_err().is_cancelled());
         let mut ended = order.lock().unwrap().clone();
@@ -411,7 +426,6 @@ fn a_channel_between_cores_keeps_its_order() {
 #[test]
 fn the_end_of_a_runtime_is_the_end_of_all_its_cores() {
     in_child("cores::the_end_of_a_runtime_is_the_end_of_all_its_cores", || {
-        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();
         let dropped = Count::default();
         let runtime = crowd();
@@ -433,7 +447,7 @@ fn the_end_of_a_runtime_is_the_end_of_all_its_cores() {
         assert!(runtime.close().is_clean());
         assert!(begun.elapsed() < patience(Duration::from_secs(5)));
         assert_eq!(dropped.get(), 9);
-        assert_eq!(threads(), before, "all threads are joined");
+        assert_threads(before);
         assert!(handle.spawn(async {}).is_finished(), "the runtime is gone");
         assert!(handle.tasks().is_empty());
         assert_eq!(handle.cpu_time(), Duration::ZERO);
@@ -444,7 +458,6 @@ fn the_end_of_a_runtime_is_the_end_of_all_its_cores() {
 #[test]
 fn a_panic_on_the_first_core_ends_the_others() {
     in_child("cores::a_panic_on_the_first_core_ends_the_others", || {
-        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();
         let run = || {
             Builder::new().crowded(3).run(async {
@@ -455,7 +468,7 @@ fn a_panic_on_the_first_core_ends_the_others() {
         };
         let panic = catch_unwind(run).unwrap_err();
         assert_eq!(message(panic), "the end");
-        assert_eq!(threads(), before);
+        assert_threads(before);
     });
 }
 
@@ -529,7 +542,6 @@ fn a_core_without_a_ring_is_named() {
     in_child("cores::a_core_without_a_ring_is_named", || {
         // What is made once and kept.
         drop(crowd());
-        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();
         let open = open_descriptors().len() as u64;
         let mut failed = 0;
@@ -542,7 +554,7 @@ fn a_core_without_a_ring_is_named() {
                     failed += usize::from(error.object().contains(" for core "));
                 }
             }
-            assert_eq!(threads(), before);
+            assert_threads(before);
         }
         assert!(failed > 0, "none was refused on another core");
     });
