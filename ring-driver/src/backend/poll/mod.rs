@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::task;
 use std::time::Duration;
 
-use crate::buffer::BufPool;
+use crate::buffer::{BufPool, PooledBuf};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
@@ -29,7 +30,7 @@ use super::offload::Offload;
 use epoll::Epoll;
 use flights::{Flight, Flights, NO_FLIGHT};
 use time::TIME_IS_OVER;
-use watch::{Direction, Owner, Watches};
+use watch::{Direction, NO_READER, Owner, Watches};
 
 /// Whose descriptors are, in which mode, and whether they are watched.
 mod descriptors;
@@ -68,6 +69,8 @@ pub(crate) struct Poll {
     notifier: RawFd,
     watches: Watches,
     flights: Flights,
+    /// On how many descriptors readers wait beside them.
+    readers: usize,
     /// The flights that wait for a time, by that time.
     deadlines: BTreeSet<(Instant, u32)>,
     completed: Vec<Completion>,
@@ -89,6 +92,7 @@ impl Poll {
             notifier,
             watches: Watches::default(),
             flights: Flights::default(),
+            readers: 0,
             deadlines: BTreeSet::new(),
             completed: Vec::new(),
             cached: Cached::default(),
@@ -105,7 +109,10 @@ impl Poll {
 
     /// Nothing is registered anywhere: this backend itself is who picks from the pool.
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::with_ring()?;
+        if let Some(pool) = &self.buf_pool {
+            return Ok(pool.clone());
+        }
+        let pool = BufPool::for_calls()?;
         Ok(self.buf_pool.insert(pool).clone())
     }
 
@@ -179,6 +186,64 @@ impl Poll {
         Some(outcome)
     }
 
+    /// Receives at once, unless the last receive has shown that this is in vain; then the next edge
+    /// of `fd` is told to the readers of `descriptor`. So all readers find their bytes in the buffer
+    /// that was used last, which none has to be kept for.
+    ///
+    /// `None` where no buffer is left, or no edge to be had.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        fd: Number,
+        descriptor: u32,
+    ) -> Option<task::Poll<Result<PooledBuf, i32>>> {
+        if self.watches.of(fd.0).is_idle(Direction::In) {
+            return self.await_input(fd, descriptor);
+        }
+        if self.answers_left == 0 {
+            self.complete(UserData::readable(descriptor), Outcome::plain(0));
+            return Some(task::Poll::Pending);
+        }
+        if self.buf_pool.is_none() {
+            self.make_buf_pool().ok()?;
+        }
+        let mut room = 0;
+        let received = self.buf_pool.as_ref()?.receive(|buf, len| {
+            room = len as usize;
+            call::call(&Request::Recv { fd, buf, len, flags: libc::MSG_DONTWAIT })
+        })?;
+        self.answers_left -= 1;
+        self.counters.submitted += 1;
+        self.counters.readiness_calls += 1;
+        let is_drained = match &received {
+            Ok(bytes) => (1..room).contains(&bytes.len()) && self.is_drained_by(fd),
+            Err(errno) => *errno == -libc::EAGAIN,
+        };
+        self.watches.of(fd.0).set_idle(Direction::In, is_drained);
+        match received {
+            Err(_) if is_drained => self.await_input(fd, descriptor),
+            received => Some(task::Poll::Ready(received)),
+        }
+    }
+
+    /// Has the next edge of `fd` told to the readers of `descriptor`. `None` if there are no edges.
+    #[inline]
+    fn await_input(
+        &mut self,
+        fd: Number,
+        descriptor: u32,
+    ) -> Option<task::Poll<Result<PooledBuf, i32>>> {
+        if self.watch(fd.0).is_err() {
+            self.watches.of(fd.0).set_idle(Direction::In, false);
+            return None;
+        }
+        let watch = self.watches.of(fd.0);
+        if std::mem::replace(&mut watch.reader, descriptor) == NO_READER {
+            self.readers += 1;
+        }
+        Some(task::Poll::Pending)
+    }
+
     /// What waits ends, as what it has come to by now: whoever cancels does not overtake what has
     /// happened already. What the pool is at goes on.
     pub(crate) fn cancel(&mut self, target: UserData) {
@@ -217,7 +282,7 @@ impl Poll {
         }
         let timeout = match sleep {
             Some(limit) if !has_completed => limit.into_iter().chain(self.time_left()).min(),
-            _ if self.flights.is_empty() => return,
+            _ if !self.has_waiting() => return,
             _ => Some(Duration::ZERO),
         };
         self.counters.enters += 1;
@@ -229,6 +294,7 @@ impl Poll {
             let event = self.epoll.event(index);
             if event.fd != self.notifier {
                 self.watches.of(event.fd).on_edge(event.events);
+                self.tell_reader(event.fd);
                 self.try_waiting(event.fd);
             }
         }
@@ -245,7 +311,7 @@ impl Poll {
 
     /// Whether a look may find that something has become ready; only a system call tells.
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.flights.is_empty()
+        !self.flights.is_empty() || self.readers > 0
     }
 
     pub(crate) fn call_now(&mut self, request: &Request) -> i32 {
@@ -343,6 +409,17 @@ impl Poll {
                 pool.unselect();
                 (other != -libc::EAGAIN).then_some((Outcome::plain(other), 0))
             }
+        }
+    }
+
+    /// Whoever waits to read from `fd` may try.
+    #[inline]
+    fn tell_reader(&mut self, fd: RawFd) {
+        let watch = self.watches.of(fd);
+        if watch.reader != NO_READER && !watch.is_idle(Direction::In) {
+            let reader = std::mem::replace(&mut watch.reader, NO_READER);
+            self.readers -= 1;
+            self.complete(UserData::readable(reader), Outcome::plain(0));
         }
     }
 
