@@ -33,9 +33,9 @@ impl Fd {
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
         self.driver().check_current()?;
         loop {
-            let filled = self
-                .driver()
-                .with_caller(cx.waker(), |core, caller| core.poll_fill(self.0.index, caller));
+            // A reader who has got something comes again, and waits: he is remembered sooner or later.
+            let mut caller = Caller::ready(cx.waker());
+            let filled = self.driver().with(|core| core.poll_fill(self.0.index, &mut caller));
             match filled {
                 Fill::Bytes(bytes) => return Poll::Ready(Ok(bytes)),
                 Fill::Pending => return Poll::Pending,

@@ -13,10 +13,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::task;
 use std::time::Duration;
 
-use crate::buffer::{BufPool, PooledBuf};
+use crate::buffer::BufPool;
 use crate::call::{self, Attempt, Class, Mode};
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
@@ -30,7 +29,7 @@ use super::offload::Offload;
 use epoll::Epoll;
 use flights::{Flight, Flights, NO_FLIGHT};
 use time::TIME_IS_OVER;
-use watch::{Direction, NO_READER, Owner, Watches};
+use watch::{Direction, Owner, Watches};
 
 /// Whose descriptors are, in which mode, and whether they are watched.
 mod descriptors;
@@ -38,6 +37,8 @@ mod descriptors;
 mod epoll;
 /// Requests that wait.
 mod flights;
+/// Streams that are read without a flight.
+mod receive;
 /// Flights that wait for a time.
 mod time;
 /// Descriptors, and what they were ready for.
@@ -186,64 +187,6 @@ impl Poll {
         Some(outcome)
     }
 
-    /// Receives at once, unless the last receive has shown that this is in vain; then the next edge
-    /// of `fd` is told to the readers of `descriptor`. So all readers find their bytes in the buffer
-    /// that was used last, which none has to be kept for.
-    ///
-    /// `None` where no buffer is left, or no edge to be had.
-    #[inline]
-    pub(crate) fn receive(
-        &mut self,
-        fd: Number,
-        descriptor: u32,
-    ) -> Option<task::Poll<Result<PooledBuf, i32>>> {
-        if self.watches.of(fd.0).is_idle(Direction::In) {
-            return self.await_input(fd, descriptor);
-        }
-        if self.answers_left == 0 {
-            self.complete(UserData::readable(descriptor), Outcome::plain(0));
-            return Some(task::Poll::Pending);
-        }
-        if self.buf_pool.is_none() {
-            self.make_buf_pool().ok()?;
-        }
-        let mut room = 0;
-        let received = self.buf_pool.as_ref()?.receive(|buf, len| {
-            room = len as usize;
-            call::call(&Request::Recv { fd, buf, len, flags: libc::MSG_DONTWAIT })
-        })?;
-        self.answers_left -= 1;
-        self.counters.submitted += 1;
-        self.counters.readiness_calls += 1;
-        let is_drained = match &received {
-            Ok(bytes) => (1..room).contains(&bytes.len()) && self.is_drained_by(fd),
-            Err(errno) => *errno == -libc::EAGAIN,
-        };
-        self.watches.of(fd.0).set_idle(Direction::In, is_drained);
-        match received {
-            Err(_) if is_drained => self.await_input(fd, descriptor),
-            received => Some(task::Poll::Ready(received)),
-        }
-    }
-
-    /// Has the next edge of `fd` told to the readers of `descriptor`. `None` if there are no edges.
-    #[inline]
-    fn await_input(
-        &mut self,
-        fd: Number,
-        descriptor: u32,
-    ) -> Option<task::Poll<Result<PooledBuf, i32>>> {
-        if self.watch(fd.0).is_err() {
-            self.watches.of(fd.0).set_idle(Direction::In, false);
-            return None;
-        }
-        let watch = self.watches.of(fd.0);
-        if std::mem::replace(&mut watch.reader, descriptor) == NO_READER {
-            self.readers += 1;
-        }
-        Some(task::Poll::Pending)
-    }
-
     /// What waits ends, as what it has come to by now: whoever cancels does not overtake what has
     /// happened already. What the pool is at goes on.
     pub(crate) fn cancel(&mut self, target: UserData) {
@@ -360,18 +303,14 @@ impl Poll {
             return self.wait_a_while(flight());
         }
         match self.watch(fd.0) {
-            // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
-            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_a_while(flight()),
             Ok(()) => {
                 let slot = self.flights.insert(flight());
                 self.flights.append(&mut self.watches.of(fd.0).first, slot);
                 None
             }
-            Err(errno) => {
-                self.watches.of(fd.0).set_idle(Direction::In, false);
-                self.watches.of(fd.0).set_idle(Direction::Out, false);
-                Some(self.end(fd, Outcome::plain(flight().attempt.ended_by(-errno))))
-            }
+            // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
+            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_a_while(flight()),
+            Err(errno) => Some(self.end(fd, Outcome::plain(flight().attempt.ended_by(-errno)))),
         }
     }
 
@@ -409,17 +348,6 @@ impl Poll {
                 pool.unselect();
                 (other != -libc::EAGAIN).then_some((Outcome::plain(other), 0))
             }
-        }
-    }
-
-    /// Whoever waits to read from `fd` may try.
-    #[inline]
-    fn tell_reader(&mut self, fd: RawFd) {
-        let watch = self.watches.of(fd);
-        if watch.reader != NO_READER && !watch.is_idle(Direction::In) {
-            let reader = std::mem::replace(&mut watch.reader, NO_READER);
-            self.readers -= 1;
-            self.complete(UserData::readable(reader), Outcome::plain(0));
         }
     }
 
