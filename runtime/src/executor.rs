@@ -20,6 +20,7 @@ use crate::cores::{Member, Seat, Team};
 use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
+use crate::roster::Roster;
 use crate::sparse::Sparse;
 use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Roll, TaskInfo, TaskRef, Wake};
 use crate::time::Timers;
@@ -36,10 +37,7 @@ pub(crate) struct Executor {
     /// Memory for those that are woken from afar.
     called: Cell<Vec<TaskRef>>,
     /// All tasks that are not over.
-    tasks: RefCell<Slab<TaskRef>>,
-    /// The accounts of those for whom the runtime answers, by slot. They stay open for whoever
-    /// comes next, as long as nothing is charged to them.
-    accounts: RefCell<Sparse<AccountId>>,
+    tasks: RefCell<Roster>,
     /// Who answers for those for whom the runtime does not, by slot.
     bonds: RefCell<Sparse<Bond>>,
     /// The slot of the task that is being polled.
@@ -111,7 +109,6 @@ impl Executor {
             queue: RefCell::default(),
             called: Cell::default(),
             tasks: RefCell::default(),
-            accounts: RefCell::default(),
             bonds: RefCell::default(),
             running: Cell::new(None),
             debts: RefCell::default(),
@@ -186,11 +183,13 @@ impl Executor {
     }
 
     /// How many wait for their turn.
+    #[inline]
     pub(crate) fn queued(&self) -> usize {
         self.queue.borrow().len()
     }
 
     /// Whoever is next in the queue.
+    #[inline]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
         self.queue.borrow_mut().pop_front()
     }
@@ -205,11 +204,13 @@ impl Executor {
     }
 
     /// Puts a task at the end of the queue. For whoever found it not queued.
+    #[inline]
     pub(crate) fn push(&self, task: TaskRef) {
         self.queue.borrow_mut().push_back(task);
     }
 
     /// Puts a task at the end of the queue because somebody has woken it.
+    #[inline]
     pub(crate) fn push_woken(&self, task: TaskRef, from: Origin) {
         if task.header().place().is_some() {
             match from {
@@ -232,13 +233,14 @@ impl Executor {
     }
 
     /// Makes a future of this thread a task. Who it is, is written down where it stays.
+    #[inline]
     pub(crate) fn spawn<F: Future + 'static>(
         &self,
         info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let (task, joiner) = task::cell::new(&self.key, info, future);
-        self.take_in(task, None);
+        self.take_in(task);
         JoinHandle::new(joiner)
     }
 
@@ -251,7 +253,7 @@ impl Executor {
         future: F,
     ) -> (JoinHandle<F::Output>, u32) {
         let (task, joiner) = task::cell::new(&self.key, || info, future);
-        let slot = self.take_in(task, Some(bond));
+        let slot = self.take_in_bound(task, bond);
         (JoinHandle::new(joiner), slot)
     }
 
@@ -280,31 +282,39 @@ impl Executor {
     /// parcel in which it came tells its handle.
     pub(crate) fn adopt(&self, task: &TaskRef) {
         if self.ending.get() == Ending::Not && task.header().claim_parcel() {
-            self.take_in(task.clone(), None);
+            self.take_in([task.clone(), task.clone()]);
         }
     }
 
-    fn take_in(&self, task: TaskRef, bond: Option<Bond>) -> u32 {
-        // Without a bond a child of the runtime, whoever spawns it.
-        let parent = bond.as_ref().map_or(AccountId::ROOT, |bond| bond.debt.account());
+    /// Takes in a child of the runtime, whoever spawns it: one reference is kept, the other queued.
+    #[inline]
+    fn take_in(&self, [kept, queued]: [TaskRef; 2]) {
+        let (slot, account) = self.tasks.borrow_mut().insert(kept);
+        let account = account.unwrap_or_else(|| self.first_account(slot));
+        queued.header().set_place(Place { slot, account });
+        if self.ending.get() != Ending::Not {
+            queued.header().cancel();
+        }
+        self.push(queued);
+        self.tally.spawned.add(1);
+    }
+
+    /// The same with somebody else's child.
+    fn take_in_bound(&self, [kept, queued]: [TaskRef; 2], bond: Bond) -> u32 {
+        let parent = bond.debt.account();
         let is_cancelled = match self.ending.get() {
             Ending::Not => false,
-            Ending::Cancelling => !bond.as_ref().is_some_and(|bond| self.shields(bond)),
+            Ending::Cancelling => !self.shields(&bond),
             Ending::Abandoning => true,
         };
-        let slot = self.tasks.borrow_mut().insert(task.clone()) as u32;
-        let account = match bond {
-            None => self.account_for(slot),
-            Some(bond) => {
-                self.bonds.borrow_mut().put(slot as usize, bond);
-                self.open_account(slot, parent)
-            }
-        };
-        task.header().set_place(Place { slot, account });
+        let (slot, _) = self.tasks.borrow_mut().insert(kept);
+        self.bonds.borrow_mut().put(slot as usize, bond);
+        let account = self.open_account(slot, parent);
+        queued.header().set_place(Place { slot, account });
         if is_cancelled {
-            task.header().cancel();
+            queued.header().cancel();
         }
-        self.push(task);
+        self.push(queued);
         self.tally.spawned.add(1);
         slot
     }
@@ -315,61 +325,94 @@ impl Executor {
         account
     }
 
-    /// The account of a child of the runtime: that of its predecessor in the slot, if there was
-    /// one.
-    fn account_for(&self, slot: u32) -> AccountId {
-        let kept = self.accounts.borrow().get(slot as usize).copied();
-        kept.unwrap_or_else(|| {
-            let account = self.open_account(slot, AccountId::ROOT);
-            self.accounts.borrow_mut().put(slot as usize, account);
-            account
-        })
+    /// The account of a child of the runtime that has no predecessor in its slot.
+    #[cold]
+    fn first_account(&self, slot: u32) -> AccountId {
+        let account = self.open_account(slot, AccountId::ROOT);
+        self.tasks.borrow_mut().keep(slot, account);
+        account
     }
 
-    /// A task has ended to whose account nothing is charged: that stays open for whoever comes
-    /// next, unless it is that of a child.
-    fn leave_account(&self, slot: u32, account: AccountId) {
-        if self.accounts.borrow().get(slot as usize) != Some(&account) {
-            self.close_account(slot, account);
-        }
-    }
-
-    /// A task has ended to whose account something may be charged still.
+    /// A task has ended to whose account something may be charged still, or that of a child.
     fn close_account(&self, slot: u32, account: AccountId) {
-        if self.accounts.borrow().get(slot as usize) == Some(&account) {
-            self.accounts.borrow_mut().take(slot as usize);
+        {
+            let mut tasks = self.tasks.borrow_mut();
+            if tasks.keeps(slot, account) {
+                tasks.forget(slot);
+            }
         }
         self.nodes.clear(account);
         self.driver.close_account(account);
     }
 
     /// Lets a task that came out of the queue have its turn.
+    #[inline]
     pub(crate) fn run(&self, task: TaskRef) {
         let Some(Place { slot, account }) = task.header().place() else { return };
-        let waker = task.waker();
-        let mut cx = Context::from_waker(&waker);
-
-        let payer = self.driver.charge_to(account);
-        let running = self.running.replace(Some(slot));
-        let spawner = context::set_running(Some(task.header().info.id()));
-        let begun = self.watch.as_ref().map(|watch| watch.begin(Some(task.header())));
-        let progress = task.advance(&self.key, &mut cx);
-        if let (Some(watch), Some(begun)) = (&self.watch, begun) {
-            watch.end_task(begun, slot, task.header(), &self.on_report);
-        }
-        context::set_running(spawner);
-        self.running.set(running);
-        self.driver.charge_to(payer);
+        let progress = {
+            let waker = task.waker();
+            let mut cx = Context::from_waker(&waker);
+            let payer = self.driver.charge_to(account);
+            let running = self.running.replace(Some(slot));
+            let spawner = context::set_running(Some(task.header().info.id()));
+            let progress = match &self.watch {
+                None => task.advance(&self.key, &mut cx),
+                Some(watch) => self.advance_watched(watch, &task, slot, &mut cx),
+            };
+            context::set_running(spawner);
+            self.running.set(running);
+            self.driver.charge_to(payer);
+            progress
+        };
         self.tally.polls.add(1);
-
-        if progress == Progress::Ended {
-            if self.driver.is_unused(account) {
-                self.leave_account(slot, account);
-                self.retire(task, slot);
-            } else {
-                self.wind_up(task, slot, account);
-            }
+        match progress {
+            Progress::Pending => drop(task),
+            Progress::Ended => self.end(task, slot, account),
         }
+    }
+
+    #[cold]
+    fn advance_watched(
+        &self,
+        watch: &Watch,
+        task: &TaskRef,
+        slot: u32,
+        cx: &mut Context<'_>,
+    ) -> Progress {
+        let begun = watch.begin(Some(task.header()));
+        let progress = task.advance(&self.key, cx);
+        watch.end_task(begun, slot, task.header(), &self.on_report);
+        progress
+    }
+
+    /// The future of a task has ended: most have left nothing behind, and are children of the
+    /// runtime, whose account stays open for whoever comes next.
+    #[inline]
+    fn end(&self, task: TaskRef, slot: u32, account: AccountId) {
+        if !self.driver.is_unused(account) {
+            return self.wind_up(task, slot, account);
+        }
+        let mut tasks = self.tasks.borrow_mut();
+        if !tasks.keeps(slot, account) || self.watch.is_some() {
+            drop(tasks);
+            return self.end_slowly(task, slot, account);
+        }
+        // Not the last reference, so that nothing foreign is dropped.
+        drop(tasks.remove(slot));
+        let is_last = tasks.is_empty();
+        drop(tasks);
+        task.complete(&self.key);
+        if is_last {
+            self.tell_emptied();
+        }
+    }
+
+    #[cold]
+    fn end_slowly(&self, task: TaskRef, slot: u32, account: AccountId) {
+        if !self.tasks.borrow().keeps(slot, account) {
+            self.close_account(slot, account);
+        }
+        self.retire(task, slot);
     }
 
     /// A future that has ended has left something behind, or has given it to others.
@@ -470,7 +513,7 @@ impl Executor {
     }
 
     fn task_in(&self, slot: u32) -> Option<TaskRef> {
-        self.tasks.borrow().get(slot as usize).cloned()
+        self.tasks.borrow().get(slot).cloned()
     }
 
     /// Asks for the end of the task in `slot`.
@@ -505,7 +548,7 @@ impl Executor {
     /// Lets go of a task whose future has ended, and hands its output over. To its account nothing
     /// is charged, or it is closed.
     fn retire(&self, task: TaskRef, slot: u32) {
-        let kept = self.tasks.borrow_mut().remove(slot as usize);
+        let kept = self.tasks.borrow_mut().remove(slot);
         drop(kept);
         let bond = self.bonds.borrow_mut().take(slot as usize);
         if let Some(watch) = &self.watch {
@@ -524,6 +567,11 @@ impl Executor {
                 }
             }
         }
+        self.tell_emptied();
+    }
+
+    /// Tells whoever waits for it that the last task is over, if it is.
+    fn tell_emptied(&self) {
         if self.tasks.borrow().is_empty()
             && let Some(waker) = self.emptied.take()
         {
@@ -541,17 +589,17 @@ impl Executor {
     /// The task that is being polled.
     pub(crate) fn running(&self) -> Option<TaskInfo> {
         let slot = self.running.get()?;
-        self.tasks.borrow().get(slot as usize).map(|task| task.header().info.clone())
+        self.tasks.borrow().get(slot).map(|task| task.header().info.clone())
     }
 
     /// What is known of the task in `slot`.
     pub(crate) fn info(&self, slot: u32) -> Option<TaskInfo> {
-        self.tasks.borrow().get(slot as usize).map(|task| task.header().info.clone())
+        self.tasks.borrow().get(slot).map(|task| task.header().info.clone())
     }
 
     /// The account of the task in `slot`.
     pub(crate) fn account_of(&self, slot: u32) -> Option<AccountId> {
-        Some(self.tasks.borrow().get(slot as usize)?.header().place()?.account)
+        Some(self.tasks.borrow().get(slot)?.header().place()?.account)
     }
 
     /// What is known of all tasks that are not over.
@@ -576,8 +624,8 @@ impl Executor {
     /// Asks for the end of all tasks, and of those that are still to be spawned before they begin.
     pub(crate) fn cancel_all(&self) {
         self.ending.set(Ending::Cancelling);
-        for (slot, task) in &*self.tasks.borrow() {
-            if !self.is_shielded(slot as u32)
+        for (slot, task) in self.tasks.borrow().iter() {
+            if !self.is_shielded(slot)
                 && task.header().cancel() == Cancel::Wake
                 && task.header().wake() == Wake::Push
             {

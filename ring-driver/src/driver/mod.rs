@@ -426,7 +426,7 @@ impl Driver {
 
     /// Whether nothing at all is charged to `account`, nor to one below it.
     pub fn is_unused(&self, account: AccountId) -> bool {
-        self.with(|core| core.accounts.is_unused(account))
+        self.0.core.borrow().accounts.is_unused(account)
     }
 
     /// The provided buffers of this driver.

@@ -43,7 +43,7 @@ impl Home {
 
     fn spawn<F: Future + 'static>(&self, future: F) -> (TaskRef, Joiner<F::Output>) {
         let here = Location::caller();
-        cell::new(&self.key, || TaskInfo::new(None, here), future)
+        alone(cell::new(&self.key, || TaskInfo::new(None, here), future))
     }
 
     /// A task whose cell keeps `name` until it is freed.
@@ -53,7 +53,7 @@ impl Home {
         future: F,
     ) -> (TaskRef, Joiner<F::Output>) {
         let info = TaskInfo::new(Some(name.clone()), Location::caller());
-        cell::new(&self.key, || info, future)
+        alone(cell::new(&self.key, || info, future))
     }
 
     /// What the executor does with a task that comes out of its queue.
@@ -79,6 +79,11 @@ impl Home {
         }
         (letters, ended)
     }
+}
+
+/// A task that nobody else keeps.
+fn alone<T>(([task, _kept], joiner): ([TaskRef; 2], Joiner<T>)) -> (TaskRef, Joiner<T>) {
+    (task, joiner)
 }
 
 /// An output that counts how often it is dropped.
