@@ -204,7 +204,7 @@ impl Executor {
     }
 
     /// Puts a task at the end of the queue. For whoever found it not queued.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {
         self.queue.borrow_mut().push_back(task);
     }

@@ -49,18 +49,13 @@ impl<T> Joiner<T> {
         if state.take_back(side) == Join::Done {
             return true;
         }
-        joiner.with_mut(|place| {
-            // SAFETY: rule 3: we have taken the place back before the task was done.
-            match unsafe { &mut *place } {
-                Some(waker) => waker.clone_from(cx.waker()),
-                place => *place = Some(cx.waker().clone()),
-            }
-        });
+        // SAFETY: rule 3: we have taken the place back before the task was done.
+        unsafe { joiner.put(cx.waker()) };
         if state.leave_waker(side) == Join::Pending {
             return false;
         }
         // SAFETY: rule 3: the waker has come too late, so that the place stayed ours.
-        drop(joiner.with_mut(|place| unsafe { (*place).take() }));
+        drop(unsafe { joiner.take() });
         true
     }
 
@@ -103,8 +98,7 @@ impl<T> Drop for Joiner<T> {
             Join::Done => {}
             Join::Pending => {
                 // SAFETY: rule 3: the place was ours, and no other handle will come.
-                let waker = joiner.with_mut(|place| unsafe { (*place).take() });
-                drop(waker);
+                drop(unsafe { joiner.take() });
             }
         }
         if !state.is_given_away() {
