@@ -17,13 +17,19 @@ use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
 
 use crate::context::{self, Origin};
 use crate::cores::{Member, Seat, Team};
-use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
+use crate::debug::{OnReport, Watch};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
 use crate::roster::Roster;
 use crate::sparse::Sparse;
-use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Roll, TaskInfo, TaskRef, Wake};
+use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, TaskInfo, TaskRef, Wake};
 use crate::time::Timers;
+use ending::Ending;
+
+/// Its end.
+mod ending;
+/// What those who have ended leave.
+mod below;
 
 pub(crate) struct Executor {
     key: HomeKey,
@@ -54,16 +60,6 @@ pub(crate) struct Executor {
     on_report: OnReport,
     /// In debug mode only.
     watch: Option<Watch>,
-}
-
-/// How far the end of the runtime has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Not,
-    /// Tasks are cancelled, and new ones before they begin, except for what is shielded.
-    Cancelling,
-    /// The time is over: nothing begins.
-    Abandoning,
 }
 
 /// Counts that only the executor can keep.
@@ -255,11 +251,6 @@ impl Executor {
         let (task, joiner) = task::cell::new(&self.key, || info, future);
         let slot = self.take_in_bound(task, bond);
         (JoinHandle::new(joiner), slot)
-    }
-
-    /// Whether nothing begins any more.
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.ending.get() == Ending::Abandoning
     }
 
     /// Makes a future of this thread a task and lets it have its first turn at once, inside that of
@@ -470,48 +461,6 @@ impl Executor {
         }
     }
 
-    /// Wakes those who wait for something below `account`, which has ended, so that they are polled
-    /// if they live elsewhere. Whether there is anything below.
-    pub(crate) fn remind_below(&self, account: AccountId) -> bool {
-        let is_open = self.driver.has_open_below(account);
-        if is_open {
-            self.driver.remind_below(account);
-            for slot in self.children_below(account) {
-                self.with_roll(slot, Roll::tell_owner);
-            }
-        }
-        is_open
-    }
-
-    /// Ends what was forgotten below `account`: operations, and groups with their children.
-    pub(crate) fn recall_below(&self, account: AccountId) {
-        if !self.driver.has_open_below(account) {
-            return;
-        }
-        self.driver.recall_below(account);
-        for slot in self.children_below(account) {
-            self.with_roll(slot, Roll::close);
-            self.abandon(slot);
-        }
-    }
-
-    /// The children of groups that are open below `account`.
-    fn children_below(&self, account: AccountId) -> Vec<u32> {
-        let bonds = self.bonds.borrow();
-        let below = bonds.iter().filter(|(_, bond)| {
-            !bond.is_shielded && self.driver.is_open_below(bond.debt.account(), account)
-        });
-        below.map(|(slot, _)| slot as u32).collect()
-    }
-
-    fn with_roll(&self, slot: u32, act: impl FnOnce(&Roll)) {
-        let roll = (self.bonds.borrow().get(slot as usize))
-            .and_then(|bond| Some(bond.seat.as_ref()?.roll().clone()));
-        if let Some(roll) = roll {
-            act(&roll);
-        }
-    }
-
     fn task_in(&self, slot: u32) -> Option<TaskRef> {
         self.tasks.borrow().get(slot).cloned()
     }
@@ -570,15 +519,6 @@ impl Executor {
         self.tell_emptied();
     }
 
-    /// Tells whoever waits for it that the last task is over, if it is.
-    fn tell_emptied(&self) {
-        if self.tasks.borrow().is_empty()
-            && let Some(waker) = self.emptied.take()
-        {
-            waker.wake();
-        }
-    }
-
     /// Asks for the end of the task that is being polled.
     pub(crate) fn cancel_running(&self) {
         if let Some(slot) = self.running.get() {
@@ -619,67 +559,6 @@ impl Executor {
 
     pub(crate) fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
-    }
-
-    /// Asks for the end of all tasks, and of those that are still to be spawned before they begin.
-    pub(crate) fn cancel_all(&self) {
-        self.ending.set(Ending::Cancelling);
-        for (slot, task) in self.tasks.borrow().iter() {
-            if !self.is_shielded(slot)
-                && task.header().cancel() == Cancel::Wake
-                && task.header().wake() == Wake::Push
-            {
-                self.push(task.clone());
-            }
-        }
-    }
-
-    fn is_shielded(&self, slot: u32) -> bool {
-        self.bonds.borrow().get(slot as usize).is_some_and(|bond| self.shields(bond))
-    }
-
-    /// Whether a task goes on when the runtime ends: what is shielded itself, and the children of a
-    /// group in there.
-    fn shields(&self, bond: &Bond) -> bool {
-        bond.is_shielded || self.nodes.is_shielded(&self.driver, bond.debt.account())
-    }
-
-    /// Ready when all tasks are over.
-    pub(crate) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.tasks.borrow().is_empty() {
-            return Poll::Ready(());
-        }
-        self.emptied.set(Some(cx.waker().clone()));
-        Poll::Pending
-    }
-
-    /// Gives up waiting: what is left of each task ends here and now. Tells of which tasks the
-    /// kernel still has something, and what they were waiting for.
-    pub(crate) fn abandon_all(&self) -> Vec<TaskNode> {
-        self.ending.set(Ending::Abandoning);
-        let tree = if self.tasks.borrow().is_empty() { TaskTree::default() } else { tree(self) };
-        let seen = tree.tasks();
-        let mut abandoned = Vec::new();
-        let mut cx = Context::from_waker(Waker::noop());
-        let first = || self.tasks.borrow().iter().next().map(|(_, first)| first.clone());
-        // One after the other: what is dropped may spawn.
-        while let Some(task) = first() {
-            let Some(Place { slot, account }) = task.header().place() else { break };
-            let is_shielded = self.is_shielded(slot);
-            task.header().cancel();
-            task.advance(&self.key, &mut cx);
-            if is_shielded || !self.driver.is_drained(account, Orphans::All) {
-                let info = &task.header().info;
-                let node = seen.get(&info.id()).copied().cloned();
-                abandoned.push(node.unwrap_or_else(|| TaskNode::bare(info.clone())));
-            }
-            self.close_account(slot, account);
-            self.retire(task, slot);
-        }
-        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
-        // it.
-        drop(self.queue.take());
-        abandoned
     }
 }
 

@@ -34,12 +34,11 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use pin_project_lite::pin_project;
-
+use berth::Berth;
 pub(crate) use joiner::Joiner;
 pub(crate) use lodging::Lodging;
+use made::Made;
 pub(crate) use spare::Spare;
-use berth::Berth;
 use spare::{give_memory, rounded, take_memory};
 
 use super::current::TaskInfo;
@@ -55,6 +54,8 @@ use crate::unheard::unheard;
 mod lodging;
 /// The place of its handle's waker.
 mod berth;
+/// The future of one that comes from another thread.
+mod made;
 /// Its memory.
 mod spare;
 /// What wakes it.
@@ -152,31 +153,6 @@ where
     let home = Tie::Own(home.clone());
     let header = || Header::new(home, info, State::parcel(), References::foreign(2));
     share(allocate(Made::Plan { make: Some(make) }, None, header))
-}
-
-pin_project! {
-    /// The future of a parcel: before its first poll, what makes it and nothing else.
-    #[project = MadeProjection]
-    enum Made<M, F> {
-        Plan { make: Option<M> },
-        Future { #[pin] future: F },
-    }
-}
-
-impl<M: FnOnce() -> F, F: Future> Future for Made<M, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        if let MadeProjection::Plan { make } = self.as_mut().project() {
-            let make = make.take().expect("what has panicked is not polled again");
-            let future = make();
-            self.set(Made::Future { future });
-        }
-        match self.project() {
-            MadeProjection::Future { future } => future.poll(cx),
-            MadeProjection::Plan { .. } => unreachable!("it was made just now"),
-        }
-    }
 }
 
 /// Makes what is woken like a task, for a future that lives elsewhere.
