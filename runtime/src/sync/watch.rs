@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use super::after::{After, update};
 use super::flavor::{Flavor, Protect, Threads};
-use super::wait::{Wait, Waits};
+use super::wait::{Until, Wait, Waits};
 use super::wait_list::{Ticket, WaitList};
 
 /// Makes a channel that keeps the latest value only. The first, `value`, counts as seen.
@@ -263,7 +263,7 @@ impl<T> Sender<T> {
     /// # Cancellation
     /// **Strict.**
     pub async fn closed(&self) {
-        Wait::<Threads, _, _>::new(&self.shared.state, Closing).await;
+        Wait::<Threads, _, _>::new(&self.shared.state, Until(State::closed)).await;
     }
 }
 
@@ -383,6 +383,10 @@ impl State {
             has_changed => Ok(has_changed),
         }
     }
+
+    fn closed(&mut self) -> (bool, &mut WaitList) {
+        (self.receivers == 0, &mut self.closing)
+    }
 }
 
 /// The wish for a newer value.
@@ -414,26 +418,6 @@ impl Waits<State> for Change<'_> {
 
     fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {
         state.changes.remove(ticket, after);
-    }
-}
-
-/// The wish that there be no receiver.
-struct Closing;
-
-impl Waits<State> for Closing {
-    type Output = ();
-
-    fn poll(
-        &mut self,
-        state: &mut State,
-        ticket: &mut Option<Ticket>,
-        after: &mut After<'_>,
-    ) -> Poll<()> {
-        state.closing.poll_unless(state.receivers == 0, ticket, after)
-    }
-
-    fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {
-        state.closing.remove(ticket, after);
     }
 }
 
