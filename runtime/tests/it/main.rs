@@ -36,6 +36,7 @@ mod together;
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
+use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
@@ -43,6 +44,7 @@ use std::time::Duration;
 use futures_util::poll;
 use wakering_ring_driver::testing::{Memory, patience};
 use wakering_ring_driver::{Driver, Fd, op};
+use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{sleep, timeout};
 use wakering_runtime::{Builder, Runtime};
 
@@ -104,6 +106,14 @@ impl Drop for Guard {
 /// Waits for ever, and keeps what it was given until it is dropped.
 async fn parked<T>(_kept: impl Sized) -> T {
     pending().await
+}
+
+/// Counts its turns for ever, and keeps what it was given until it is dropped.
+async fn counting<E>(turns: impl Deref<Target = Cell<u32>>, _kept: impl Sized) -> Result<(), E> {
+    loop {
+        turns.update(|turns| turns + 1);
+        yield_now().await;
+    }
 }
 
 /// Is ready with `value` after `delay`.
