@@ -41,6 +41,7 @@ mod splice;
 mod waits;
 mod wake;
 mod workers;
+mod world;
 mod zero_copy;
 
 /// A driver with default settings.

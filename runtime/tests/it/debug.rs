@@ -136,7 +136,9 @@ fn a_descriptor_closed_under_a_reader_is_told() {
         let task = task::Builder::new()
             .name("reader")
             .spawn(async move { op::recv(&reader, vec![0; 8]).await.map(|_| ()).map_err(|_| ()) });
-        sleep(Duration::from_millis(1)).await;
+        while driver.flights().is_empty() {
+            yield_now().await;
+        }
         let number = fd.os_number();
         fd.close().await.unwrap();
         assert_eq!(task.await.unwrap(), Err(()));
