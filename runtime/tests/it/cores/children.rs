@@ -197,11 +197,13 @@ fn a_panic_of_a_child_on_another_core_comes_out_of_the_group() {
         assert_eq!(message(panic), "in its body");
 
         let panics = AssertUnwindSafe(group(async |group| {
+            let (begun, has_begun) = oneshot::channel();
             group.spawn_on(2, || async {
                 let _bad = OnDrop(Some(|| panic!("in its drop")));
+                begun.send(()).unwrap();
                 pending::<Result<(), ()>>().await
             });
-            sleep(5 * MS).await;
+            has_begun.await.unwrap();
             group.cancel();
             Ok::<_, ()>(())
         }));

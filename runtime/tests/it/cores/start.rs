@@ -29,9 +29,10 @@ fn more_cores_than_there_are_is_an_error() {
 #[test]
 fn a_core_without_a_ring_is_named() {
     in_child("cores::start::a_core_without_a_ring_is_named", || {
+        let before = threads();
         // What is made once and kept.
         drop(crowd());
-        let before = threads();
+        assert_threads(before);
         let open = open_descriptors().len() as u64;
         let mut failed = 0;
         for room in (1..=14).rev() {
