@@ -7,9 +7,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, PooledBuf};
 use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
@@ -106,6 +107,21 @@ impl Backend {
             Backend::Gone => unreachable!("nothing starts once the driver has been shut down"),
         }
         None
+    }
+
+    /// Receives at once from a stream, where plain calls are made. Where there is nothing yet, an
+    /// edge of `fd` will say so to the readers of `descriptor`. `None` says that a request has to do
+    /// it.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        fd: Number,
+        descriptor: u32,
+    ) -> Option<Poll<Result<PooledBuf, i32>>> {
+        match self {
+            Backend::Poll(poll) => poll.receive(fd, descriptor),
+            Backend::Uring(_) | Backend::Memory(_) | Backend::Gone => None,
+        }
     }
 
     /// Asks for the end of `target`. The answer shows in the target's own completion.

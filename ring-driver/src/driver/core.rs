@@ -333,6 +333,9 @@ impl Core {
     /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
     /// posted by somebody else. Its buffer goes home.
     fn on_stranger(&mut self, user_data: UserData, outcome: Outcome) {
+        if let Some(descriptor) = user_data.readers() {
+            return self.wake_readers(descriptor);
+        }
         if let Some(target) = user_data.cancelled() {
             return self.on_cancellation(Key::from_user_data(target), outcome);
         }
@@ -460,8 +463,14 @@ impl Core {
 
     fn wake_read_side(&mut self, home: Home) {
         if let Home::Side { descriptor, lane: Lane::Read } = home {
-            let side = &mut self.descriptors[descriptor as usize].read;
-            side.waiters.leave_to(&mut self.after.wakers);
+            self.wake_readers(descriptor);
+        }
+    }
+
+    /// Whoever waits for the read side of a descriptor, which may have been closed by now, may try.
+    fn wake_readers(&mut self, descriptor: u32) {
+        if let Some(state) = self.descriptors.get_mut(descriptor as usize) {
+            state.read.waiters.leave_to(&mut self.after.wakers);
         }
     }
 
@@ -569,6 +578,19 @@ impl UserData {
     const CANCELLATION: u64 = 1 << 62;
     /// What another driver posts to end a sleep.
     pub(crate) const NUDGE: UserData = UserData(UserData::RESERVED + 2);
+
+    /// Makes of the number of a descriptor the name of the news that it may be readable.
+    const READABLE: u64 = 1 << 61;
+
+    /// Names the news that the readers of `descriptor` may try. No flight stands behind it.
+    pub(crate) const fn readable(descriptor: u32) -> UserData {
+        UserData(UserData::READABLE | descriptor as u64)
+    }
+
+    /// Whose readers may try, if that is what it says.
+    fn readers(self) -> Option<u32> {
+        (self.0 >> 32 == UserData::READABLE >> 32).then_some(self.0 as u32)
+    }
 
     /// Names the cancellation of this flight.
     pub(crate) fn cancellation(self) -> UserData {
