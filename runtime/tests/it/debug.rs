@@ -9,7 +9,7 @@ use wakering_ring_driver::testing::{in_child, in_child_with};
 use wakering_ring_driver::{Driver, Fd, Sharing, op};
 use wakering_runtime::debug::Report;
 use wakering_runtime::task::{self, yield_now};
-use wakering_runtime::time::{sleep, timeout};
+use wakering_runtime::time::timeout;
 use wakering_runtime::{Builder, Runtime, run, spawn};
 
 use crate::bounded;

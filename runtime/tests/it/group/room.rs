@@ -7,9 +7,8 @@ use std::rc::Rc;
 
 use wakering_runtime::sync::Event;
 use wakering_runtime::task::{ChildError, group, yield_now};
-use wakering_runtime::time::sleep;
 
-use crate::{MS, message, within_bounds};
+use crate::{message, within_bounds};
 
 /// Given a group in which ten may run; when a thousand are spawned, each once there is room or all
 /// at once; then never more than ten run, those that wait do so in order, and all are done.
@@ -52,7 +51,7 @@ fn case_j21_no_more_run_than_the_group_allows() {
 fn children_that_wait_for_their_turn_may_be_cancelled() {
     within_bounds(async {
         let begun = Rc::new(Cell::new(0));
-        let go_on = Event::new();
+        let go_on = Rc::new(Event::new());
         let outcome = group(async |group| {
             group.max_tasks(1);
             let child = || {
