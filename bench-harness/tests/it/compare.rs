@@ -94,6 +94,37 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
 }
 
 #[test]
+fn what_is_measured_again_takes_the_place_of_what_the_file_has() {
+    // Given a comparison in two scenarios, one of which a rival was left out of
+    let folder = folder();
+    let (at, json) = (folder.path().display(), folder.path().join("record.json"));
+    let rivals = format!("--rival one={at}/good --rival bad={at}/bad");
+    let first = format!("--scenario yield,channel {rivals} --json {}", json.display());
+    let output = compare(folder.path(), &first);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let before = fs::read_to_string(&json).expect("it is there");
+
+    // When one of them is measured again
+    let again = format!("--scenario channel {rivals} --again --resume {}", json.display());
+    let output = compare(folder.path(), &again);
+
+    // Then that one is run, nothing else is, and each duel is there once
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    assert!(text(&output).starts_with("channel "), "{}", text(&output));
+    assert_eq!(rows(&json), [("yield".into(), "one".into()), ("channel".into(), "one".into())]);
+    let after = fs::read_to_string(&json).expect("it is there");
+    let line = |text: &str, name: &str| {
+        let name = format!("\"scenario\":\"{name}\"");
+        text.lines().find(|line| line.contains(&name)).expect("there is a row").to_owned()
+    };
+    assert_eq!(line(&before, "yield"), line(&after, "yield"));
+    assert_ne!(line(&before, "channel"), line(&after, "channel"));
+
+    // And what was left out is still told, for both
+    assert_eq!(after.matches("no such luck").count(), 2, "{after}");
+}
+
+#[test]
 fn a_rival_that_does_not_build_stops_no_other() {
     // Given a workspace without any package
     let folder = folder();
@@ -137,6 +168,9 @@ fn bad_arguments_end_with_2_and_one_line() {
         ("--json /no/such/folder/x", "/no/such/folder/x"),
         ("--html /no/such/folder/x", "/no/such/folder/x"),
         ("--into x", "--render"),
+        ("--again", "--resume"),
+        ("--resume Cargo.toml", "it is no comparison"),
+        ("--resume ../docs/report.schema.json", "it is no comparison"),
     ] {
         let output = compare(folder.path(), arguments);
         let complaint = complaint(&output);
