@@ -106,7 +106,7 @@ pub fn pairs<T: Turn>(
 }
 
 /// The same, but for pairs in which the client was late, and how many those were. If few others come,
-/// it takes up to three times as long.
+/// it takes up to twice as long.
 pub fn timely_pairs<T: Turn>(
     sides: &mut [T; 2],
     order: &str,
@@ -122,7 +122,7 @@ pub fn timely_pairs<T: Turn>(
             }
         }
         let enough = start.elapsed() >= time && pairs.len() >= 2 * ROUNDS;
-        if rounds >= ROUNDS && (enough || start.elapsed() >= 3 * time) {
+        if rounds >= ROUNDS && (enough || start.elapsed() >= 2 * time) {
             break;
         }
     }
