@@ -72,6 +72,11 @@ impl Session<'_> {
         }
         let resident = |side: &Side| side.program.resident();
         row.resident = Some([resident(&sides[0])?, resident(&sides[1])?]);
+        for (side, one) in sides.iter_mut().zip([subject, rival]) {
+            if let Some(words) = side.program.end() {
+                self.hear(&one.name, &words);
+            }
+        }
         Ok(row)
     }
 
@@ -103,6 +108,15 @@ impl Session<'_> {
         let grown = [0, 1].map(|side| after[side].saturating_sub(before[side]));
         row.allocations = tells.then(|| each(grown));
         Ok(())
+    }
+
+    /// Hands on what a contestant has to say that does not fail for it, once.
+    fn hear(&mut self, name: &str, words: &str) {
+        let line = format!("{name}: {words}");
+        if !self.heard.contains(&line) {
+            eprintln!("bench-harness: {line}");
+            self.heard.push(line);
+        }
     }
 
     /// Says so once, and does not try again.

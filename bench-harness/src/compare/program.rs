@@ -175,17 +175,23 @@ impl Program {
         }
     }
 
-    /// What a program that has ended said last.
-    fn end_words(&mut self) -> String {
+    /// Ends it; what it said last on standard error, if it said anything.
+    pub fn end(&mut self) -> Option<String> {
         // Both fail only for a process that is gone already.
         let _ = self.child.kill();
-        let status = self.child.wait();
+        let _ = self.child.wait();
         let mut said = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
             let _ = stderr.read_to_string(&mut said);
         }
-        match (said.lines().rfind(|line| !line.trim().is_empty()), status) {
-            (Some(line), _) => line.trim().to_owned(),
+        let last = said.lines().rfind(|line| !line.trim().is_empty());
+        last.map(|line| line.trim().to_owned())
+    }
+
+    /// What a program that has ended said last.
+    fn end_words(&mut self) -> String {
+        match (self.end(), self.child.wait()) {
+            (Some(line), _) => line,
             (None, Ok(status)) => format!("it ended without a word, {status}"),
             (None, Err(error)) => format!("it ended without a word: {error}"),
         }

@@ -96,6 +96,8 @@ pub struct Session<'a> {
     /// Where files are, for the scenarios that need some.
     pub(super) folder: PathBuf,
     pub(super) counts_calls: bool,
+    /// What contestants had to say.
+    pub(super) heard: Vec<String>,
 }
 
 impl<'a> Session<'a> {
@@ -202,6 +204,7 @@ impl<'a> Session<'a> {
             cpus,
             folder,
             counts_calls,
+            heard: Vec::new(),
         })
     }
 

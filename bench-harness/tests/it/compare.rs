@@ -22,6 +22,12 @@ while read verb number; do
 done
 ";
 
+/// The same, with a warning.
+const WARNING: &str = "#!/bin/sh
+echo the limit is low >&2
+exec ${0%/*}/good
+";
+
 /// Has a word to say before it ends.
 const BAD: &str = "#!/bin/sh
 echo no such luck >&2
@@ -32,7 +38,7 @@ exit 3
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("there is room");
     fs::write(folder.path().join("Cargo.toml"), "").expect("it can be written");
-    for (name, script) in [("good", GOOD), ("bad", BAD)] {
+    for (name, script) in [("good", GOOD), ("warning", WARNING), ("bad", BAD)] {
         let path = folder.path().join(name);
         fs::write(&path, script).expect("it can be written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -73,7 +79,7 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
 
     // When it goes on with a second rival, and with one that fails
     let html = folder.path().join("page.html");
-    let more = format!("{one} --rival two={at}/good --rival three={at}/bad");
+    let more = format!("{one} --rival two={at}/warning --rival three={at}/bad");
     let files = format!("--resume {} --html {}", json.display(), html.display());
     let output = compare(folder.path(), &format!("{more} {files}"));
 
@@ -81,6 +87,7 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     let said = complaint(&output);
     assert!(said.contains("yield, three: left out: no such luck"), "{said}");
+    assert!(said.contains("two: the limit is low"), "{said}");
     let text = text(&output);
     assert!(text.contains("subject   / two") && !text.contains("subject   / one"), "{text}");
     assert!(text.contains("| one | ") && text.contains("| two | "), "{text}");
