@@ -28,6 +28,12 @@ pub async fn run(job: Job) -> io::Result<()> {
         Files::ReadDirect => AlignedBuf::registered(depth, SMALL_READ)?,
         _ => Vec::new(),
     };
+    if pages.iter().any(|page| !page.is_registered()) {
+        eprintln!(
+            "the ring does not know its buffers in advance: see `ulimit -l`, and with \
+             WAKERING_DEBUG=1 why"
+        );
+    }
     let pages = Rc::new(RefCell::new(pages));
     let mut console = Console::ready(1);
     while let Some(count) = console.next_slice() {
