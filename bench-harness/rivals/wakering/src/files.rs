@@ -39,7 +39,7 @@ pub async fn run(job: Job) -> io::Result<()> {
                     Files::ReadSmall => small(folder, worker, share).await,
                     Files::ReadCached => {
                         let (buffer, offsets) =
-                            (vec![0; SMALL_READ], Offsets::of_reader(length, worker));
+                            (AlignedBuf::new(SMALL_READ), Offsets::of_reader(length, worker));
                         random(&file, buffer, offsets, share).await.map(drop)
                     }
                     Files::ReadDirect => {
