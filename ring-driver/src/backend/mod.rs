@@ -148,6 +148,14 @@ impl Backend {
         }
     }
 
+    /// Goes for more if the backend holds completions back. Whether it did.
+    pub(crate) fn enter_again(&mut self) -> bool {
+        match self {
+            Backend::Uring(uring) => uring.enter_again(),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
+        }
+    }
+
     /// Whether completions wait, as far as can be told without a system call.
     pub(crate) fn has_news(&self) -> bool {
         match self {
