@@ -81,9 +81,19 @@ impl Backend {
 
     /// A descriptor is given to somebody else, who expects that it waits.
     pub(crate) fn release(&mut self, fd: Number) {
-        if let Backend::Poll(poll) = self {
-            poll.release(fd);
+        match self {
+            Backend::Uring(uring) => uring.forget(fd),
+            Backend::Poll(poll) => poll.release(fd),
+            Backend::Memory(_) | Backend::Gone => {}
         }
+    }
+
+    /// Closes a descriptor that nothing in flight names; the errno, if there is one.
+    pub(crate) fn close(&mut self, fd: Number) -> Option<i32> {
+        if let Backend::Uring(uring) = self {
+            uring.forget(fd);
+        }
+        self.call_now(&Request::Close { fd }).errno()
     }
 
     /// Whether a request ends because it is asked to, whatever it waits for.
