@@ -19,7 +19,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, Sharing, Shelf, Spares};
+use crate::fd::{Descriptor, Phase, Sharing, Shelf, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -440,7 +440,9 @@ impl Core {
     fn no_longer_named(&mut self, descriptor: u32) {
         if let Some(state) = self.descriptors.get_mut(descriptor as usize) {
             state.free_flights -= 1;
-            self.on_quieter(descriptor);
+            if state.phase != Phase::Open {
+                self.on_quieter(descriptor);
+            }
         }
     }
 

@@ -373,6 +373,9 @@ impl Uring {
         }
     }
 
+    /// Not inlined, or the entry would be taken apart for those who look at its parts, and put
+    /// together again.
+    #[inline(never)]
     fn try_push(&mut self, entry: &Entry) -> bool {
         // SAFETY: what the entry points to stays in place until its final completion: see
         // `in_flight`. The notifier's read points into a box that is leaked if the read does not
