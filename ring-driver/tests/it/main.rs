@@ -32,6 +32,7 @@ mod poll;
 mod prefetch;
 mod process;
 mod registered;
+mod registered_files;
 mod relay;
 mod series;
 mod setup;
