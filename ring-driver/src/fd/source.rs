@@ -6,7 +6,9 @@
 //! again finds the next piece or waits for it, without asking the kernel anew. It ends with the
 //! stream, with the descriptor, or when more lies on the shelf than anybody fetches.
 //!
-//! Where the kernel knows no multishots it is a series of one. Where the pool has no buffer to give,
+//! Where the backend makes plain calls, nothing is received ahead: the reader makes the call when he
+//! comes, and waits as one who is told that he may try again. Where the kernel knows no multishots,
+//! the prefetch is a series of one. Where the pool has no buffer to give,
 //! or the kernel knows no provided buffers, the side waits for readiness and then receives once into
 //! a buffer of its own: a starving pool slows down, it does not deadlock.
 
@@ -33,7 +35,8 @@ impl Fd {
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
         self.driver().check_current()?;
         loop {
-            // A reader who has got something comes again, and waits: he is remembered sooner or later.
+            // Who has got something comes again, and waits: the clone is needed every other time, and
+            // without it the core would have to look twice.
             let mut caller = Caller::ready(cx.waker());
             let filled = self.driver().with(|core| core.poll_fill(self.0.index, &mut caller));
             match filled {

@@ -3,8 +3,9 @@
 //!
 //! A request is tried where it is pushed, unless the last try has shown that this is in vain; then
 //! it waits for an edge. What it came to is the answer, or a completion like any other, so that
-//! nothing above can tell this backend from a ring. Buffers are
-//! provided as to a ring too; this backend picks from them itself, when there is data.
+//! nothing above can tell this backend from a ring. Only
+//! who reads by borrowing needs no request (`receive.rs`). Buffers are provided as to a ring too;
+//! this backend picks from them itself, when there is data.
 
 #![allow(unsafe_code)]
 
