@@ -188,8 +188,8 @@ mod tests {
 
     #[test]
     fn the_version_of_wrk_is_a_number() {
-        assert_eq!(number("wrk debian/4.1.0-3+b2 [epoll] Copyright"), Some("4.1.0"));
-        assert_eq!(number("wrk 4.2.0 [epoll]"), Some("4.2.0"));
+        assert_eq!(number("wrk debian/4.1.0-3+b2 Copyright"), Some("4.1.0"));
+        assert_eq!(number("wrk 4.2.0"), Some("4.2.0"));
         assert_eq!(number(""), None);
     }
 
