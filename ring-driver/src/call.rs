@@ -48,7 +48,8 @@ impl Request {
             | Request::Recv { .. }
             | Request::RecvPooled { .. }
             | Request::RecvMulti { .. }
-            | Request::RecvMsg { .. } => Class::READABLE,
+            | Request::RecvMsg { .. }
+            | Request::RecvMsgMulti { .. } => Class::READABLE,
             // A Unix socket has room for us all the time, and does not say when its peer has.
             Request::SendMsg { message, .. } if names_unix(message) => Class::Untold,
             Request::Write { offset: None, .. }
@@ -489,7 +490,9 @@ fn call_once(request: &Request, more: i32) -> isize {
             }
             // Buffers are provided to a ring. Whoever asks takes this answer as "none is left" and
             // goes on without.
-            Request::RecvPooled { .. } | Request::RecvMulti { .. } => fail(libc::ENOBUFS),
+            Request::RecvPooled { .. }
+            | Request::RecvMulti { .. }
+            | Request::RecvMsgMulti { .. } => fail(libc::ENOBUFS),
             Request::Timeout { .. } | Request::Cancel { .. } | Request::MsgRing { .. } => {
                 fail(libc::EOPNOTSUPP)
             }

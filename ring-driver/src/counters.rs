@@ -5,11 +5,12 @@ use io_uring::squeue::Flags;
 use crate::capabilities::{Capabilities, NAMES};
 
 /// What an entry may carry beside its opcode, and the capability that it takes.
-const ENTRY_FLAGS: [(&str, &str); 4] = [
+const ENTRY_FLAGS: [(&str, &str); 5] = [
     ("CQE_SKIP_SUCCESS", "cqe_skip"),
     ("BUFFER_SELECT", "buf_ring"),
     ("ACCEPT_MULTISHOT", "multishot_accept"),
     ("RECV_MULTISHOT", "multishot_recv"),
+    ("RECVMSG_MULTISHOT", "multishot_recvmsg"),
 ];
 
 /// How many sizes of batches are told apart: 4,096 is what a completion queue usually holds.
@@ -112,6 +113,7 @@ impl Counters {
             flags & Flags::BUFFER_SELECT.bits() != 0,
             NAMES[usize::from(opcode)] == "accept" && priority & 1 != 0,
             NAMES[usize::from(opcode)] == "recv" && priority & 2 != 0,
+            NAMES[usize::from(opcode)] == "recvmsg" && priority & 2 != 0,
         ];
         for (count, is_set) in self.by_entry_flag.iter_mut().zip(is_set) {
             *count += u64::from(is_set);
@@ -175,6 +177,7 @@ mod tests {
         let (skip, select) = (Flags::SKIP_SUCCESS.bits(), Flags::BUFFER_SELECT.bits());
         counters.count_entry(opcode("accept"), 0, 1);
         counters.count_entry(opcode("recv"), select, 2);
+        counters.count_entry(opcode("recvmsg"), select, 2);
         counters.count_entry(opcode("async_cancel"), skip, 0);
         counters.setup_flags = vec!["SUBMIT_ALL", "DEFER_TASKRUN", "TASKRUN_FLAG"];
         counters.enter_flags = vec!["EXT_ARG", "REGISTERED_RING", "NO_IOWAIT"];
@@ -183,7 +186,8 @@ mod tests {
             ("-accept", &["accept", "ACCEPT_MULTISHOT"]),
             ("-multishot_accept", &["ACCEPT_MULTISHOT"]),
             ("-multishot_recv", &["RECV_MULTISHOT"]),
-            ("-buf_ring", &["BUFFER_SELECT", "RECV_MULTISHOT"]),
+            ("-multishot_recvmsg", &["RECVMSG_MULTISHOT"]),
+            ("-buf_ring", &["BUFFER_SELECT", "RECV_MULTISHOT", "RECVMSG_MULTISHOT"]),
             ("-cqe_skip", &["CQE_SKIP_SUCCESS"]),
             ("-submit_all", &["SUBMIT_ALL"]),
             ("-defer_taskrun", &["DEFER_TASKRUN"]),

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, Traffic};
 use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
@@ -177,12 +177,12 @@ impl Backend {
         })
     }
 
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
         match self {
-            Backend::Uring(uring) => uring.make_buf_pool(),
-            Backend::Poll(poll) => poll.make_buf_pool(),
-            Backend::Memory(memory) => memory.make_buf_pool(),
-            Backend::Gone => Ok(BufPool::without_ring()),
+            Backend::Uring(uring) => uring.make_buf_pool(traffic),
+            Backend::Poll(poll) => poll.make_buf_pool(traffic),
+            Backend::Memory(memory) => memory.make_buf_pool(traffic),
+            Backend::Gone => Ok(BufPool::without_ring(traffic)),
         }
     }
 

@@ -30,6 +30,7 @@ pub(crate) mod vectored;
 
 pub use aligned::AlignedBuf;
 pub(crate) use block::Block;
+pub(crate) use pool::Traffic;
 pub use pool::{BufPool, PoolStats};
 pub use pooled::PooledBuf;
 pub use result::{BufError, BufResult};

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
 use crate::backend::{Backend, choose, tell};
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, Traffic};
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
 use crate::config::Config;
@@ -429,9 +429,9 @@ impl Driver {
         self.with(|core| core.accounts.is_unused(account))
     }
 
-    /// The provided buffers of this driver.
-    pub(crate) fn buf_pool(&self) -> io::Result<BufPool> {
-        self.with(|core| core.buf_pool())
+    /// The buffers of this driver for streams or datagrams.
+    pub(crate) fn buf_pool(&self, traffic: Traffic) -> io::Result<BufPool> {
+        self.with(|core| core.buf_pool(traffic))
     }
 
     /// Tells the kernel of memory that will be read into and written from, if it can be told. Why
@@ -500,7 +500,7 @@ impl Driver {
         let mut core = self.0.core.borrow_mut();
         core.closed = true;
         core.slots.leak();
-        core.leak_buf_pool();
+        core.leak_buf_pools();
         std::mem::forget(std::mem::replace(&mut core.backend, Backend::Gone));
         std::mem::forget(self.0.pool.take());
     }

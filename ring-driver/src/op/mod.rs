@@ -34,6 +34,7 @@ mod msg_ring;
 mod multi;
 mod nop;
 mod openat;
+mod packed;
 mod poll;
 mod read;
 mod read_vectored;
@@ -62,7 +63,7 @@ pub use bind::{Bind, bind};
 pub use close::{Close, close};
 pub use connect::{Connect, connect};
 pub use control::ControlMessage;
-pub use datagram::{Datagram, DatagramBuffer};
+pub use datagram::{Datagram, DatagramBuffer, DatagramParts};
 pub use fallocate::{Allocation, Fallocate, fallocate};
 pub use fchmod::{Fchmod, fchmod};
 pub use fsync::{Fsync, fdatasync, fsync};
@@ -100,6 +101,8 @@ pub use write_vectored::{
     WriteVectored, WriteVectoredAt, write_vectored, write_vectored_at, write_vectored_at_in_turn,
 };
 
+pub(crate) use packed::{rooms, unpack};
+pub(crate) use recvmsg::recv_msg_now;
 pub(crate) use transfer::keep;
 
 /// Which side of a descriptor an operation occupies while it is in flight: at most one per side at

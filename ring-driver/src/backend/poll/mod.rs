@@ -15,7 +15,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::buffer::BufPool;
+use crate::buffer::{BufPool, Traffic};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
@@ -103,9 +103,13 @@ impl Poll {
         self.counters.clone()
     }
 
-    /// Nothing is registered anywhere: this backend itself is who picks from the pool.
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::with_ring()?;
+    /// Nothing is registered anywhere: this backend itself is who picks from the pool. Of datagrams
+    /// it receives one after the other.
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
+        if traffic == Traffic::Datagrams {
+            return Ok(BufPool::without_ring(traffic));
+        }
+        let pool = BufPool::with_ring(traffic)?;
         Ok(self.buf_pool.insert(pool).clone())
     }
 
