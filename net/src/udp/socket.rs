@@ -12,7 +12,7 @@ use super::meta::source;
 use super::{RecvMeta, SendMeta};
 use crate::address::inet;
 use crate::messages::Messages;
-use crate::resolve::{ToSocketAddrs, resolve};
+use crate::resolve::{ToSocketAddrs, resolve, resolve_first};
 
 /// The most that UDP carries, and more.
 const ROOM: usize = 1 << 16;
@@ -147,8 +147,8 @@ impl UdpSocket {
         buf: B,
         address: impl ToSocketAddrs,
     ) -> BufResult<usize, B> {
-        match resolve(address).await {
-            Ok(addresses) => self.send_msg(buf, SendMeta::new().to(addresses[0])).await,
+        match resolve_first(address).await {
+            Ok(address) => self.send_msg(buf, SendMeta::new().to(address)).await,
             Err(error) => Err(BufError::new(error, buf)),
         }
     }
