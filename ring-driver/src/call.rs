@@ -473,7 +473,16 @@ fn call_once(request: &Request, more: i32) -> isize {
             }
             Request::RecvMsg { fd, message, flags } => libc::recvmsg(fd.0, message, flags | more),
             Request::SendMsg { fd, message, flags } => {
-                libc::sendmsg(fd.0, message, flags | more | libc::MSG_NOSIGNAL)
+                let flags = flags | more | libc::MSG_NOSIGNAL;
+                match (*message).msg_controllen == 0 && (*message).msg_iovlen == 1 {
+                    // The kernel has no header and segments to copy first.
+                    true => {
+                        let (part, name) = (*(*message).msg_iov, (*message).msg_name.cast());
+                        let name_len = (*message).msg_namelen;
+                        libc::sendto(fd.0, part.iov_base, part.iov_len, flags, name, name_len)
+                    }
+                    false => libc::sendmsg(fd.0, message, flags),
+                }
             }
             Request::Shutdown { fd, how } => libc::shutdown(fd.0, how) as isize,
             Request::GetSockName { fd, address, len } => {

@@ -52,6 +52,8 @@ pub struct Counters {
     pub readiness_calls: u64,
     /// Reads of files that the page cache has answered, so that nothing else had to be asked.
     pub cached_reads: u64,
+    /// Messages that were sent by a plain call because none had to wait.
+    pub sent_at_once: u64,
     /// Completions that nobody waited for any more.
     pub stale: u64,
     /// Cancellations asked for.
@@ -88,6 +90,7 @@ impl Counters {
         pool_calls: 0,
         readiness_calls: 0,
         cached_reads: 0,
+        sent_at_once: 0,
         stale: 0,
         cancels: 0,
         cancels_won: 0,

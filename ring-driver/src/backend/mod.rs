@@ -108,6 +108,15 @@ impl Backend {
         None
     }
 
+    /// Carries out a request that hardly ever waits by a plain call; `None` if it has to wait, and
+    /// where [`push`](Backend::push) does that anyway.
+    pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
+        match self {
+            Backend::Uring(uring) => uring.try_now(request),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => None,
+        }
+    }
+
     /// Asks for the end of `target`. The answer shows in the target's own completion.
     pub(crate) fn cancel(&mut self, target: UserData) {
         match self {

@@ -72,7 +72,7 @@ impl Core {
 
     pub(super) fn begin_write<O: Operation>(
         &mut self,
-        operation: O,
+        mut operation: O,
         descriptor: usize,
         number: Number,
         queued: bool,
@@ -94,6 +94,13 @@ impl Core {
         }
         if self.holding {
             return Begun::Held(operation);
+        }
+        // Lent only for the length of the call, during which it stays where it is.
+        if O::AT_ONCE
+            && let Some(outcome) = self.backend.try_now(&operation.request(number))
+        {
+            self.tally.completions += 1;
+            return Begun::Served(operation, outcome);
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };

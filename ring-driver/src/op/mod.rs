@@ -123,7 +123,8 @@ pub enum Lane {
 ///
 /// The *driver* promises:
 /// - `request` is called once a flight, with `self` at the address where it stays until the final
-///   completion;
+///   completion, and once more before it for what is tried [at once](Operation::AT_ONCE), with
+///   `self` where it stays until the call has returned;
 /// - after that `self` is not touched before the final completion but by `serve` and `put_back` as
 ///   documented there, and not dropped;
 /// - exactly one of `complete`, `fail`, `put_back` ends it.
@@ -141,6 +142,11 @@ pub unsafe trait Operation: Sized + 'static {
 
     /// The side it occupies.
     const LANE: Lane = Lane::Free;
+
+    /// [`Lane::Write`] only: whether it is tried by a plain call that does not wait, before the
+    /// kernel is asked to wait. For what hardly ever waits and comes one after the other: there is
+    /// a turn between any two that a ring carries out for the same side.
+    const AT_ONCE: bool = false;
 
     /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation
     /// was made on, `NONE` where it was made on none.

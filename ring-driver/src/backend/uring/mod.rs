@@ -183,6 +183,15 @@ impl Uring {
         }
     }
 
+    pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
+        let result = call::call_without_blocking(request, Mode::Waiting);
+        if result == -libc::EAGAIN {
+            return None;
+        }
+        self.counters.sent_at_once += 1;
+        Some(Outcome::plain(result))
+    }
+
     pub(crate) fn cancel(&mut self, target: UserData) {
         if !self.awaiting_readiness.is_empty()
             && let Some(awaiting) = self.awaiting_readiness.get_mut(&target)
