@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::area::Area;
 use super::pooled::{PooledBuf, Vector};
+use super::traffic::{Shape, Traffic};
 
 /// A bounded set of equal buffers that receives share.
 ///
@@ -66,68 +67,6 @@ pub(super) struct Shared {
     #[allow(clippy::vec_box)]
     idle: RefCell<Vec<Box<Vector>>>,
     stats: Cell<PoolStats>,
-}
-
-/// What the driver's pools are for. Each has buffers of its own, whose numbers are no other's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Traffic {
-    Streams,
-    Datagrams,
-}
-
-impl Traffic {
-    /// How many there are.
-    pub(crate) const COUNT: usize = 2;
-
-    fn shape(self) -> Shape {
-        match self {
-            // In use in normal times are 2 MiB of memory, which is about what the cache of one core
-            // holds. Fewer than a turn's completions would make every turn run dry.
-            Traffic::Streams => Shape {
-                group: 0,
-                first: 0,
-                entries: 1024,
-                working_set: 128,
-                headroom: 0,
-                size: BufPool::SIZE,
-            },
-            // A datagram that does not fit is cut, so each buffer holds the longest that there is.
-            // Of most of them the cache sees a few lines only.
-            Traffic::Datagrams => Shape {
-                group: 2,
-                first: 1024,
-                entries: 256,
-                working_set: 64,
-                headroom: BufPool::HEADROOM,
-                size: PooledBuf::SIZE_MAX,
-            },
-        }
-    }
-}
-
-/// How large a pool is, and what it is called.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    /// The number under which the ring is to be registered.
-    group: u16,
-    /// The number of its first buffer.
-    first: u16,
-    /// How many buffers there are at most.
-    entries: u16,
-    /// How many of them are posted as long as nobody holds any.
-    working_set: u16,
-    /// How many bytes of each lie before those that were received, for what the kernel writes about
-    /// them.
-    headroom: usize,
-    /// How many bytes each can receive.
-    size: usize,
-}
-
-impl Shape {
-    /// From one buffer to the next: a multiple of a cache line.
-    fn stride(&self) -> usize {
-        (self.headroom + self.size).next_multiple_of(64)
-    }
 }
 
 enum Form {

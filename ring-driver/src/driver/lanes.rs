@@ -70,9 +70,27 @@ impl Core {
         }
     }
 
+    /// Carries out by a plain call what may be tried [at once](Operation::AT_ONCE), where it lies:
+    /// `None` if it has to wait, or something is before it.
+    pub(super) fn try_write<O: Operation>(
+        &mut self,
+        operation: &mut O,
+        descriptor: usize,
+    ) -> Option<Outcome> {
+        let number = self.usable(descriptor).filter(|_| !self.closed && !self.holding)?;
+        let state = &self.descriptors[descriptor];
+        let has_news = state.write.shelf.as_ref().is_some_and(|shelf| shelf.error.is_some());
+        if state.write.in_flight.is_some() || state.has_output() || has_news {
+            return None;
+        }
+        let outcome = self.backend.try_now(&operation.request(number))?;
+        self.tally.completions += 1;
+        Some(outcome)
+    }
+
     pub(super) fn begin_write<O: Operation>(
         &mut self,
-        mut operation: O,
+        operation: O,
         descriptor: usize,
         number: Number,
         queued: bool,
@@ -94,13 +112,6 @@ impl Core {
         }
         if self.holding {
             return Begun::Held(operation);
-        }
-        // Lent only for the length of the call, during which it stays where it is.
-        if O::AT_ONCE
-            && let Some(outcome) = self.backend.try_now(&operation.request(number))
-        {
-            self.tally.completions += 1;
-            return Begun::Served(operation, outcome);
         }
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Write };

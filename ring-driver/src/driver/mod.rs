@@ -570,6 +570,11 @@ impl Driver {
         self.with(|core| core.begin(operation, fd, queued, &mut caller))
     }
 
+    /// What `operation` comes to if it is carried out at once, before it moves anywhere.
+    pub(crate) fn try_write<O: Operation>(&self, operation: &mut O, fd: &Fd) -> Option<Outcome> {
+        self.with(|core| core.try_write(operation, fd.index()))
+    }
+
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {
         self.with_caller(waker, |core, caller| core.poll_slot(key, caller))
     }
