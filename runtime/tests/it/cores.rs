@@ -357,11 +357,13 @@ fn a_panic_of_a_child_on_another_core_comes_out_of_the_group() {
         assert_eq!(message(panic), "in its body");
 
         let panics = AssertUnwindSafe(group(async |group| {
+            let (begun, has_begun) = oneshot::channel();
             group.spawn_on(2, || async {
                 let _bad = OnDrop(Some(|| panic!("in its drop")));
+                begun.send(()).unwrap();
                 pending::<Result<(), ()>>().await
             });
-            sleep(5 * MS).await;
+            has_begun.await.unwrap();
             group.cancel();
             Ok::<_, ()>(())
         }));
@@ -540,9 +542,10 @@ fn more_cores_than_there_are_is_an_error() {
 #[test]
 fn a_core_without_a_ring_is_named() {
     in_child("cores::a_core_without_a_ring_is_named", || {
+        let before = threads();
         // What is made once and kept.
         drop(crowd());
-        let before = threads();
+        assert_threads(before);
         let open = open_descriptors().len() as u64;
         let mut failed = 0;
         for room in (1..=14).rev() {
