@@ -234,8 +234,9 @@ impl Submitted {
             panic!("{} receives no messages", self.name())
         };
         // SAFETY: lent for reading until the final completion, which only this test gives.
-        let (name_room, control_room) =
-            unsafe { ((*message).msg_namelen as usize, (*message).msg_controllen as usize) };
+        let message = unsafe { message.read() };
+        let (name_room, control_room): (usize, usize) =
+            (message.msg_namelen as _, message.msg_controllen as _);
         assert!(name.len() <= name_room && control.len() <= control_room);
         let (id, buf, len) = self.select(Traffic::Datagrams).expect("a buffer");
         // SAFETY: a selected buffer belongs to whoever plays the kernel until its completion is
