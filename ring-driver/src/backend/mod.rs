@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::buffer::{Block, BufPool, PooledBuf};
+use crate::buffer::{Block, BufPool, PooledBuf, Traffic};
 use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
@@ -143,6 +143,15 @@ impl Backend {
         }
     }
 
+    /// Carries out a request that hardly ever waits by a plain call; `None` if it has to wait, and
+    /// where [`push`](Backend::push) does that anyway.
+    pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
+        match self {
+            Backend::Uring(uring) => uring.try_now(request),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => None,
+        }
+    }
+
     /// Asks for the end of `target`. The answer shows in the target's own completion.
     pub(crate) fn cancel(&mut self, target: UserData) {
         match self {
@@ -220,12 +229,12 @@ impl Backend {
         })
     }
 
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
         match self {
-            Backend::Uring(uring) => uring.make_buf_pool(),
-            Backend::Poll(poll) => poll.make_buf_pool(),
-            Backend::Memory(memory) => memory.make_buf_pool(),
-            Backend::Gone => Ok(BufPool::without_ring()),
+            Backend::Uring(uring) => uring.make_buf_pool(traffic),
+            Backend::Poll(poll) => poll.make_buf_pool(traffic),
+            Backend::Memory(memory) => memory.make_buf_pool(traffic),
+            Backend::Gone => Ok(BufPool::without_ring(traffic)),
         }
     }
 

@@ -116,6 +116,8 @@ capabilities! {
     single_issuer: 6, 0, "it is not told, and `defer_taskrun` is not to be had";
     /// One receive yields buffer after buffer.
     multishot_recv: 6, 0, "one receive after the other; `op::recv_multi` says `Unsupported`";
+    /// One receive yields datagram after datagram.
+    multishot_recvmsg: 6, 0, "one receive after the other";
     /// Completions are worked off when we ask, in batches.
     defer_taskrun: 6, 1, "`coop_taskrun`, or whenever the kernel likes";
     /// A send that borrows its bytes instead of copying them, and tells whether it could.
@@ -204,6 +206,7 @@ impl Capabilities {
         left.cancel_any &= left.supports(opcode::AsyncCancel::CODE);
         left.multishot_accept &= left.supports(opcode::Accept::CODE);
         left.multishot_recv &= left.buf_ring && left.supports(opcode::Recv::CODE);
+        left.multishot_recvmsg &= left.buf_ring && left.supports(opcode::RecvMsg::CODE);
         left.registered_buffers &=
             left.supports(opcode::ReadFixed::CODE) && left.supports(opcode::WriteFixed::CODE);
         left

@@ -16,7 +16,7 @@ use super::listing::Flight;
 use super::missed::Missed;
 use crate::account::{AccountId, Accounts};
 use crate::backend::Backend;
-use crate::buffer::BufPool;
+use crate::buffer::{BufPool, Traffic};
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
 use crate::fd::{Descriptor, Phase, Sharing, Shelf, Spares};
@@ -52,7 +52,7 @@ pub(crate) struct Core {
     pub(crate) spares: Rc<Spares>,
     /// Descriptors that are being closed, and until when their output may take: the earliest first.
     pub(crate) closing: Vec<(Instant, u32)>,
-    buf_pool: Option<BufPool>,
+    buf_pools: [Option<BufPool>; Traffic::COUNT],
     /// A completion queue's worth, copied out before anybody is told.
     batch: Vec<Completion>,
     pub(crate) after: After,
@@ -113,7 +113,7 @@ impl Core {
             dirty: Vec::new(),
             spares: Rc::default(),
             closing: Vec::new(),
-            buf_pool: None,
+            buf_pools: Default::default(),
             batch: Vec::new(),
             after: After::default(),
             spare_after: After::default(),
@@ -137,16 +137,16 @@ impl Core {
         self.descriptors.insert(Descriptor::new(number)) as u32
     }
 
-    pub(crate) fn buf_pool(&mut self) -> io::Result<BufPool> {
-        if let Some(pool) = &self.buf_pool {
+    pub(crate) fn buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
+        if let Some(pool) = &self.buf_pools[traffic as usize] {
             return Ok(pool.clone());
         }
-        let pool = self.backend.make_buf_pool()?;
-        Ok(self.buf_pool.insert(pool).clone())
+        let pool = self.backend.make_buf_pool(traffic)?;
+        Ok(self.buf_pools[traffic as usize].insert(pool).clone())
     }
 
-    pub(super) fn leak_buf_pool(&mut self) {
-        std::mem::forget(self.buf_pool.clone());
+    pub(super) fn leak_buf_pools(&mut self) {
+        std::mem::forget(self.buf_pools.clone());
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -305,12 +305,11 @@ impl Core {
         if lane == Lane::Write {
             return self.on_sent(key, descriptor, outcome);
         }
-        let scarce = self.is_short_of_buffers();
         let Some(slot) = self.slots.get(key) else { return };
         let shelf = self.descriptors[descriptor as usize].read.shelf();
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
-        if shelf.is_full(scarce) && self.flooding.last() != Some(&key) {
+        if self.is_ahead(descriptor) && self.flooding.last() != Some(&key) {
             self.flooding.push(key);
         }
         self.wake_read_side(home);
@@ -333,14 +332,18 @@ impl Core {
         let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
             return;
         };
-        let scarce = self.is_short_of_buffers();
-        if self.descriptors[descriptor as usize].read.shelf().is_full(scarce) {
+        if self.is_ahead(descriptor) {
             self.cancel(key);
         }
     }
 
-    fn is_short_of_buffers(&self) -> bool {
-        self.buf_pool.as_ref().is_some_and(BufPool::is_scarce)
+    /// Whether as much lies on the shelf as a multishot may bring while nobody fetches it.
+    fn is_ahead(&self, descriptor: u32) -> bool {
+        let shelf = &self.descriptors[descriptor as usize].read.shelf;
+        let scarce = |traffic: Traffic| {
+            self.buf_pools[traffic as usize].as_ref().is_some_and(BufPool::is_scarce)
+        };
+        shelf.as_ref().is_some_and(|shelf| shelf.is_full(scarce))
     }
 
     /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
@@ -359,7 +362,9 @@ impl Core {
 
     /// Nobody looks at the buffer of what has failed, or of what nobody waits for.
     fn take_back_buffer(&self, outcome: Outcome) -> Outcome {
-        if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
+        if let Some(id) = outcome.buffer_id()
+            && let Some(pool) = self.buf_pools.iter().flatten().find(|pool| pool.owns(id))
+        {
             drop(pool.take(id, 0));
         }
         outcome.without_buffer()

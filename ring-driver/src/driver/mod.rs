@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
 use crate::backend::{Backend, choose, tell};
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, Traffic};
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
 use crate::config::Config;
@@ -431,9 +431,9 @@ impl Driver {
         self.0.core.borrow().accounts.is_unused(account)
     }
 
-    /// The provided buffers of this driver.
-    pub(crate) fn buf_pool(&self) -> io::Result<BufPool> {
-        self.with(|core| core.buf_pool())
+    /// The buffers of this driver for streams or datagrams.
+    pub(crate) fn buf_pool(&self, traffic: Traffic) -> io::Result<BufPool> {
+        self.with(|core| core.buf_pool(traffic))
     }
 
     /// Tells the kernel of memory that will be read into and written from, if it can be told. Why
@@ -502,7 +502,7 @@ impl Driver {
         let mut core = self.0.core.borrow_mut();
         core.closed = true;
         core.slots.leak();
-        core.leak_buf_pool();
+        core.leak_buf_pools();
         std::mem::forget(std::mem::replace(&mut core.backend, Backend::Gone));
         std::mem::forget(self.0.pool.take());
     }
@@ -570,6 +570,11 @@ impl Driver {
     ) -> Begun<O> {
         let mut caller = Caller::ready(waker);
         self.with(|core| core.begin(operation, fd, queued, &mut caller))
+    }
+
+    /// What `operation` comes to if it is carried out at once, before it moves anywhere.
+    pub(crate) fn try_write<O: Operation>(&self, operation: &mut O, fd: &Fd) -> Option<Outcome> {
+        self.with(|core| core.try_write(operation, fd.index()))
     }
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {

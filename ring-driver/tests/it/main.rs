@@ -17,6 +17,7 @@ mod backpressure;
 mod cached;
 mod cancel;
 mod datagrams;
+mod datagrams_ahead;
 mod drop_in_flight;
 mod ending;
 mod exec;

@@ -47,7 +47,7 @@ pub(crate) fn opcode(request: &Request) -> Option<u8> {
         Request::Recv { .. } | Request::RecvPooled { .. } | Request::RecvMulti { .. } => {
             ring::Recv::CODE
         }
-        Request::RecvMsg { .. } => ring::RecvMsg::CODE,
+        Request::RecvMsg { .. } | Request::RecvMsgMulti { .. } => ring::RecvMsg::CODE,
         Request::Send { .. } => ring::Send::CODE,
         Request::SendZc { .. } => ring::SendZc::CODE,
         Request::SendMsg { .. } => ring::SendMsg::CODE,
@@ -143,6 +143,9 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
         Request::RecvMulti { fd, group } => ring::RecvMulti::new(file(fd), group).build(),
         Request::RecvMsg { fd, message, flags } => {
             ring::RecvMsg::new(file(fd), message).flags(flags as u32).build()
+        }
+        Request::RecvMsgMulti { fd, message, group, flags } => {
+            ring::RecvMsgMulti::new(file(fd), message, group).flags(flags as u32).build()
         }
         Request::Send { fd, buf, len, flags } => {
             ring::Send::new(file(fd), buf, len).flags(flags | libc::MSG_NOSIGNAL).build()
@@ -283,5 +286,11 @@ mod tests {
         assert_eq!((flags, priority), (select, 0));
         let (_, flags, priority, ..) = fields(&Request::RecvMulti { fd: Number(7), group: 1 });
         assert_eq!((flags, priority), (select, 2));
+        let message = ptr::null();
+        let flags = libc::MSG_CMSG_CLOEXEC;
+        let receive = Request::RecvMsgMulti { fd: Number(7), message, group: 2, flags };
+        let (_, flags, priority, _, _, message_flags, _) = fields(&receive);
+        assert_eq!((flags, priority), (select, 2));
+        assert_eq!(message_flags, libc::MSG_CMSG_CLOEXEC as u32);
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, Traffic};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::capabilities::{Capabilities, Mask};
 use crate::completion::{Completion, Outcome};
@@ -79,7 +79,7 @@ pub(crate) struct Uring {
     nudged: Vec<Weak<Notifier>>,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
-    buf_pool: Option<BufPool>,
+    buf_pools: [Option<BufPool>; Traffic::COUNT],
     registered: Registered,
     files: Files,
 }
@@ -123,7 +123,7 @@ impl Uring {
             gather,
             nudged: Vec::new(),
             counters,
-            buf_pool: None,
+            buf_pools: Default::default(),
             registered: Registered::default(),
             files: Files::default(),
         })
@@ -192,6 +192,15 @@ impl Uring {
             Class::Untold | Class::Blocking => self.call_on_pool(*request, user_data),
             Class::None => self.complete_locally(user_data, call::call(request)),
         }
+    }
+
+    pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
+        let result = call::call_without_blocking(request, Mode::Waiting);
+        if result == -libc::EAGAIN {
+            return None;
+        }
+        self.counters.sent_at_once += 1;
+        Some(Outcome::plain(result))
     }
 
     pub(crate) fn cancel(&mut self, target: UserData) {
@@ -284,9 +293,13 @@ impl Uring {
         self.handed_over <= 2 && self.local.is_empty() && !self.has_output()
     }
 
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        if self.ring.capabilities.buf_ring {
-            let pool = BufPool::with_ring()?;
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
+        let is_of_use = match traffic {
+            Traffic::Streams => self.ring.capabilities.buf_ring,
+            Traffic::Datagrams => self.ring.capabilities.multishot_recvmsg,
+        };
+        if is_of_use {
+            let pool = BufPool::with_ring(traffic)?;
             // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
             // after the ring is closed.
             let registered = unsafe {
@@ -299,10 +312,10 @@ impl Uring {
             };
             // Since 6.14 this memory counts against RLIMIT_MEMLOCK; the plain form needs none.
             if registered.is_ok() {
-                return Ok(self.buf_pool.insert(pool).clone());
+                return Ok(self.buf_pools[traffic as usize].insert(pool).clone());
             }
         }
-        Ok(BufPool::without_ring())
+        Ok(BufPool::without_ring(traffic))
     }
 
     /// Tells the ring of memory that is read into and written from. Whether it is able to know.
@@ -318,7 +331,10 @@ impl Uring {
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::RecvMulti { .. } | Request::RecvPooled { .. } => {
+                self.buf_pools[Traffic::Streams as usize].is_some()
+            }
+            Request::RecvMsgMulti { .. } => self.buf_pools[Traffic::Datagrams as usize].is_some(),
             Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
@@ -537,7 +553,7 @@ impl Drop for Uring {
             }
         }
         self.files.forget_all(&self.ring.uring.submitter());
-        if let Some(pool) = &self.buf_pool {
+        for pool in self.buf_pools.iter().flatten() {
             let _ = self.ring.uring.submitter().unregister_buf_ring(pool.group());
         }
     }
