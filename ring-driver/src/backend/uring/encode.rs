@@ -189,6 +189,12 @@ pub(crate) fn encode_registered(request: &Request, index: u16, user_data: UserDa
     entry.user_data(user_data.0)
 }
 
+/// Tells each time that there is something to read from `fd`, until it is cancelled.
+pub(crate) fn watch(fd: Number, user_data: UserData) -> Entry {
+    let poll = ring::PollAdd::new(file(fd), libc::POLLIN as u32).multi(true);
+    poll.build().user_data(user_data.0)
+}
+
 /// Opcode, flags and priority of an entry, which has no getters; its layout is the kernel's.
 pub(crate) fn head(entry: &Entry) -> (u8, u8, u16) {
     const { assert!(size_of::<Entry>() == 64) };
