@@ -6,7 +6,9 @@
 //! again finds the next piece or waits for it, without asking the kernel anew. It ends with the
 //! stream, with the descriptor, or when more lies on the shelf than anybody fetches.
 //!
-//! Where the kernel knows no multishots it is a series of one. Where the pool has no buffer to give,
+//! Where the backend makes plain calls, nothing is received ahead: the reader makes the call when he
+//! comes, and waits as one who is told that he may try again. Where the kernel knows no multishots,
+//! the prefetch is a series of one. Where the pool has no buffer to give,
 //! or the kernel knows no provided buffers, the side waits for readiness and then receives once into
 //! a buffer of its own: a starving pool slows down, it does not deadlock.
 
@@ -33,9 +35,10 @@ impl Fd {
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
         self.driver().check_current()?;
         loop {
-            let filled = self
-                .driver()
-                .with_caller(cx.waker(), |core, caller| core.poll_fill(self.0.index, caller));
+            // Who has got something comes again, and waits: the clone is needed every other time, and
+            // without it the core would have to look twice.
+            let mut caller = Caller::ready(cx.waker());
+            let filled = self.driver().with(|core| core.poll_fill(self.0.index, &mut caller));
             match filled {
                 Fill::Bytes(bytes) => return Poll::Ready(Ok(bytes)),
                 Fill::Pending => return Poll::Pending,
@@ -96,6 +99,13 @@ impl crate::driver::Core {
                     break;
                 }
                 None if self.is_holding() => return Fill::Pending,
+                None if let Some(received) = self.receive(descriptor) => match received {
+                    Poll::Ready(Ok(bytes)) => return Fill::Bytes(bytes),
+                    Poll::Ready(Err(errno)) => {
+                        return Fill::Failed(io::Error::from_raw_os_error(-errno));
+                    }
+                    Poll::Pending => break,
+                },
                 None => {
                     if let Err(error) = self.prefetch(descriptor) {
                         return Fill::Failed(error);
@@ -109,6 +119,13 @@ impl crate::driver::Core {
         }
         caller.stay_among(&mut self.descriptors[descriptor as usize].read.waiters);
         Fill::Pending
+    }
+
+    /// The next bytes, where the backend receives at once, or the promise to tell of them.
+    #[inline]
+    fn receive(&mut self, descriptor: u32) -> Option<Poll<Result<PooledBuf, i32>>> {
+        let number = self.descriptors[descriptor as usize].number;
+        self.backend.receive(number, descriptor)
     }
 
     /// Begins what brings the next bytes.

@@ -194,5 +194,34 @@ fn a_pool_grows_while_buffers_are_held_and_shrinks_afterwards() {
 #[test]
 fn the_default_is_bounded_to_2_mib_in_use_and_16_in_all() {
     assert_eq!(usize::from(BufPool::WORKING_SET) * BufPool::SIZE, 2 << 20);
-    assert_eq!(usize::from(BufPool::ENTRIES) * BufPool::SIZE, 16 << 20);
+    for pool in [BufPool::with_ring().unwrap(), BufPool::for_calls().unwrap()] {
+        assert_eq!(usize::from(pool.entries()) * pool.shared.size, 16 << 20);
+    }
+}
+
+/// Given a pool for plain calls; when it receives; then into the spare buffer that was used last, one
+/// that brings nothing stays spare, and none is lent twice.
+#[test]
+fn a_call_receives_into_the_buffer_that_was_used_last() {
+    let pool = BufPool::ring(0, 0, 2, 8).unwrap();
+    let place = Cell::new(std::ptr::null_mut());
+    let receive = |said: i32| {
+        pool.receive(|buf, len| {
+            assert_eq!(len, 8);
+            place.set(buf);
+            said
+        })
+    };
+    assert_eq!(receive(-libc::EAGAIN).unwrap().unwrap_err(), -libc::EAGAIN);
+    let spare = place.get();
+    assert!(receive(0).unwrap().unwrap().is_empty());
+    let first = receive(8).unwrap().unwrap();
+    assert_eq!((place.get(), first.as_ptr()), (spare, spare.cast_const()));
+    let second = receive(1).unwrap().unwrap();
+    assert_ne!(place.get(), spare);
+    assert!(receive(1).is_none(), "both are taken");
+    drop((second, first));
+    assert!(receive(-libc::EAGAIN).unwrap().is_err());
+    assert_eq!(place.get(), spare, "it was dropped last");
+    assert_eq!((pool.stats().taken, pool.stats().returned, pool.available()), (2, 2, 0));
 }
