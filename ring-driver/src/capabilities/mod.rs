@@ -110,6 +110,8 @@ capabilities! {
     registered_buffers: 5, 19, "the kernel looks its pages up each time";
     /// One accept yields connection after connection.
     multishot_accept: 5, 19, "one accept after the other";
+    /// One poll tells of readiness after readiness.
+    multishot_poll: 5, 19, "the eventfd by which other threads wake the loop is read, anew for each sleep";
     /// One cancel takes back all operations, or all of one descriptor.
     cancel_any: 5, 19, "each is taken back by itself, which so far is always done";
     /// The ring knows that one thread submits.
@@ -205,6 +207,7 @@ impl Capabilities {
         left.send_zc &= left.supports(opcode::SendZc::CODE);
         left.cancel_any &= left.supports(opcode::AsyncCancel::CODE);
         left.multishot_accept &= left.supports(opcode::Accept::CODE);
+        left.multishot_poll &= left.supports(opcode::PollAdd::CODE);
         left.multishot_recv &= left.buf_ring && left.supports(opcode::Recv::CODE);
         left.multishot_recvmsg &= left.buf_ring && left.supports(opcode::RecvMsg::CODE);
         left.registered_buffers &=

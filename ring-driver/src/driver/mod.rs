@@ -274,7 +274,7 @@ impl Driver {
     }
 
     /// Hands over what was queued, and looks for something to take in until that is there, the
-    /// time for it is over or `deadline` has come. Whether it is there.
+    /// time for it is over or `deadline` has come. False if there is time left to sleep.
     fn finds_news(&self, deadline: Option<Instant>) -> bool {
         if self.0.busy_poll.is_zero() {
             return false;
@@ -294,7 +294,7 @@ impl Driver {
                 std::hint::spin_loop();
             }
             if begun.elapsed() >= most {
-                return false;
+                return left == Some(most);
             }
         }
     }

@@ -13,6 +13,7 @@ use futures_util::{FutureExt, poll};
 use wakering_ring_driver::testing::patience;
 use wakering_ring_driver::{Driver, op};
 use wakering_runtime::spawn;
+use wakering_runtime::sync::oneshot;
 use wakering_runtime::task::{TaskGroup, group, scope, shield, try_scope, yield_now};
 use wakering_runtime::time::{Deadline, Elapsed, Instant, deadline, move_on_after, sleep, timeout};
 
@@ -226,6 +227,8 @@ fn case_o12_the_first_deadline_up_to_a_shield_counts() {
 fn a_timeout_around_a_reference_leaves_the_future_alone() {
     let (runtime, kernel, fd) = stubborn();
     runtime.block_on(against(&kernel, async {
+        // Under load all of the sleeps here may end at once.
+        let (over, both_over) = oneshot::channel();
         let task = spawn(async move {
             let mut receiving = op::recv(&fd, vec![0; 8]);
             let start = Instant::now();
@@ -234,9 +237,10 @@ fn a_timeout_around_a_reference_leaves_the_future_alone() {
             // Also under another timeout, which ends before it.
             assert!(timeout(MS, &mut receiving).await.is_err());
             assert_eq!(Driver::current().unwrap().counters().cancels, 0);
+            over.send(()).unwrap();
             receiving.await.unwrap().0
         });
-        sleep(10 * MS).await;
+        both_over.await.unwrap();
         assert_eq!(kernel.in_flight(), 1);
         kernel.next_request().unwrap().receive(b"bytes");
         assert_eq!(task.await.unwrap(), 5);

@@ -33,6 +33,7 @@ mod stream;
 mod task_local;
 mod time;
 mod together;
+mod waits;
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};

@@ -223,6 +223,36 @@ fn case_z02_sleeps_of_any_length_cost_few_turns() {
     assert!(waits <= 20, "{waits} waits for 9 sleeps");
 }
 
+/// Given two thousand sleeps of 20 to 40 ms, each due 10 µs after another one; when they run; then
+/// the loop gets up for them no more than once in 200 µs, and none is early.
+#[test]
+fn long_sleeps_that_end_close_together_cost_few_turns() {
+    const COUNT: u32 = 2000;
+    let runtime = runtime();
+    let sleeping = runtime.block_on(bounded(async {
+        let start = Instant::now() + patience(20 * MS);
+        let sleeps: Vec<_> = (0..COUNT)
+            .map(|number| {
+                let deadline = start + 20 * MS + number * Duration::from_micros(10);
+                spawn(async move {
+                    sleep_until(deadline).await;
+                    assert!(Instant::now() >= deadline, "{number} is early");
+                })
+            })
+            .collect();
+        sleep_until(start + 10 * MS).await;
+        let begun = (Instant::now(), Driver::current().unwrap().counters().waits);
+        for sleep in sleeps {
+            sleep.await.unwrap();
+        }
+        begun
+    }));
+    let (begun, waits) = sleeping;
+    let waits = runtime.metrics().driver.waits - waits;
+    let most = begun.elapsed().as_micros() as u64 / 200 + 10;
+    assert!(waits <= most, "the loop slept {waits} times, not {most}");
+}
+
 #[test]
 fn a_value_that_is_ready_in_the_poll_that_finds_the_time_over_wins() {
     within_bounds(async {

@@ -192,6 +192,12 @@ pub(crate) fn encode_registered(request: &Request, index: u16, user_data: UserDa
     entry.user_data(user_data.0)
 }
 
+/// Tells each time that there is something to read from `fd`, until it is cancelled.
+pub(crate) fn watch(fd: Number, user_data: UserData) -> Entry {
+    let poll = ring::PollAdd::new(file(fd), libc::POLLIN as u32).multi(true);
+    poll.build().user_data(user_data.0)
+}
+
 /// The same entry for the file that the ring knows by `place`.
 pub(crate) fn on_registered(entry: Entry, place: u8) -> Entry {
     const { assert!(size_of::<Entry>() == 64) };

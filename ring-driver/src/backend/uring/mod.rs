@@ -45,7 +45,7 @@ mod registered;
 /// How a ring comes to be.
 pub(crate) mod setup;
 
-/// The read on the notifier, by which other threads end a sleep.
+/// The watch or the read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
 /// What was posted to another ring.
 const NUDGED: UserData = UserData(UserData::RESERVED + 3);
@@ -70,7 +70,7 @@ pub(crate) struct Uring {
     handed_over: u32,
     /// Where the notifier's count is read to.
     notified: Box<u64>,
-    /// Whether the read on the notifier is in flight.
+    /// Whether the watch or the read on the notifier is in flight.
     armed: bool,
     /// How long a sleep gathers completions, and how many are enough. One, where it does not.
     gather: (Duration, u32),
@@ -348,7 +348,10 @@ impl Uring {
             }
             _ => encode::encode(request, user_data),
         };
-        let entry = entry.flags(flags);
+        self.submit_entry(entry.flags(flags));
+    }
+
+    fn submit_entry(&mut self, entry: Entry) {
         let (opcode, flags, priority) = encode::head(&entry);
         self.counters.count_entry(opcode, flags, priority);
         if !self.backlog.is_empty() || !self.try_push(&entry) {
@@ -445,9 +448,14 @@ impl Uring {
         enter::Wait { completions, gather, timeout }
     }
 
-    /// A read on the notifier, so that a message from another thread ends the sleep.
+    /// Sees to it that a message from another thread ends the sleep. A watch stays, so that a wake
+    /// costs neither a read nor another entry; what is written adds up, which in 2^64 sleeps is
+    /// never too much.
     fn arm(&mut self) {
         self.armed = true;
+        if self.ring.capabilities.multishot_poll {
+            return self.submit_entry(encode::watch(self.remote.notifier_number(), WAKE));
+        }
         let request = Request::Read {
             fd: self.remote.notifier_number(),
             buf: (&raw mut *self.notified).cast(),
@@ -476,7 +484,7 @@ impl Uring {
     fn keep(&mut self, completion: Completion) -> Option<Completion> {
         match completion.user_data {
             WAKE => {
-                self.armed = false;
+                self.armed = completion.outcome.more_to_come();
                 None
             }
             UserData::NUDGE | TRIAL | TRIAL_CANCEL => None,
@@ -536,7 +544,7 @@ struct Awaiting {
 
 impl Drop for Uring {
     fn drop(&mut self) {
-        // The driver has drained everything else; the notifier's read is ours.
+        // The driver has drained everything else; what is on the notifier is ours.
         if self.armed {
             self.cancel(WAKE);
             let mut rest = Vec::new();

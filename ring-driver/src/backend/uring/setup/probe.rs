@@ -37,6 +37,7 @@ impl Ring {
         found.buf_ring = since_5_19;
         found.cancel_any = since_5_19;
         found.multishot_accept = since_5_19;
+        found.multishot_poll = since_5_19;
         found.multishot_recv = since_6_0;
         found.multishot_recvmsg = since_6_0;
         found.registered_buffers = since_5_19;
@@ -93,6 +94,10 @@ impl Ring {
         if found.multishot_accept {
             let accept = opcode::AcceptMulti::new(Fd(-1));
             found.multishot_accept = self.attempt(accept.build())? == -libc::EBADF;
+        }
+        if found.multishot_poll {
+            let poll = opcode::PollAdd::new(Fd(-1), libc::POLLIN as u32).multi(true);
+            found.multishot_poll = self.attempt(poll.build())? == -libc::EBADF;
         }
         if found.multishot_recv {
             let recv = opcode::RecvMulti::new(Fd(-1), 0);
