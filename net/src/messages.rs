@@ -1,10 +1,12 @@
 //! The receiving side of a socket for datagrams, which UDP and Unix sockets share.
 //!
-//! A datagram is received whole into memory of the socket's own and copied from there, so that
-//! neither a dropped future nor a small buffer of an earlier caller loses any of it.
+//! A datagram is received whole into a buffer of the driver's pool, or into memory of the socket's
+//! own, and copied from there, so that neither a dropped future nor a small buffer of an earlier
+//! caller loses any of it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -20,6 +22,8 @@ pub(crate) struct Messages {
     pub(crate) fd: Fd,
     /// Room in bytes for the longest datagram that can come.
     room: usize,
+    /// Whether a buffer of the driver's pool has as much.
+    pooled: bool,
     /// Memory for the next receive.
     spare: RefCell<Option<DatagramBuffer>>,
     /// Datagrams that somebody has waited for to look at and nobody has taken.
@@ -28,7 +32,13 @@ pub(crate) struct Messages {
 
 impl Messages {
     pub(crate) fn new(fd: Fd, room: usize) -> Messages {
-        Messages { fd, room, spare: RefCell::default(), peeked: RefCell::default() }
+        let (spare, peeked) = (RefCell::default(), RefCell::default());
+        Messages { fd, room, pooled: false, spare, peeked }
+    }
+
+    /// Those of a socket whose datagrams all fit into a buffer of the driver's pool.
+    pub(crate) fn pooled(fd: Fd, room: usize) -> Messages {
+        Messages { pooled: true, ..Messages::new(fd, room) }
     }
 
     /// Takes the next datagram and shows it to `use_it`, with how many bytes of it fit into `buf`.
@@ -43,20 +53,27 @@ impl Messages {
         if let Some(error) = no_room(&buf) {
             return Err(BufError::new(error, buf));
         }
-        let peeked = self.peeked.borrow_mut().pop_front();
-        let mut datagram = match peeked {
-            Some(datagram) => datagram,
-            None => match self.next().await {
-                Ok(datagram) => datagram,
-                Err(error) => return Err(BufError::new(error, buf)),
-            },
+        let mut datagram = match self.take().await {
+            Ok(datagram) => datagram,
+            Err(error) => return Err(BufError::new(error, buf)),
         };
         let copied = buf.overwrite(datagram.data());
         let used = use_it(&mut datagram, copied);
-        *self.spare.borrow_mut() = Some(datagram.into_buffer());
+        if !self.is_ahead() {
+            *self.spare.borrow_mut() = Some(datagram.into_buffer());
+        }
         match used {
             Ok(used) => Ok((used, buf)),
             Err(error) => Err(BufError::new(error, buf)),
+        }
+    }
+
+    /// Takes the next datagram where it lies.
+    pub(crate) async fn take(&self) -> io::Result<Datagram> {
+        let peeked = self.peeked.borrow_mut().pop_front();
+        match peeked {
+            Some(datagram) => Ok(datagram),
+            None => self.next().await,
         }
     }
 
@@ -92,11 +109,19 @@ impl Messages {
     pub(crate) async fn detach(self) -> io::Result<(OwnedFd, Vec<Datagram>)> {
         let (owned, leftovers) = detach(self.fd).await?;
         let mut datagrams = Vec::from(self.peeked.into_inner());
-        datagrams.extend(leftovers.datagrams);
+        datagrams.extend(leftovers.datagrams.into_iter().map(Datagram::from));
         Ok((owned, datagrams))
     }
 
+    /// Whether the driver receives ahead, into buffers of its own.
+    fn is_ahead(&self) -> bool {
+        self.pooled && self.fd.receives_datagrams_ahead()
+    }
+
     async fn next(&self) -> io::Result<Datagram> {
+        if self.is_ahead() {
+            return poll_fn(|cx| self.fd.poll_datagram(cx)).await;
+        }
         let spare = self.spare.borrow_mut().take();
         let buffer = spare.unwrap_or_else(|| DatagramBuffer::with_capacity(self.room));
         op::recv_msg(&self.fd, buffer).await

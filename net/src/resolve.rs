@@ -52,6 +52,7 @@ pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<I
 /// At least one address.
 pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
     let (name, found) = match host.target() {
+        sealed::Target::Address(address) => return Ok(vec![address]),
         sealed::Target::Addresses(addresses) => (String::new(), Ok(addresses)),
         sealed::Target::Name(name) => {
             let asked = name.clone();
@@ -68,6 +69,14 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAd
     }
 }
 
+/// The first one. What is an address already takes no memory for it.
+pub(crate) async fn resolve_first(host: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+    match host.target() {
+        sealed::Target::Address(address) => Ok(address),
+        _ => Ok(resolve(host).await?[0]),
+    }
+}
+
 fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
     Ok(std::net::ToSocketAddrs::to_socket_addrs(name)?.collect())
 }
@@ -77,6 +86,7 @@ mod sealed {
 
     /// Where an address comes from.
     pub enum Target {
+        Address(SocketAddr),
         Addresses(Vec<SocketAddr>),
         Name(String),
     }
@@ -90,7 +100,7 @@ use sealed::{Sealed, Target};
 
 impl Sealed for SocketAddr {
     fn target(&self) -> Target {
-        Target::Addresses(vec![*self])
+        Target::Address(*self)
     }
 }
 

@@ -64,7 +64,7 @@ impl ReadSide {
         bytes.extend_from_slice(&leftovers.bytes);
         // Somebody may have received messages on this stream, by way of its descriptor.
         let messages = std::mem::take(&mut leftovers.datagrams);
-        messages.iter().for_each(|message| bytes.extend_from_slice(message.data()));
+        messages.iter().for_each(|message| bytes.extend_from_slice(&message.bytes));
         leftovers.bytes = bytes;
         Ok((owned, leftovers))
     }

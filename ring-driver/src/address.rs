@@ -49,6 +49,18 @@ impl SocketAddress {
         SocketAddress { storage, len: CAPACITY }
     }
 
+    /// An address that the kernel has written elsewhere.
+    pub(crate) fn from_bytes(name: &[u8]) -> SocketAddress {
+        let mut address = SocketAddress::empty();
+        let len = name.len().min(CAPACITY as usize);
+        // SAFETY: the storage has room for as many bytes, and `address` is a value of ours.
+        unsafe {
+            (&raw mut address.storage).cast::<u8>().copy_from_nonoverlapping(name.as_ptr(), len);
+        }
+        address.len = len as u32;
+        address
+    }
+
     /// The address as IPv4 or IPv6, if it is one.
     pub fn to_inet(&self) -> Option<SocketAddr> {
         match self.family() {

@@ -48,7 +48,8 @@ impl Request {
             | Request::Recv { .. }
             | Request::RecvPooled { .. }
             | Request::RecvMulti { .. }
-            | Request::RecvMsg { .. } => Class::READABLE,
+            | Request::RecvMsg { .. }
+            | Request::RecvMsgMulti { .. } => Class::READABLE,
             // A Unix socket has room for us all the time, and does not say when its peer has.
             Request::SendMsg { message, .. } if names_unix(message) => Class::Untold,
             Request::Write { offset: None, .. }
@@ -472,7 +473,16 @@ fn call_once(request: &Request, more: i32) -> isize {
             }
             Request::RecvMsg { fd, message, flags } => libc::recvmsg(fd.0, message, flags | more),
             Request::SendMsg { fd, message, flags } => {
-                libc::sendmsg(fd.0, message, flags | more | libc::MSG_NOSIGNAL)
+                let flags = flags | more | libc::MSG_NOSIGNAL;
+                match (*message).msg_controllen == 0 && (*message).msg_iovlen == 1 {
+                    // The kernel has no header and segments to copy first.
+                    true => {
+                        let (part, name) = (*(*message).msg_iov, (*message).msg_name.cast());
+                        let name_len = (*message).msg_namelen;
+                        libc::sendto(fd.0, part.iov_base, part.iov_len, flags, name, name_len)
+                    }
+                    false => libc::sendmsg(fd.0, message, flags),
+                }
             }
             Request::Shutdown { fd, how } => libc::shutdown(fd.0, how) as isize,
             Request::GetSockName { fd, address, len } => {
@@ -489,7 +499,9 @@ fn call_once(request: &Request, more: i32) -> isize {
             }
             // Buffers are provided to a ring. Whoever asks takes this answer as "none is left" and
             // goes on without.
-            Request::RecvPooled { .. } | Request::RecvMulti { .. } => fail(libc::ENOBUFS),
+            Request::RecvPooled { .. }
+            | Request::RecvMulti { .. }
+            | Request::RecvMsgMulti { .. } => fail(libc::ENOBUFS),
             Request::Timeout { .. } | Request::Cancel { .. } | Request::MsgRing { .. } => {
                 fail(libc::EOPNOTSUPP)
             }

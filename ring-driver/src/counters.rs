@@ -5,11 +5,13 @@ use io_uring::squeue::Flags;
 use crate::capabilities::{Capabilities, NAMES};
 
 /// What an entry may carry beside its opcode, and the capability that it takes.
-const ENTRY_FLAGS: [(&str, &str); 4] = [
+const ENTRY_FLAGS: [(&str, &str); 6] = [
+    ("FIXED_FILE", "registered_files"),
     ("CQE_SKIP_SUCCESS", "cqe_skip"),
     ("BUFFER_SELECT", "buf_ring"),
     ("ACCEPT_MULTISHOT", "multishot_accept"),
     ("RECV_MULTISHOT", "multishot_recv"),
+    ("RECVMSG_MULTISHOT", "multishot_recvmsg"),
 ];
 
 /// How many sizes of batches are told apart: 4,096 is what a completion queue usually holds.
@@ -51,6 +53,8 @@ pub struct Counters {
     pub readiness_calls: u64,
     /// Reads of files that the page cache has answered, so that nothing else had to be asked.
     pub cached_reads: u64,
+    /// Messages that were sent by a plain call because none had to wait.
+    pub sent_at_once: u64,
     /// Completions that nobody waited for any more.
     pub stale: u64,
     /// Cancellations asked for.
@@ -87,6 +91,7 @@ impl Counters {
         pool_calls: 0,
         readiness_calls: 0,
         cached_reads: 0,
+        sent_at_once: 0,
         stale: 0,
         cancels: 0,
         cancels_won: 0,
@@ -108,10 +113,12 @@ impl Counters {
             return;
         }
         let is_set = [
+            flags & Flags::FIXED_FILE.bits() != 0,
             flags & Flags::SKIP_SUCCESS.bits() != 0,
             flags & Flags::BUFFER_SELECT.bits() != 0,
             NAMES[usize::from(opcode)] == "accept" && priority & 1 != 0,
             NAMES[usize::from(opcode)] == "recv" && priority & 2 != 0,
+            NAMES[usize::from(opcode)] == "recvmsg" && priority & 2 != 0,
         ];
         for (count, is_set) in self.by_entry_flag.iter_mut().zip(is_set) {
             *count += u64::from(is_set);
@@ -173,8 +180,10 @@ mod tests {
     fn what_a_mask_takes_away_is_noticed() {
         let mut counters = Counters::NONE;
         let (skip, select) = (Flags::SKIP_SUCCESS.bits(), Flags::BUFFER_SELECT.bits());
+        counters.count_entry(opcode("read"), Flags::FIXED_FILE.bits(), 0);
         counters.count_entry(opcode("accept"), 0, 1);
         counters.count_entry(opcode("recv"), select, 2);
+        counters.count_entry(opcode("recvmsg"), select, 2);
         counters.count_entry(opcode("async_cancel"), skip, 0);
         counters.setup_flags = vec!["SUBMIT_ALL", "DEFER_TASKRUN", "TASKRUN_FLAG"];
         counters.enter_flags = vec!["EXT_ARG", "REGISTERED_RING", "NO_IOWAIT"];
@@ -183,8 +192,10 @@ mod tests {
             ("-accept", &["accept", "ACCEPT_MULTISHOT"]),
             ("-multishot_accept", &["ACCEPT_MULTISHOT"]),
             ("-multishot_recv", &["RECV_MULTISHOT"]),
-            ("-buf_ring", &["BUFFER_SELECT", "RECV_MULTISHOT"]),
+            ("-multishot_recvmsg", &["RECVMSG_MULTISHOT"]),
+            ("-buf_ring", &["BUFFER_SELECT", "RECV_MULTISHOT", "RECVMSG_MULTISHOT"]),
             ("-cqe_skip", &["CQE_SKIP_SUCCESS"]),
+            ("-registered_files", &["FIXED_FILE"]),
             ("-submit_all", &["SUBMIT_ALL"]),
             ("-defer_taskrun", &["DEFER_TASKRUN"]),
             ("-defer_taskrun,-coop_taskrun", &["DEFER_TASKRUN", "TASKRUN_FLAG"]),

@@ -231,7 +231,7 @@ impl std::fmt::Debug for Remote {
     }
 }
 
-/// Ends the sleep of a thread that waits in its ring: an eventfd that the ring reads from.
+/// Ends the sleep of a thread that waits in its ring: an eventfd that the ring watches or reads.
 #[cfg(not(loom))]
 pub(crate) struct Notifier(std::fs::File);
 

@@ -190,6 +190,14 @@ pub enum Request {
         message: *mut libc::msghdr,
         flags: i32,
     },
+    /// The same, again and again, into whichever buffers of the provided group are next; `message`
+    /// says how many bytes of each are for name and control data.
+    RecvMsgMulti {
+        fd: Number,
+        message: *const libc::msghdr,
+        group: u16,
+        flags: i32,
+    },
     Send {
         fd: Number,
         buf: *const u8,
@@ -285,6 +293,7 @@ impl Request {
             | Request::RecvPooled { fd, .. }
             | Request::RecvMulti { fd, .. }
             | Request::RecvMsg { fd, .. }
+            | Request::RecvMsgMulti { fd, .. }
             | Request::Send { fd, .. }
             | Request::SendZc { fd, .. }
             | Request::SendMsg { fd, .. }

@@ -110,7 +110,8 @@ impl Builder {
     /// With many connections this costs fewer system calls and fewer changes between kernel and
     /// tasks. It is paid for in time: whatever completes, and whoever wakes a task from another
     /// thread, may wait for as long as `duration`. 8 to 16 completions within 50 µs are a good
-    /// begin; where there is nothing to gather, with a single connection say, all is only slower.
+    /// begin; where there is nothing to gather, with a single connection say, all is only slower. A loop
+    /// that has to be up for a timer before `duration` is over gathers nothing.
     ///
     /// ```
     /// use std::time::Duration;

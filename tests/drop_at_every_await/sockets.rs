@@ -145,6 +145,7 @@ fn udp_sockets() {
         });
         row("net::UdpSocket::recv", async || udp().0.recv(vec![0; 9]).await.unwrap());
         row("net::UdpSocket::recv_msg", async || udp().0.recv_msg(vec![0; 9]).await.unwrap());
+        row("net::UdpSocket::recv_pooled", async || udp().0.recv_pooled().await.unwrap());
         row("net::UdpSocket::peek_from", async || udp().0.peek_from(vec![0; 9]).await.unwrap());
         row("net::UdpSocket::into_std", async || udp().0.into_std().await.unwrap());
     });

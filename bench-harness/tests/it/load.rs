@@ -50,14 +50,15 @@ fn a_server_that_closes_is_connected_to_again_without_an_error() {
 
 #[test]
 fn an_idle_connection_that_the_server_closes_costs_no_request() {
-    // Each connection answers once and is then closed, while the next arrival is far away.
+    // Each connection answers once and is then closed, while the next arrival is far away: on a
+    // busy machine that takes a while, and what is overdue is sent at once.
     let server = Server::start(|mut stream| {
         server::next_request(&mut stream);
         let _ = std::io::Write::write_all(&mut stream, OK);
     });
-    let (status, report) = report(&format!("{} -R 20 -d 1s -c 2 --warmup 0", server.url()));
+    let (status, report) = report(&format!("{} -R 5 -d 2s -c 2 --warmup 0", server.url()));
     assert_eq!((status, &report["failed"]), (0, &0.into()), "{report}");
-    assert_eq!(report["ok"], 20);
+    assert_eq!(report["ok"], 10);
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::os::fd::OwnedFd;
 
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, IoBufMut};
 use wakering_ring_driver::op::{Domain, SocketKind};
-use wakering_ring_driver::{Driver, Failure, Fd, Sharing, SocketAddress, op, option};
+use wakering_ring_driver::{Driver, Failure, Fd, PooledBuf, Sharing, SocketAddress, op, option};
 
 use super::meta::source;
 use super::{RecvMeta, SendMeta};
 use crate::address::inet;
 use crate::messages::Messages;
-use crate::resolve::{ToSocketAddrs, resolve};
+use crate::resolve::{ToSocketAddrs, resolve, resolve_first};
 
 /// The most that UDP carries, and more.
 const ROOM: usize = 1 << 16;
@@ -74,7 +74,7 @@ impl UdpSocket {
     fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
         let fd = op::socket(Domain::of(&address), SocketKind::Datagram).now()?;
         op::bind(&fd, address).now()?;
-        Ok(UdpSocket { messages: Messages::new(fd, ROOM) })
+        Ok(UdpSocket { messages: Messages::pooled(fd, ROOM) })
     }
 
     /// Sends to the first of the addresses that it can, and receives from there alone, from now on.
@@ -147,8 +147,8 @@ impl UdpSocket {
         buf: B,
         address: impl ToSocketAddrs,
     ) -> BufResult<usize, B> {
-        match resolve(address).await {
-            Ok(addresses) => self.send_msg(buf, SendMeta::new().to(addresses[0])).await,
+        match resolve_first(address).await {
+            Ok(address) => self.send_msg(buf, SendMeta::new().to(address)).await,
             Err(error) => Err(BufError::new(error, buf)),
         }
     }
@@ -220,6 +220,37 @@ impl UdpSocket {
         self.messages.receive(buf, |datagram, copied| RecvMeta::of(datagram, copied)).await
     }
 
+    /// Receives one datagram whole, in the buffer of the runtime's pool into which it was received,
+    /// and tells what came with it.
+    ///
+    /// ```
+    /// use wakering_net::UdpSocket;
+    ///
+    /// wakering_runtime::run(async {
+    ///     let server = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     let client = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     client.send_to("hello", server.local_addr()?).await?;
+    ///     let (meta, bytes) = server.recv_pooled().await?;
+    ///     assert_eq!((meta.source, &*bytes), (client.local_addr()?, &b"hello"[..]));
+    ///     // As it lies, or a part of it.
+    ///     server.send_to(bytes, meta.source).await?;
+    ///     Ok::<_, std::io::Error>(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `ConnectionRefused` where an earlier datagram of a connected socket met a closed port; what
+    /// recvmsg(2) says.
+    ///
+    /// # Cancellation
+    /// **Strict**: a datagram that comes while nobody waits is given whole to the next call.
+    pub async fn recv_pooled(&self) -> io::Result<(RecvMeta, PooledBuf)> {
+        let datagram = self.messages.take().await?;
+        let meta = RecvMeta::of(&datagram, datagram.data().len())?;
+        Ok((meta, datagram.into_bytes()))
+    }
+
     /// Waits for the next datagram and copies it without taking it.
     ///
     /// ```
@@ -280,7 +311,7 @@ impl UdpSocket {
     /// Outside of a runtime; where its mode cannot be changed.
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
         let fd = Fd::adopt(&Driver::current()?, OwnedFd::from(socket), Sharing::Private)?;
-        Ok(UdpSocket { messages: Messages::new(fd, ROOM) })
+        Ok(UdpSocket { messages: Messages::pooled(fd, ROOM) })
     }
 
     /// Gives the socket to std, with the datagrams that were received and that nobody has taken.
@@ -291,15 +322,14 @@ impl UdpSocket {
     /// wakering_runtime::run(async {
     ///     let server = UdpSocket::bind("127.0.0.1:0").await?;
     ///     let client = UdpSocket::bind("127.0.0.1:0").await?;
-    ///     for word in ["looked at", "not even that"] {
-    ///         client.send_to(word, server.local_addr()?).await?;
-    ///     }
+    ///     client.send_to("looked at", server.local_addr()?).await?;
     ///     server.peek_from(vec![0; 1]).await?;
     ///     let (std, received) = server.into_std().await?;
     ///     assert_eq!(received[0].1, b"looked at");
     ///     assert_eq!(received[0].0.source, client.local_addr()?);
-    ///     // What had not been received yet is still in the socket.
-    ///     assert_eq!(std.recv(&mut [0; 16])?, 13);
+    ///     // What comes from now on is in the socket, behind what was received ahead.
+    ///     client.send_to("late", std.local_addr()?).await?;
+    ///     assert_eq!(std.recv(&mut [0; 16])?, 4);
     ///     Ok::<_, std::io::Error>(())
     /// })
     /// # .unwrap();

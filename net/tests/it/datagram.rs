@@ -137,6 +137,57 @@ fn a_look_at_a_datagram_takes_nothing() {
     });
 }
 
+/// Given callers with room for little and for much, in turn, of whom some go away; when short and
+/// long datagrams come; then each gets as much of its datagram as it has room for, and knows.
+#[test]
+fn each_caller_has_the_room_that_he_gives() {
+    within_bounds(async {
+        let (server, client) = (udp().await?, udp().await?);
+        let address = server.local_addr()?;
+        for round in 0..30usize {
+            // Nobody has begun to receive, or somebody with little room has.
+            if round % 2 == 1 {
+                let short = server.recv(Vec::with_capacity(1));
+                let _ = wakering_runtime::time::timeout(Duration::from_millis(1), short).await;
+            }
+            let long = vec![round as u8; 20_000 + round];
+            for _ in 0..2 {
+                client.send_to(long.clone(), address).await?;
+            }
+            let (meta, buf) = server.recv_msg(Vec::with_capacity(100)).await?;
+            assert_eq!((meta.len, meta.truncated, &buf[..]), (100, true, &long[..100]));
+            let (meta, buf) = server.recv_msg(Vec::with_capacity(65_536)).await?;
+            assert_eq!((meta.len, meta.truncated), (long.len(), false));
+            assert_eq!((buf, meta.source), (long, client.local_addr()?));
+        }
+        Ok(())
+    });
+}
+
+/// Given datagrams of all sizes; when they are received where they lie; then each is whole, tells
+/// where it comes from, and stays while others come.
+#[test]
+fn a_datagram_can_be_had_where_it_lies() {
+    within_bounds(async {
+        let (server, client) = (udp().await?, udp().await?);
+        let address = server.local_addr()?;
+        let mut held = Vec::new();
+        for len in [3, 0, 9000, 65_507, 1] {
+            client.send_to(vec![len as u8; len], address).await?;
+            server.peek_from(vec![0; 1]).await?;
+            let (meta, bytes) = server.recv_pooled().await?;
+            assert_eq!((meta.source, meta.len, meta.truncated), (client.local_addr()?, len, false));
+            held.push((len, bytes));
+        }
+        for (len, bytes) in held {
+            assert_eq!(*bytes, vec![len as u8; len]);
+            server.send_to(bytes, client.local_addr()?).await?;
+            assert_eq!(client.recv(vec![0; 65_536]).await?.0, len);
+        }
+        Ok(())
+    });
+}
+
 /// Given several tasks on one socket; when as many datagrams come; then each task gets one.
 #[test]
 fn tasks_share_a_socket() {

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::slice;
 use std::time::Duration;
 
-use crate::buffer::BufPool;
+use crate::buffer::{BufPool, Traffic};
 use crate::completion::{Completion, Outcome};
 use crate::driver::Driver;
 use crate::fd::Fd;
@@ -42,7 +42,7 @@ struct World {
     /// What files are said to be by whoever answers at once: mode and length.
     described: (u16, u64),
     closed: Vec<i32>,
-    pool: Option<BufPool>,
+    pools: [Option<BufPool>; Traffic::COUNT],
 }
 
 /// The driver's end.
@@ -215,6 +215,55 @@ impl Submitted {
         n
     }
 
+    /// Gives a multishot receive of messages one more, with what a kernel writes before it: how long
+    /// it says that name, control data and message are, its flags, the name and the control data.
+    /// It stays in flight if there is to be `more`.
+    ///
+    /// # Panics
+    /// If no buffer is left.
+    pub fn receive_message(
+        &self,
+        said: [u32; 4],
+        name: &[u8],
+        control: &[u8],
+        bytes: &[u8],
+        more: bool,
+    ) {
+        self.assert_lent();
+        let Request::RecvMsgMulti { message, .. } = self.request else {
+            panic!("{} receives no messages", self.name())
+        };
+        // SAFETY: lent for reading until the final completion, which only this test gives.
+        let message = unsafe { message.read() };
+        let (name_room, control_room): (usize, usize) =
+            (message.msg_namelen as _, message.msg_controllen as _);
+        assert!(name.len() <= name_room && control.len() <= control_room);
+        let (id, buf, len) = self.select(Traffic::Datagrams).expect("a buffer");
+        // SAFETY: a selected buffer belongs to whoever plays the kernel until its completion is
+        // taken.
+        let buf = unsafe { slice::from_raw_parts_mut(buf, len) };
+        let said = said.map(u32::to_ne_bytes);
+        let head = said.as_flattened().len() + name_room + control_room;
+        buf[..16].copy_from_slice(said.as_flattened());
+        buf[16..][..name.len()].copy_from_slice(name);
+        buf[16 + name_room..][..control.len()].copy_from_slice(control);
+        buf[head..][..bytes.len()].copy_from_slice(bytes);
+        if !more {
+            self.world.borrow_mut().in_flight.retain(|&flying| flying != self.user_data);
+        }
+        self.answer(Outcome::buffered((head + bytes.len()) as i32, id, more));
+    }
+
+    /// Ends a multishot receive of messages with a result that is none of a message, although a
+    /// buffer had been picked for it.
+    ///
+    /// # Panics
+    /// If no buffer is left.
+    pub fn fail_message(self) {
+        let (id, ..) = self.select(Traffic::Datagrams).expect("a buffer");
+        self.finish(Outcome::buffered(1, id, false));
+    }
+
     /// Ends a multishot receive with `errno` although a buffer had been picked for it, as a kernel
     /// may. Whether there was a buffer.
     pub fn fail_buffered(self, errno: i32) -> bool {
@@ -243,13 +292,18 @@ impl Submitted {
     }
 
     fn pooled(&self, bytes: &[u8], more: bool) -> (Outcome, usize) {
-        let selected = self.world.borrow().pool.as_ref().and_then(BufPool::select);
-        let Some((id, buf, len)) = selected else { return (Outcome::plain(-libc::ENOBUFS), 0) };
+        let Some((id, buf, len)) = self.select(Traffic::Streams) else {
+            return (Outcome::plain(-libc::ENOBUFS), 0);
+        };
         let n = bytes.len().min(len);
         // SAFETY: a selected buffer belongs to whoever plays the kernel until its completion is
         // taken.
         unsafe { slice::from_raw_parts_mut(buf, n) }.copy_from_slice(&bytes[..n]);
         (Outcome::buffered(n as i32, id, more), n)
+    }
+
+    fn select(&self, traffic: Traffic) -> Option<(u16, *mut u8, usize)> {
+        self.world.borrow().pools[traffic as usize].as_ref()?.select()
     }
 
     /// What was lent is its owner's again after the final completion, and that may have come by a
@@ -323,9 +377,9 @@ impl Backend {
         !self.0.borrow().completions.is_empty()
     }
 
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::with_ring()?;
-        self.0.borrow_mut().pool = Some(pool.clone());
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
+        let pool = BufPool::with_ring(traffic)?;
+        self.0.borrow_mut().pools[traffic as usize] = Some(pool.clone());
         Ok(pool)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::buffer::{Block, BufPool, PooledBuf};
+use crate::buffer::{Block, BufPool, PooledBuf, Traffic};
 use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
@@ -82,13 +82,32 @@ impl Backend {
 
     /// A descriptor is given to somebody else, who expects that it waits.
     pub(crate) fn release(&mut self, fd: Number) {
-        if let Backend::Poll(poll) = self {
-            poll.release(fd);
+        match self {
+            Backend::Uring(uring) => uring.forget(fd),
+            Backend::Poll(poll) => poll.release(fd),
+            Backend::Memory(_) | Backend::Gone => {}
         }
     }
 
+    /// Closes a descriptor that nothing in flight names; the errno, if there is one.
+    pub(crate) fn close(&mut self, fd: Number) -> Option<i32> {
+        if let Backend::Uring(uring) = self {
+            uring.forget(fd);
+        }
+        self.call_now(&Request::Close { fd }).errno()
+    }
+
     /// Whether a request ends because it is asked to, whatever it waits for.
+    #[inline(always)]
     pub(crate) fn can_cancel(&self, request: &Request) -> bool {
+        match request {
+            // What files do all the time: here the compiler sees that it does not.
+            Request::Read { offset: Some(_), .. } | Request::Write { offset: Some(_), .. } => false,
+            _ => self.can_cancel_any(request),
+        }
+    }
+
+    fn can_cancel_any(&self, request: &Request) -> bool {
         match (request.class(), self) {
             (Class::Blocking, _) => false,
             (Class::Untold, Backend::Uring(uring)) => uring.can(request),
@@ -121,6 +140,15 @@ impl Backend {
         match self {
             Backend::Poll(poll) => poll.receive(fd, descriptor),
             Backend::Uring(_) | Backend::Memory(_) | Backend::Gone => None,
+        }
+    }
+
+    /// Carries out a request that hardly ever waits by a plain call; `None` if it has to wait, and
+    /// where [`push`](Backend::push) does that anyway.
+    pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
+        match self {
+            Backend::Uring(uring) => uring.try_now(request),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => None,
         }
     }
 
@@ -164,6 +192,14 @@ impl Backend {
         }
     }
 
+    /// Goes for more if the backend holds completions back. Whether it did.
+    pub(crate) fn enter_again(&mut self) -> bool {
+        match self {
+            Backend::Uring(uring) => uring.enter_again(),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
+        }
+    }
+
     /// Whether completions wait, as far as can be told without a system call.
     pub(crate) fn has_news(&self) -> bool {
         match self {
@@ -193,12 +229,12 @@ impl Backend {
         })
     }
 
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
         match self {
-            Backend::Uring(uring) => uring.make_buf_pool(),
-            Backend::Poll(poll) => poll.make_buf_pool(),
-            Backend::Memory(memory) => memory.make_buf_pool(),
-            Backend::Gone => Ok(BufPool::without_ring()),
+            Backend::Uring(uring) => uring.make_buf_pool(traffic),
+            Backend::Poll(poll) => poll.make_buf_pool(traffic),
+            Backend::Memory(memory) => memory.make_buf_pool(traffic),
+            Backend::Gone => Ok(BufPool::without_ring(traffic)),
         }
     }
 

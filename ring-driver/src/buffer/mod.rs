@@ -26,6 +26,7 @@ mod pool;
 mod pooled;
 mod result;
 mod slice;
+mod traffic;
 pub(crate) mod vectored;
 
 pub use aligned::AlignedBuf;
@@ -34,6 +35,7 @@ pub use pool::{BufPool, PoolStats};
 pub use pooled::PooledBuf;
 pub use result::{BufError, BufResult};
 pub use slice::Slice;
+pub(crate) use traffic::Traffic;
 
 /// Owned bytes that an operation may lend to the kernel for reading.
 ///

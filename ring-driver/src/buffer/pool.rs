@@ -31,10 +31,11 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::area::Area;
 use super::pooled::{PooledBuf, Vector};
+use super::traffic::{Shape, Traffic};
 
 /// A bounded set of equal buffers that receives share.
 ///
-/// The driver has one; it is public for its figures, as in [`BufPool::stats`].
+/// The driver has one for streams and one for datagrams; it is public for its figures, as in [`BufPool::stats`].
 ///
 /// A handle: clones are the same pool, whose memory lives as long as any of them or any
 /// [`PooledBuf`] does.
@@ -60,12 +61,7 @@ pub struct PoolStats {
 }
 
 pub(super) struct Shared {
-    group: u16,
-    /// How many buffers there are at most.
-    entries: u16,
-    /// How many of them are posted as long as nobody holds any.
-    working_set: u16,
-    size: usize,
+    shape: Shape,
     form: Form,
     /// Boxed as they lie in a `PooledBuf`.
     #[allow(clippy::vec_box)]
@@ -112,43 +108,43 @@ const _: () = {
 };
 
 impl BufPool {
-    /// How many buffers the driver's pool has.
-    const ENTRIES: u16 = 1024;
-    /// How many of them are in use in normal times: 2 MiB of memory, which is about what the cache
-    /// of one core holds. Fewer than a turn's completions would make every turn run dry.
-    const WORKING_SET: u16 = 128;
     /// How many idle vectors it keeps beside a ring.
     const IDLE: usize = 16;
-    /// How many bytes each of them holds.
+    /// How many bytes of a stream a buffer holds.
     pub(crate) const SIZE: usize = 16 * 1024;
+    /// How many bytes of a buffer for datagrams lie before the datagram itself.
+    pub(crate) const HEADROOM: usize = 320;
 
     /// The driver's pool, with a ring that the backend may register.
-    pub(crate) fn with_ring() -> io::Result<BufPool> {
-        BufPool::ring(0, BufPool::WORKING_SET, BufPool::ENTRIES, BufPool::SIZE)
+    pub(crate) fn with_ring(traffic: Traffic) -> io::Result<BufPool> {
+        BufPool::ring(traffic.shape())
     }
 
     /// The driver's pool for plain calls, which pick from it themselves: few are in use at a time,
     /// so that each may be larger, and a message that fills one is rare.
     pub(crate) fn for_calls() -> io::Result<BufPool> {
-        BufPool::ring(0, 0, BufPool::ENTRIES / 2, 2 * BufPool::SIZE)
+        let shape = Traffic::Streams.shape();
+        let (entries, size) = (shape.entries / 2, 2 * shape.size);
+        BufPool::ring(Shape { entries, size, working_set: 0, ..shape })
     }
 
     /// The driver's pool where there is no ring.
-    pub(crate) fn without_ring() -> BufPool {
-        BufPool::plain(BufPool::WORKING_SET, BufPool::SIZE)
+    pub(crate) fn without_ring(traffic: Traffic) -> BufPool {
+        BufPool::plain(traffic.shape())
     }
 
-    /// A pool of at most `entries` buffers (a power of two) of `size` bytes, of which `working_set`
-    /// are posted in a ring that the backend may register as `group`.
+    /// A pool with a ring that the backend may register. `entries` is a power of two.
     ///
     /// Whoever registers it keeps a handle until the kernel has forgotten the ring, or leaks one.
-    fn ring(group: u16, working_set: u16, entries: u16, size: usize) -> io::Result<BufPool> {
+    fn ring(shape: Shape) -> io::Result<BufPool> {
+        let Shape { first, entries, working_set, size, .. } = shape;
         assert!(
             entries.is_power_of_two() && entries <= 1 << 15,
             "the kernel takes powers of two up to 32768"
         );
         assert!(working_set <= entries && 0 < size && size <= PooledBuf::SIZE_MAX);
-        let data = Area::map(usize::from(entries) * size)?;
+        assert!(first.checked_add(entries).is_some(), "numbers of buffers have 16 bits");
+        let data = Area::map(usize::from(entries) * shape.stride())?;
         data.keep_from_children()?;
         // The entries stay in forked children: there a `PooledBuf` that is dropped writes to the
         // child's private copy, which harms nobody, where a missing page would kill it.
@@ -162,19 +158,19 @@ impl BufPool {
             available: Cell::new(0),
         };
         for id in 0..working_set {
-            ring.post(id, size);
+            ring.post(id, &shape);
         }
-        Ok(BufPool::new(group, working_set, entries, size, Form::Ring(ring)))
+        Ok(BufPool::new(shape, Form::Ring(ring)))
     }
 
-    /// A pool without a ring, which keeps up to `entries` idle vectors of `size` bytes.
-    fn plain(entries: u16, size: usize) -> BufPool {
-        BufPool::new(0, entries, entries, size, Form::Plain)
+    /// A pool without a ring, which keeps up to a working set of idle vectors.
+    fn plain(shape: Shape) -> BufPool {
+        BufPool::new(shape, Form::Plain)
     }
 
-    fn new(group: u16, working_set: u16, entries: u16, size: usize, form: Form) -> BufPool {
+    fn new(shape: Shape, form: Form) -> BufPool {
         let (idle, stats) = (RefCell::default(), Cell::default());
-        BufPool { shared: Rc::new(Shared { group, entries, working_set, size, form, idle, stats }) }
+        BufPool { shared: Rc::new(Shared { shape, form, idle, stats }) }
     }
 
     /// Whether there is a ring to register.
@@ -190,14 +186,20 @@ impl BufPool {
         }
     }
 
-    /// How many buffers the pool has, or at most keeps idle.
+    /// How many buffers the pool has.
     pub(crate) fn entries(&self) -> u16 {
-        self.shared.entries
+        self.shared.shape.entries
+    }
+
+    /// Whether a completion that names the buffer `id` has taken it from this pool.
+    pub(crate) fn owns(&self, id: u16) -> bool {
+        let Shape { first, entries, .. } = self.shared.shape;
+        self.has_ring() && (first..first + entries).contains(&id)
     }
 
     /// The number under which the ring is to be registered.
     pub(crate) fn group(&self) -> u16 {
-        self.shared.group
+        self.shared.shape.group
     }
 
     /// How many provided buffers no completion has brought yet; always 0 without a ring.
@@ -215,7 +217,7 @@ impl BufPool {
     pub(crate) fn grow(&self) -> bool {
         let Form::Ring(ring) = &self.shared.form else { return false };
         let Some(id) = ring.spare.borrow_mut().pop() else { return false };
-        ring.post(id, self.shared.size);
+        ring.post(id, &self.shared.shape);
         self.shared.count(|stats| stats.grown += 1);
         true
     }
@@ -234,16 +236,14 @@ impl BufPool {
         let Form::Ring(ring) = &self.shared.form else {
             panic!("completion with buffer {id}, but there is no ring")
         };
-        assert!(id < self.shared.entries, "completion with buffer {id} of {}", self.shared.entries);
+        let Shape { first, entries, size, .. } = self.shared.shape;
+        assert!(self.owns(id), "completion with buffer {id} of {entries} from {first}");
+        let id = id - first;
         assert!(
             !ring.taken[usize::from(id)].replace(true),
             "completion with buffer {id}, which is already taken"
         );
-        assert!(
-            len <= self.shared.size,
-            "completion with {len} bytes in a buffer of {}",
-            self.shared.size
-        );
+        assert!(len <= size, "completion with {len} bytes in a buffer of {size}");
         ring.available.update(|count| count - 1);
         self.shared.count(|stats| stats.taken += 1);
         PooledBuf::provided(Rc::clone(&self.shared), id, len)
@@ -252,8 +252,12 @@ impl BufPool {
     /// The same for bytes that may lie for long: where buffers are scarce, few bytes are copied, so
     /// that they do not keep a whole one from the others.
     pub(crate) fn take_aside(&self, id: u16, len: usize) -> PooledBuf {
-        let bytes = self.take(id, len);
-        match len <= self.shared.size / 8 && self.is_scarce() {
+        self.aside(self.take(id, len))
+    }
+
+    /// The same for a buffer that has been taken.
+    pub(crate) fn aside(&self, bytes: PooledBuf) -> PooledBuf {
+        match bytes.len() <= self.shared.shape.size / 8 && self.is_scarce() {
             true => PooledBuf::from(bytes.to_vec()),
             false => bytes,
         }
@@ -262,7 +266,9 @@ impl BufPool {
     /// Whether so many buffers are taken that no second working set is left. Never without a ring.
     pub(crate) fn is_scarce(&self) -> bool {
         match &self.shared.form {
-            Form::Ring(ring) => ring.spare.borrow().len() < usize::from(self.shared.working_set),
+            Form::Ring(ring) => {
+                ring.spare.borrow().len() < usize::from(self.shared.shape.working_set)
+            }
             Form::Plain => false,
         }
     }
@@ -304,13 +310,14 @@ impl BufPool {
         let Form::Ring(ring) = &self.shared.form else { return None };
         let mut spare = ring.spare.borrow_mut();
         let id = *spare.last()?;
-        let received = call(ring.address(id, self.shared.size), self.shared.size as u32);
+        let size = self.shared.shape.size;
+        let received = call(self.shared.address(id), size as u32);
         let len = match received {
             1.. => received as usize,
             0 => return Some(Ok(PooledBuf::default())),
             error => return Some(Err(error)),
         };
-        assert!(len <= self.shared.size, "{len} bytes in a buffer of {}", self.shared.size);
+        assert!(len <= size, "{len} bytes in a buffer of {size}");
         spare.pop();
         ring.taken[usize::from(id)].set(true);
         self.shared.count(|stats| stats.taken += 1);
@@ -324,7 +331,7 @@ impl BufPool {
             Some(_) => stats.reused += 1,
             None => stats.allocated += 1,
         });
-        idle.unwrap_or_else(|| Box::new(Vector::with_capacity(self.shared.size)))
+        idle.unwrap_or_else(|| Box::new(Vector::with_capacity(self.shared.shape.size)))
     }
 
     /// A vector from [`lend`](BufPool::lend) with what was received, which comes back when dropped.
@@ -341,8 +348,17 @@ impl BufPool {
 impl Shared {
     /// The bytes of a taken buffer.
     pub(super) fn address(&self, id: u16) -> *mut u8 {
+        self.start(id).wrapping_add(self.shape.headroom)
+    }
+
+    /// Where a taken buffer begins, and how many bytes there are before those that were received.
+    pub(super) fn head(&self, id: u16) -> (*const u8, usize) {
+        (self.start(id), self.shape.headroom)
+    }
+
+    fn start(&self, id: u16) -> *mut u8 {
         let Form::Ring(ring) = &self.form else { unreachable!("only a ring provides buffers") };
-        ring.address(id, self.size)
+        ring.address(id, &self.shape)
     }
 
     /// Posts a taken buffer again, if it is needed.
@@ -350,8 +366,8 @@ impl Shared {
         let Form::Ring(ring) = &self.form else { unreachable!("only a ring provides buffers") };
         let was_taken = ring.taken[usize::from(id)].replace(false);
         debug_assert!(was_taken, "a `PooledBuf` is the only owner of its buffer");
-        if ring.available.get() < self.working_set {
-            ring.post(id, self.size);
+        if ring.available.get() < self.shape.working_set {
+            ring.post(id, &self.shape);
         } else {
             ring.spare.borrow_mut().push(id);
         }
@@ -362,10 +378,10 @@ impl Shared {
     pub(super) fn keep(&self, mut vector: Box<Vector>) {
         let most = match self.form {
             Form::Ring(_) => BufPool::IDLE,
-            Form::Plain => usize::from(self.entries),
+            Form::Plain => usize::from(self.shape.working_set),
         };
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < most && vector.bytes.capacity() == self.size {
+        if idle.len() < most && vector.bytes.capacity() == self.shape.size {
             vector.bytes.clear();
             idle.push(vector);
         }
@@ -381,16 +397,16 @@ impl Shared {
 impl Ring {
     /// Writes an entry and publishes it. There is room: the ring has as many entries as there are
     /// buffers.
-    fn post(&self, id: u16, size: usize) {
+    fn post(&self, id: u16, shape: &Shape) {
         let tail = self.tail.get();
         let entry = self.entry(tail);
         // SAFETY: `entry` is inside the mapping, and the kernel does not read it before the tail
         // says so. Writing field by field leaves alone `reserved`, which in the first entry is the
         // tail.
         unsafe {
-            (*entry).address = self.address(id, size) as u64;
-            (*entry).len = size as u32;
-            (*entry).id = id;
+            (*entry).address = self.address(id, shape) as u64;
+            (*entry).len = (shape.headroom + shape.size) as u32;
+            (*entry).id = shape.first + id;
         }
         let tail = tail.wrapping_add(1);
         self.tail.set(tail);
@@ -404,8 +420,8 @@ impl Ring {
         self.entries.start().cast::<Entry>().wrapping_add(usize::from(index) & mask)
     }
 
-    fn address(&self, id: u16, size: usize) -> *mut u8 {
-        self.data.start().wrapping_add(usize::from(id) * size)
+    fn address(&self, id: u16, shape: &Shape) -> *mut u8 {
+        self.data.start().wrapping_add(usize::from(id) * shape.stride())
     }
 
     fn shared_tail(&self) -> &AtomicU16 {
@@ -419,8 +435,8 @@ impl Ring {
 impl fmt::Debug for BufPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BufPool")
-            .field("entries", &self.shared.entries)
-            .field("size", &self.shared.size)
+            .field("entries", &self.shared.shape.entries)
+            .field("size", &self.shared.shape.size)
             .field("has_ring", &self.has_ring())
             .field("available", &self.available())
             .finish_non_exhaustive()

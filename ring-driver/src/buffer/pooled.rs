@@ -74,6 +74,15 @@ impl PooledBuf {
         PooledBuf(Home::Vector(vector))
     }
 
+    /// What the kernel has written about the bytes, where they lie in a buffer that has room for
+    /// that.
+    pub(crate) fn head(&self) -> &[u8] {
+        let Home::Provided { pool, id, .. } = &self.0 else { return &[] };
+        let (start, len) = pool.head(*id);
+        // SAFETY: as for the bytes themselves, before which these lie in the same buffer.
+        unsafe { std::slice::from_raw_parts(start, len) }
+    }
+
     /// Drops the first `n` bytes, which have been consumed.
     ///
     /// ```

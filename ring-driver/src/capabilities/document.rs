@@ -22,6 +22,7 @@ fn capability(request: &Request) -> Option<&'static str> {
         Request::AcceptMulti { .. } => Some("multishot_accept"),
         Request::RecvPooled { .. } => Some("buf_ring"),
         Request::RecvMulti { .. } => Some("multishot_recv"),
+        Request::RecvMsgMulti { .. } => Some("multishot_recvmsg"),
         Request::SendZc { .. } => Some("send_zc"),
         Request::MsgRing { .. } => Some("msg_ring"),
         _ => None,

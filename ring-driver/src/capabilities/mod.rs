@@ -110,12 +110,16 @@ capabilities! {
     registered_buffers: 5, 19, "the kernel looks its pages up each time";
     /// One accept yields connection after connection.
     multishot_accept: 5, 19, "one accept after the other";
+    /// One poll tells of readiness after readiness.
+    multishot_poll: 5, 19, "the eventfd by which other threads wake the loop is read, anew for each sleep";
     /// One cancel takes back all operations, or all of one descriptor.
     cancel_any: 5, 19, "each is taken back by itself, which so far is always done";
     /// The ring knows that one thread submits.
     single_issuer: 6, 0, "it is not told, and `defer_taskrun` is not to be had";
     /// One receive yields buffer after buffer.
     multishot_recv: 6, 0, "one receive after the other; `op::recv_multi` says `Unsupported`";
+    /// One receive yields datagram after datagram.
+    multishot_recvmsg: 6, 0, "one receive after the other";
     /// Completions are worked off when we ask, in batches.
     defer_taskrun: 6, 1, "`coop_taskrun`, or whenever the kernel likes";
     /// A send that borrows its bytes instead of copying them, and tells whether it could.
@@ -126,6 +130,8 @@ capabilities! {
     min_wait: 6, 12, "a wait ends with the first one";
     /// An idle wait does not count as waiting for I/O.
     no_iowait: 6, 15, "an idle ring shows as I/O wait";
+    /// A ring may be told in advance of files that are read and written at offsets.
+    registered_files: 6, 15, "the kernel looks the file up each time";
 }
 
 impl Capabilities {
@@ -201,7 +207,9 @@ impl Capabilities {
         left.send_zc &= left.supports(opcode::SendZc::CODE);
         left.cancel_any &= left.supports(opcode::AsyncCancel::CODE);
         left.multishot_accept &= left.supports(opcode::Accept::CODE);
+        left.multishot_poll &= left.supports(opcode::PollAdd::CODE);
         left.multishot_recv &= left.buf_ring && left.supports(opcode::Recv::CODE);
+        left.multishot_recvmsg &= left.buf_ring && left.supports(opcode::RecvMsg::CODE);
         left.registered_buffers &=
             left.supports(opcode::ReadFixed::CODE) && left.supports(opcode::WriteFixed::CODE);
         left

@@ -16,10 +16,10 @@ use super::listing::Flight;
 use super::missed::Missed;
 use crate::account::{AccountId, Accounts};
 use crate::backend::Backend;
-use crate::buffer::BufPool;
+use crate::buffer::{BufPool, Traffic};
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, Sharing, Shelf, Spares};
+use crate::fd::{Descriptor, Phase, Sharing, Shelf, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -52,7 +52,7 @@ pub(crate) struct Core {
     pub(crate) spares: Rc<Spares>,
     /// Descriptors that are being closed, and until when their output may take: the earliest first.
     pub(crate) closing: Vec<(Instant, u32)>,
-    buf_pool: Option<BufPool>,
+    buf_pools: [Option<BufPool>; Traffic::COUNT],
     /// A completion queue's worth, copied out before anybody is told.
     batch: Vec<Completion>,
     pub(crate) after: After,
@@ -113,7 +113,7 @@ impl Core {
             dirty: Vec::new(),
             spares: Rc::default(),
             closing: Vec::new(),
-            buf_pool: None,
+            buf_pools: Default::default(),
             batch: Vec::new(),
             after: After::default(),
             spare_after: After::default(),
@@ -137,16 +137,16 @@ impl Core {
         self.descriptors.insert(Descriptor::new(number)) as u32
     }
 
-    pub(crate) fn buf_pool(&mut self) -> io::Result<BufPool> {
-        if let Some(pool) = &self.buf_pool {
+    pub(crate) fn buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
+        if let Some(pool) = &self.buf_pools[traffic as usize] {
             return Ok(pool.clone());
         }
-        let pool = self.backend.make_buf_pool()?;
-        Ok(self.buf_pool.insert(pool).clone())
+        let pool = self.backend.make_buf_pool(traffic)?;
+        Ok(self.buf_pools[traffic as usize].insert(pool).clone())
     }
 
-    pub(super) fn leak_buf_pool(&mut self) {
-        std::mem::forget(self.buf_pool.clone());
+    pub(super) fn leak_buf_pools(&mut self) {
+        std::mem::forget(self.buf_pools.clone());
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -232,25 +232,37 @@ impl Core {
         }
     }
 
-    /// Takes in what has completed. The kernel may hold more back, which the next turn gets: those
-    /// who have been told come first, while what they were told of is in the cache.
+    /// Takes in what has completed. The kernel may hold more back. Where streams are concerned, the
+    /// next turn gets it: those who have been told come first, while what they were told of is in
+    /// the cache, and the pool has buffers. Files do better with all at once: their next operations
+    /// then go to the device together.
     pub(super) fn reap(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
-        self.backend.reap(&mut batch);
-        self.tally.count_batch(batch.len());
-        for completion in batch.drain(..) {
-            self.on_completion(completion);
+        loop {
+            self.backend.reap(&mut batch);
+            self.tally.count_batch(batch.len());
+            let mut asks_for_more = !batch.is_empty();
+            for completion in batch.drain(..) {
+                asks_for_more &= !self.on_completion(completion);
+            }
+            if !asks_for_more || !self.backend.enter_again() {
+                break;
+            }
         }
         self.batch = batch;
     }
 
-    pub(super) fn on_completion(&mut self, completion: Completion) {
+    /// Whether that was for a stream.
+    pub(super) fn on_completion(&mut self, completion: Completion) -> bool {
         let Completion { user_data, mut outcome } = completion;
         if outcome.result() < 0 {
             outcome = self.take_back_buffer(outcome);
         }
         let key = Key::from_user_data(user_data);
-        let Some(slot) = self.slots.get(key) else { return self.on_stranger(user_data, outcome) };
+        let Some(slot) = self.slots.get(key) else {
+            self.on_stranger(user_data, outcome);
+            return false;
+        };
         self.tally.completions += 1;
         let outcome = match outcome.is_notification() {
             true => slot.outcome.ended_by(outcome),
@@ -283,6 +295,7 @@ impl Core {
                 self.tally.stale += 1;
             }
         }
+        !matches!(home, Home::Account { .. })
     }
 
     /// A completion with more to come. One of a multishot is left on the shelf, in order, whether or
@@ -292,12 +305,11 @@ impl Core {
         if lane == Lane::Write {
             return self.on_sent(key, descriptor, outcome);
         }
-        let scarce = self.is_short_of_buffers();
         let Some(slot) = self.slots.get(key) else { return };
         let shelf = self.descriptors[descriptor as usize].read.shelf();
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
-        if shelf.is_full(scarce) && self.flooding.last() != Some(&key) {
+        if self.is_ahead(descriptor) && self.flooding.last() != Some(&key) {
             self.flooding.push(key);
         }
         self.wake_read_side(home);
@@ -320,14 +332,18 @@ impl Core {
         let Some(Home::Side { descriptor, .. }) = self.slots.get(key).map(|slot| slot.home) else {
             return;
         };
-        let scarce = self.is_short_of_buffers();
-        if self.descriptors[descriptor as usize].read.shelf().is_full(scarce) {
+        if self.is_ahead(descriptor) {
             self.cancel(key);
         }
     }
 
-    fn is_short_of_buffers(&self) -> bool {
-        self.buf_pool.as_ref().is_some_and(BufPool::is_scarce)
+    /// Whether as much lies on the shelf as a multishot may bring while nobody fetches it.
+    fn is_ahead(&self, descriptor: u32) -> bool {
+        let shelf = &self.descriptors[descriptor as usize].read.shelf;
+        let scarce = |traffic: Traffic| {
+            self.buf_pools[traffic as usize].as_ref().is_some_and(BufPool::is_scarce)
+        };
+        shelf.as_ref().is_some_and(|shelf| shelf.is_full(scarce))
     }
 
     /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
@@ -346,7 +362,9 @@ impl Core {
 
     /// Nobody looks at the buffer of what has failed, or of what nobody waits for.
     fn take_back_buffer(&self, outcome: Outcome) -> Outcome {
-        if let (Some(id), Some(pool)) = (outcome.buffer_id(), &self.buf_pool) {
+        if let Some(id) = outcome.buffer_id()
+            && let Some(pool) = self.buf_pools.iter().flatten().find(|pool| pool.owns(id))
+        {
             drop(pool.take(id, 0));
         }
         outcome.without_buffer()
@@ -430,7 +448,9 @@ impl Core {
     fn no_longer_named(&mut self, descriptor: u32) {
         if let Some(state) = self.descriptors.get_mut(descriptor as usize) {
             state.free_flights -= 1;
-            self.on_quieter(descriptor);
+            if state.phase != Phase::Open {
+                self.on_quieter(descriptor);
+            }
         }
     }
 

@@ -54,7 +54,7 @@ impl Driver {
             let leaked = core.slots.leak();
             if leaked > 0 {
                 core.tally.leaked += leaked as u64;
-                core.leak_buf_pool();
+                core.leak_buf_pools();
             }
             leaked
         });

@@ -70,6 +70,24 @@ impl Core {
         }
     }
 
+    /// Carries out by a plain call what may be tried [at once](Operation::AT_ONCE), where it lies:
+    /// `None` if it has to wait, or something is before it.
+    pub(super) fn try_write<O: Operation>(
+        &mut self,
+        operation: &mut O,
+        descriptor: usize,
+    ) -> Option<Outcome> {
+        let number = self.usable(descriptor).filter(|_| !self.closed && !self.holding)?;
+        let state = &self.descriptors[descriptor];
+        let has_news = state.write.shelf.as_ref().is_some_and(|shelf| shelf.error.is_some());
+        if state.write.in_flight.is_some() || state.has_output() || has_news {
+            return None;
+        }
+        let outcome = self.backend.try_now(&operation.request(number))?;
+        self.tally.completions += 1;
+        Some(outcome)
+    }
+
     pub(super) fn begin_write<O: Operation>(
         &mut self,
         operation: O,

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::account::{AccountId, Orphans};
 use crate::backend::{Backend, choose, tell};
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, Traffic};
 use crate::capabilities::Capabilities;
 use crate::completion::Outcome;
 use crate::config::Config;
@@ -274,7 +274,7 @@ impl Driver {
     }
 
     /// Hands over what was queued, and looks for something to take in until that is there, the
-    /// time for it is over or `deadline` has come. Whether it is there.
+    /// time for it is over or `deadline` has come. False if there is time left to sleep.
     fn finds_news(&self, deadline: Option<Instant>) -> bool {
         if self.0.busy_poll.is_zero() {
             return false;
@@ -294,7 +294,7 @@ impl Driver {
                 std::hint::spin_loop();
             }
             if begun.elapsed() >= most {
-                return false;
+                return left == Some(most);
             }
         }
     }
@@ -314,7 +314,9 @@ impl Driver {
         let mut panic = None;
         for message in messages.drain(..) {
             isolate(&mut panic, || match message {
-                Message::Completed(completion) => self.with(|core| core.on_completion(completion)),
+                Message::Completed(completion) => {
+                    self.with(|core| core.on_completion(completion));
+                }
                 Message::Deliver(deliver) => deliver.deliver(),
             });
         }
@@ -426,12 +428,12 @@ impl Driver {
 
     /// Whether nothing at all is charged to `account`, nor to one below it.
     pub fn is_unused(&self, account: AccountId) -> bool {
-        self.with(|core| core.accounts.is_unused(account))
+        self.0.core.borrow().accounts.is_unused(account)
     }
 
-    /// The provided buffers of this driver.
-    pub(crate) fn buf_pool(&self) -> io::Result<BufPool> {
-        self.with(|core| core.buf_pool())
+    /// The buffers of this driver for streams or datagrams.
+    pub(crate) fn buf_pool(&self, traffic: Traffic) -> io::Result<BufPool> {
+        self.with(|core| core.buf_pool(traffic))
     }
 
     /// Tells the kernel of memory that will be read into and written from, if it can be told. Why
@@ -500,7 +502,7 @@ impl Driver {
         let mut core = self.0.core.borrow_mut();
         core.closed = true;
         core.slots.leak();
-        core.leak_buf_pool();
+        core.leak_buf_pools();
         std::mem::forget(std::mem::replace(&mut core.backend, Backend::Gone));
         std::mem::forget(self.0.pool.take());
     }
@@ -568,6 +570,11 @@ impl Driver {
     ) -> Begun<O> {
         let mut caller = Caller::ready(waker);
         self.with(|core| core.begin(operation, fd, queued, &mut caller))
+    }
+
+    /// What `operation` comes to if it is carried out at once, before it moves anywhere.
+    pub(crate) fn try_write<O: Operation>(&self, operation: &mut O, fd: &Fd) -> Option<Outcome> {
+        self.with(|core| core.try_write(operation, fd.index()))
     }
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {

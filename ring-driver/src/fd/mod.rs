@@ -15,6 +15,7 @@ use crate::error::RuntimeError;
 use crate::request::{Number, Request};
 
 mod closing;
+mod datagrams;
 mod line;
 mod shelf;
 mod side;

@@ -9,14 +9,16 @@ use std::ptr;
 use super::Line;
 use super::closing::own;
 use crate::address::SocketAddress;
-use crate::buffer::PooledBuf;
-use crate::op::Datagram;
+use crate::buffer::{PooledBuf, Traffic};
+use crate::op::{Datagram, DatagramParts};
 use crate::request::Number;
 
 /// How many connections may lie on a shelf before the multishot that brings more is stopped.
 const ACCEPTED_AHEAD: usize = 16;
 /// How many chunks may. Each keeps a buffer of the pool from the others.
 const CHUNKS_AHEAD: usize = 8;
+/// How many datagrams may.
+const DATAGRAMS_AHEAD: usize = 16;
 
 /// What was handed over while nobody waited, and what multishots have brought. Order is the order
 /// of arrival.
@@ -50,7 +52,7 @@ pub struct Leftovers {
     /// Of a stream.
     pub bytes: Vec<u8>,
     /// Of a socket for datagrams.
-    pub datagrams: Vec<Datagram>,
+    pub datagrams: Vec<DatagramParts>,
     /// Of a listener.
     pub connections: Vec<OwnedFd>,
     /// How receiving has failed after all that. The kernel tells it once: who reads on finds the end
@@ -75,13 +77,15 @@ impl Shelf {
         let connections = self.accepted.into_iter().map(|(number, _)| own(number)).collect();
         let [error, unsent] =
             [self.error, unsent].map(|told| told.map(io::Error::from_raw_os_error));
-        Leftovers { bytes, datagrams: self.datagrams.into(), connections, error, unsent }
+        let datagrams = self.datagrams.into_iter().map(Datagram::into_parts).collect();
+        Leftovers { bytes, datagrams, connections, error, unsent }
     }
 
     /// One with what had come for a descriptor before it was this driver's, if there is anything.
     pub(super) fn of_leftovers(leftovers: Leftovers) -> Option<Box<Shelf>> {
         let Leftovers { bytes, datagrams, connections, error, .. } = leftovers;
-        let mut shelf = Shelf { datagrams: datagrams.into(), ..Shelf::default() };
+        let datagrams = datagrams.into_iter().map(Datagram::from).collect();
+        let mut shelf = Shelf { datagrams, ..Shelf::default() };
         if !bytes.is_empty() {
             shelf.chunks.push_back(PooledBuf::from(bytes));
         }
@@ -94,9 +98,11 @@ impl Shelf {
 
     /// Whether as much lies here as a multishot may bring while nobody fetches it. Where buffers are
     /// `scarce`, that is one.
-    pub(crate) fn is_full(&self, scarce: bool) -> bool {
-        let chunks = if scarce { 1 } else { CHUNKS_AHEAD };
-        self.chunks.len() >= chunks || self.accepted.len() >= ACCEPTED_AHEAD
+    pub(crate) fn is_full(&self, scarce: impl Fn(Traffic) -> bool) -> bool {
+        let is_full = |len, most, traffic| len >= most || (len > 0 && scarce(traffic));
+        is_full(self.chunks.len(), CHUNKS_AHEAD, Traffic::Streams)
+            || is_full(self.datagrams.len(), DATAGRAMS_AHEAD, Traffic::Datagrams)
+            || self.accepted.len() >= ACCEPTED_AHEAD
     }
 
     /// Leaves a copy of `bytes` for the next reader.
@@ -117,7 +123,7 @@ impl Shelf {
 
     /// The next message. Bytes of a stream that were received without its control data are one too.
     pub(crate) fn next_datagram(&mut self) -> Option<Datagram> {
-        let bytes = self.chunks.pop_front().map(|chunk| Datagram::from_bytes(chunk.into_vec()));
+        let bytes = self.chunks.pop_front().map(Datagram::from_bytes);
         bytes.or_else(|| self.datagrams.pop_front())
     }
 

@@ -1,5 +1,6 @@
-//! The receiving side of a stream for those who borrow what they read: buffers come from the
-//! driver's pool.
+//! The receiving side of a descriptor for those who borrow what they read: buffers come from the
+//! driver's pool. Here is how a side receives ahead, and what that is for a stream; for datagrams it
+//! is in `datagrams.rs`.
 //!
 //! A prefetch belongs to the side, not to a future. It is a multishot: once it is armed, each piece
 //! of data picks a buffer when it is there, so an idle connection holds none, and a reader who comes
@@ -18,13 +19,40 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::Fd;
-use crate::buffer::{BufPool, PooledBuf};
+use crate::buffer::{BufPool, PooledBuf, Traffic};
 use crate::completion::Outcome;
-use crate::driver::{Caller, Driver};
+use crate::driver::{Caller, Core, Driver};
 use crate::error::RuntimeError;
 use crate::fd::Shelf;
 use crate::op::{Lane, Operation, keep};
 use crate::request::{Number, Request};
+
+/// What a side receives ahead of those who want it.
+pub(super) trait Ahead {
+    type Item;
+    /// Brings items into buffers of the pool.
+    type Prefetch: Operation;
+
+    /// Which buffers they come in.
+    const TRAFFIC: Traffic;
+
+    /// The next one, of what lies there.
+    fn next(shelf: &mut Shelf) -> Option<Self::Item>;
+
+    /// The end, if it has come and nobody was told.
+    fn end(shelf: &mut Shelf) -> Option<Self::Item>;
+
+    /// The next one, where the backend receives at once, or the promise to tell of it.
+    #[inline]
+    fn receive(_core: &mut Core, _descriptor: u32) -> Option<Poll<Result<Self::Item, i32>>> {
+        None
+    }
+
+    fn prefetch(pool: BufPool) -> Self::Prefetch;
+
+    /// Receives once without waiting, into a buffer outside of the provided ring.
+    fn receive_now(fd: &Fd) -> io::Result<Self::Item>;
+}
 
 impl Fd {
     /// The next bytes of the stream, as many as one buffer holds; an empty buffer is the end.
@@ -33,18 +61,22 @@ impl Fd {
     /// first call on some bytes are received ahead: whoever reads the descriptor by a way of its own
     /// misses them.
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
+        self.poll_ahead::<Bytes>(cx)
+    }
+
+    pub(super) fn poll_ahead<A: Ahead>(&self, cx: &mut Context<'_>) -> Poll<io::Result<A::Item>> {
         self.driver().check_current()?;
         loop {
             // Who has got something comes again, and waits: the clone is needed every other time, and
             // without it the core would have to look twice.
             let mut caller = Caller::ready(cx.waker());
-            let filled = self.driver().with(|core| core.poll_fill(self.0.index, &mut caller));
-            match filled {
-                Fill::Bytes(bytes) => return Poll::Ready(Ok(bytes)),
-                Fill::Pending => return Poll::Pending,
-                Fill::Failed(error) => return Poll::Ready(Err(error)),
-                Fill::Readable => match self.receive_now(&self.driver().buf_pool()?) {
-                    Ok(bytes) => return Poll::Ready(Ok(bytes)),
+            let index = self.0.index;
+            match self.driver().with(|core| core.poll_ahead::<A>(index, &mut caller)) {
+                Found::Item(item) => return Poll::Ready(Ok(item)),
+                Found::Pending => return Poll::Pending,
+                Found::Failed(error) => return Poll::Ready(Err(error)),
+                Found::Readable => match A::receive_now(self) {
+                    Ok(item) => return Poll::Ready(Ok(item)),
                     // Somebody else was faster, or the readiness was spurious: wait again.
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Poll::Ready(Err(error)),
@@ -52,41 +84,29 @@ impl Fd {
             }
         }
     }
-
-    /// Receives once without waiting, into a buffer outside of the provided ring.
-    fn receive_now(&self, pool: &BufPool) -> io::Result<PooledBuf> {
-        let mut vector = pool.lend();
-        let buf = &mut vector.bytes;
-        let (target, len) = (buf.as_mut_ptr(), buf.capacity() as u32);
-        let n =
-            self.call_now(|fd| Request::Recv { fd, buf: target, len, flags: libc::MSG_DONTWAIT })?;
-        // SAFETY: the kernel has written `n` bytes, at most the capacity that it was told.
-        unsafe { buf.set_len(n as usize) };
-        Ok(pool.wrap(vector))
-    }
 }
 
 /// What a side has for somebody who wants to read.
-enum Fill {
-    Bytes(PooledBuf),
+enum Found<T> {
+    Item(T),
     /// Data is there and no pooled buffer was.
     Readable,
     Pending,
     Failed(io::Error),
 }
 
-impl crate::driver::Core {
-    fn poll_fill(&mut self, descriptor: u32, caller: &mut Caller<'_>) -> Fill {
+impl Core {
+    fn poll_ahead<A: Ahead>(&mut self, descriptor: u32, caller: &mut Caller<'_>) -> Found<A::Item> {
         let Some(_) = self.usable(descriptor as usize) else {
-            return Fill::Failed(RuntimeError::Closed.into());
+            return Found::Failed(RuntimeError::Closed.into());
         };
         if self.is_closed() {
-            return Fill::Failed(RuntimeError::RuntimeGone.into());
+            return Found::Failed(RuntimeError::RuntimeGone.into());
         }
         loop {
             let side = &mut self.descriptors[descriptor as usize].read;
             let found =
-                side.shelf.as_mut().and_then(|shelf| found(shelf, side.in_flight.is_some()));
+                side.shelf.as_mut().and_then(|shelf| found::<A>(shelf, side.in_flight.is_some()));
             if let Some(found) = found {
                 return found;
             }
@@ -98,17 +118,17 @@ impl crate::driver::Core {
                     self.adopt(descriptor as usize);
                     break;
                 }
-                None if self.is_holding() => return Fill::Pending,
-                None if let Some(received) = self.receive(descriptor) => match received {
-                    Poll::Ready(Ok(bytes)) => return Fill::Bytes(bytes),
+                None if self.is_holding() => return Found::Pending,
+                None if let Some(received) = A::receive(self, descriptor) => match received {
+                    Poll::Ready(Ok(item)) => return Found::Item(item),
                     Poll::Ready(Err(errno)) => {
-                        return Fill::Failed(io::Error::from_raw_os_error(-errno));
+                        return Found::Failed(io::Error::from_raw_os_error(-errno));
                     }
                     Poll::Pending => break,
                 },
                 None => {
-                    if let Err(error) = self.prefetch(descriptor) {
-                        return Fill::Failed(error);
+                    if let Err(error) = self.prefetch::<A>(descriptor) {
+                        return Found::Failed(error);
                     }
                     // It may be over already.
                     if self.descriptors[descriptor as usize].read.in_flight.is_some() {
@@ -118,25 +138,18 @@ impl crate::driver::Core {
             }
         }
         caller.stay_among(&mut self.descriptors[descriptor as usize].read.waiters);
-        Fill::Pending
+        Found::Pending
     }
 
-    /// The next bytes, where the backend receives at once, or the promise to tell of them.
-    #[inline]
-    fn receive(&mut self, descriptor: u32) -> Option<Poll<Result<PooledBuf, i32>>> {
-        let number = self.descriptors[descriptor as usize].number;
-        self.backend.receive(number, descriptor)
-    }
-
-    /// Begins what brings the next bytes.
-    fn prefetch(&mut self, descriptor: u32) -> io::Result<()> {
-        let pool = self.buf_pool()?;
+    /// Begins what brings the next item.
+    fn prefetch<A: Ahead>(&mut self, descriptor: u32) -> io::Result<()> {
+        let pool = self.buf_pool(A::TRAFFIC)?;
         let shelf = self.descriptors[descriptor as usize].read.shelf.as_mut();
         let starved = shelf.is_some_and(|shelf| std::mem::take(&mut shelf.starved));
         // A buffer for each that has found none, however many others want the ones that are there.
         let has_buffer = (!starved && pool.available() > 0) || pool.grow();
         match has_buffer {
-            true => self.begin_detached(Prefetch { pool }, descriptor),
+            true => self.begin_detached(A::prefetch(pool), descriptor),
             false => self.begin_detached(AwaitReadable(()), descriptor),
         }
         Ok(())
@@ -144,18 +157,58 @@ impl crate::driver::Core {
 }
 
 /// What lies there for a reader, in the order in which it has come.
-fn found(shelf: &mut Shelf, is_in_flight: bool) -> Option<Fill> {
-    if let Some(chunk) = shelf.next_chunk() {
-        return Some(Fill::Bytes(chunk));
+fn found<A: Ahead>(shelf: &mut Shelf, is_in_flight: bool) -> Option<Found<A::Item>> {
+    if let Some(item) = A::next(shelf) {
+        return Some(Found::Item(item));
     }
     if let Some(errno) = shelf.error.take() {
-        return Some(Fill::Failed(io::Error::from_raw_os_error(errno)));
+        return Some(Found::Failed(io::Error::from_raw_os_error(errno)));
     }
-    if std::mem::take(&mut shelf.end) {
-        return Some(Fill::Bytes(PooledBuf::default()));
+    if let Some(end) = A::end(shelf) {
+        return Some(Found::Item(end));
     }
     // What a receive in flight has taken by now comes first.
-    (!is_in_flight && std::mem::take(&mut shelf.readable)).then_some(Fill::Readable)
+    (!is_in_flight && std::mem::take(&mut shelf.readable)).then_some(Found::Readable)
+}
+
+/// Bytes of a stream.
+struct Bytes;
+
+impl Ahead for Bytes {
+    type Item = PooledBuf;
+    type Prefetch = Prefetch;
+
+    const TRAFFIC: Traffic = Traffic::Streams;
+
+    fn next(shelf: &mut Shelf) -> Option<PooledBuf> {
+        shelf.next_chunk()
+    }
+
+    fn end(shelf: &mut Shelf) -> Option<PooledBuf> {
+        std::mem::take(&mut shelf.end).then(PooledBuf::default)
+    }
+
+    #[inline]
+    fn receive(core: &mut Core, descriptor: u32) -> Option<Poll<Result<PooledBuf, i32>>> {
+        let number = core.descriptors[descriptor as usize].number;
+        core.backend.receive(number, descriptor)
+    }
+
+    fn prefetch(pool: BufPool) -> Prefetch {
+        Prefetch { pool }
+    }
+
+    fn receive_now(fd: &Fd) -> io::Result<PooledBuf> {
+        let pool = fd.driver().buf_pool(Traffic::Streams)?;
+        let mut vector = pool.lend();
+        let buf = &mut vector.bytes;
+        let (target, len) = (buf.as_mut_ptr(), buf.capacity() as u32);
+        let n =
+            fd.call_now(|fd| Request::Recv { fd, buf: target, len, flags: libc::MSG_DONTWAIT })?;
+        // SAFETY: the kernel has written `n` bytes, at most the capacity that it was told.
+        unsafe { buf.set_len(n as usize) };
+        Ok(pool.wrap(vector))
+    }
 }
 
 /// Receives into whichever pooled buffer is next when data is there, again and again.
@@ -195,7 +248,7 @@ unsafe impl Operation for Prefetch {
     }
 }
 
-/// Waits until the stream is readable.
+/// Waits until the descriptor is readable.
 struct AwaitReadable(());
 
 // SAFETY: nothing is lent.

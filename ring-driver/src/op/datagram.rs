@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::control::ControlMessage;
 use crate::address::SocketAddress;
+use crate::buffer::PooledBuf;
 
 /// Room for one message and its control data.
 ///
@@ -58,7 +59,7 @@ impl fmt::Debug for DatagramBuffer {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Datagram {
-    pub(super) buffer: DatagramBuffer,
+    pub(super) body: Body,
     /// Who sent it; `None` where the system does not say: on connected streams, from unnamed Unix
     /// sockets.
     pub address: Option<SocketAddress>,
@@ -70,21 +71,86 @@ pub struct Datagram {
     pub control_truncated: bool,
 }
 
+/// Where the bytes of a message lie.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// In memory that was given for it.
+    Lent(DatagramBuffer),
+    /// In a buffer of the driver's pool, or in one that held the bytes of a stream.
+    Pooled(PooledBuf),
+}
+
 impl Datagram {
     /// Bytes with nothing beside them.
-    pub(crate) fn from_bytes(data: Vec<u8>) -> Datagram {
-        let buffer = DatagramBuffer { data, control: Box::new([0; CONTROL_WORDS]) };
-        let (truncated, control_truncated) = (false, false);
-        Datagram { buffer, address: None, control: Vec::new(), truncated, control_truncated }
+    pub(crate) fn from_bytes(bytes: PooledBuf) -> Datagram {
+        Datagram {
+            body: Body::Pooled(bytes),
+            address: None,
+            control: Vec::new(),
+            truncated: false,
+            control_truncated: false,
+        }
     }
 
     /// The bytes of the message, possibly none.
     pub fn data(&self) -> &[u8] {
-        &self.buffer.data
+        match &self.body {
+            Body::Lent(buffer) => &buffer.data,
+            Body::Pooled(bytes) => bytes,
+        }
     }
 
-    /// The memory, for the next receive.
+    /// The message in memory of its own, which may go anywhere.
+    pub fn into_parts(self) -> DatagramParts {
+        let Datagram { body, address, control, truncated, control_truncated } = self;
+        let bytes = match body {
+            Body::Lent(buffer) => buffer.data,
+            Body::Pooled(bytes) => bytes.into_vec(),
+        };
+        DatagramParts { bytes, address, control, truncated, control_truncated }
+    }
+
+    /// The bytes of the message, where they lie.
+    pub fn into_bytes(self) -> PooledBuf {
+        match self.body {
+            Body::Lent(buffer) => buffer.data.into(),
+            Body::Pooled(bytes) => bytes,
+        }
+    }
+
+    /// The memory that was given for it, for the next receive; new memory where it did not take
+    /// any.
     pub fn into_buffer(self) -> DatagramBuffer {
-        self.buffer
+        match self.body {
+            Body::Lent(buffer) => buffer,
+            Body::Pooled(_) => DatagramBuffer::new(),
+        }
+    }
+
+    /// The same in `buffer`, if it lies in the pool.
+    pub(super) fn moved_to(self, mut buffer: DatagramBuffer) -> Datagram {
+        let Body::Pooled(bytes) = &self.body else { return self };
+        buffer.data.clear();
+        buffer.data.extend_from_slice(bytes);
+        Datagram { body: Body::Lent(buffer), ..self }
+    }
+}
+
+/// A message in memory of its own: unlike a [`Datagram`] it may be sent to other threads.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct DatagramParts {
+    pub bytes: Vec<u8>,
+    pub address: Option<SocketAddress>,
+    pub control: Vec<ControlMessage>,
+    pub truncated: bool,
+    pub control_truncated: bool,
+}
+
+impl From<DatagramParts> for Datagram {
+    fn from(parts: DatagramParts) -> Datagram {
+        let DatagramParts { bytes, address, control, truncated, control_truncated } = parts;
+        let body = Body::Pooled(bytes.into());
+        Datagram { body, address, control, truncated, control_truncated }
     }
 }

@@ -114,6 +114,7 @@ impl Target {
     }
 
     /// The driver that holds the slot.
+    #[inline]
     fn driver(&self) -> &Driver {
         match self {
             Target::Driver(driver) => driver,
@@ -165,6 +166,15 @@ impl<O: Operation> Future for Op<O> {
                 }
                 Polled::Robbed(operation) => *stage = Stage::Ready(operation),
             }
+        }
+        if O::AT_ONCE
+            && let (Stage::Ready(operation), Target::Fd(fd)) = (&mut *stage, &*target)
+            && fd.driver().check_current().is_ok()
+            && operation.refuse().is_none()
+            && let Some(outcome) = fd.driver().try_write(operation, fd)
+            && let Stage::Ready(operation) = std::mem::replace(stage, Stage::Finished)
+        {
+            return Poll::Ready(finish(operation, outcome, fd.driver()));
         }
         let (operation, queued) = match std::mem::replace(stage, Stage::Finished) {
             Stage::Ready(operation) => (operation, false),

@@ -34,6 +34,7 @@ mod msg_ring;
 mod multi;
 mod nop;
 mod openat;
+mod packed;
 mod poll;
 mod read;
 mod read_vectored;
@@ -62,7 +63,7 @@ pub use bind::{Bind, bind};
 pub use close::{Close, close};
 pub use connect::{Connect, connect};
 pub use control::ControlMessage;
-pub use datagram::{Datagram, DatagramBuffer};
+pub use datagram::{Datagram, DatagramBuffer, DatagramParts};
 pub use fallocate::{Allocation, Fallocate, fallocate};
 pub use fchmod::{Fchmod, fchmod};
 pub use fsync::{Fsync, fdatasync, fsync};
@@ -100,6 +101,8 @@ pub use write_vectored::{
     WriteVectored, WriteVectoredAt, write_vectored, write_vectored_at, write_vectored_at_in_turn,
 };
 
+pub(crate) use packed::{rooms, unpack};
+pub(crate) use recvmsg::recv_msg_now;
 pub(crate) use transfer::keep;
 
 /// Which side of a descriptor an operation occupies while it is in flight: at most one per side at
@@ -120,7 +123,8 @@ pub enum Lane {
 ///
 /// The *driver* promises:
 /// - `request` is called once a flight, with `self` at the address where it stays until the final
-///   completion;
+///   completion, and once more before it for what is tried [at once](Operation::AT_ONCE), with
+///   `self` where it stays until the call has returned;
 /// - after that `self` is not touched before the final completion but by `serve` and `put_back` as
 ///   documented there, and not dropped;
 /// - exactly one of `complete`, `fail`, `put_back` ends it.
@@ -138,6 +142,11 @@ pub unsafe trait Operation: Sized + 'static {
 
     /// The side it occupies.
     const LANE: Lane = Lane::Free;
+
+    /// [`Lane::Write`] only: whether it is tried by a plain call that does not wait, before the
+    /// kernel is asked to wait. For what hardly ever waits and comes one after the other: there is
+    /// a turn between any two that a ring carries out for the same side.
+    const AT_ONCE: bool = false;
 
     /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation
     /// was made on, `NONE` where it was made on none.

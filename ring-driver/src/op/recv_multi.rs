@@ -6,7 +6,7 @@ use std::io;
 
 use super::transfer::keep;
 use super::{Lane, Multi, MultiOperation, Operation};
-use crate::buffer::{BufPool, PooledBuf};
+use crate::buffer::{BufPool, PooledBuf, Traffic};
 use crate::completion::Outcome;
 use crate::driver::Driver;
 use crate::fd::{Fd, Shelf};
@@ -56,7 +56,7 @@ pub fn recv_multi(fd: &Fd) -> io::Result<Multi<RecvMulti>> {
         let message = "receiving by multishot needs Linux 6.0: receive one buffer at a time";
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));
     }
-    let pool = fd.driver().buf_pool()?;
+    let pool = fd.driver().buf_pool(Traffic::Streams)?;
     if !pool.has_ring() {
         let message = "receiving by multishot needs provided buffers, for which there was no memory: \
                        raise the limit of locked memory (`ulimit -l`)";

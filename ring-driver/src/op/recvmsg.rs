@@ -6,7 +6,7 @@ use std::io;
 use std::mem::{size_of_val, zeroed};
 
 use super::control::decode;
-use super::datagram::{Datagram, DatagramBuffer};
+use super::datagram::{Body, Datagram, DatagramBuffer};
 use super::transfer::keep;
 use super::{Lane, Op, Operation};
 use crate::address::SocketAddress;
@@ -56,35 +56,54 @@ pub struct RecvMsg {
 /// # Kernel
 /// `IORING_OP_RECVMSG`, 5.3; elsewhere recvmsg(2) once the socket is ready.
 pub fn recv_msg(fd: &Fd, buffer: DatagramBuffer) -> Op<RecvMsg> {
-    // SAFETY: null pointers and zero lengths are valid in both.
-    let (header, segment) = unsafe { (zeroed(), zeroed()) };
-    Op::on(fd, RecvMsg { header, segment, address: SocketAddress::empty(), buffer, served: None })
+    Op::on(fd, RecvMsg::new(buffer))
+}
+
+/// Receives one message without waiting.
+pub(crate) fn recv_msg_now(fd: &Fd) -> io::Result<Datagram> {
+    let mut operation = RecvMsg::new(DatagramBuffer::new());
+    // The operation stays where it is until the call has returned.
+    let received = fd.call_now(|fd| match operation.request(fd) {
+        Request::RecvMsg { fd, message, flags } => {
+            Request::RecvMsg { fd, message, flags: flags | libc::MSG_DONTWAIT }
+        }
+        request => request,
+    })?;
+    operation.complete(Outcome::plain(received as i32), fd.driver())
 }
 
 impl RecvMsg {
-    /// The message that a completion announces.
-    fn datagram(&mut self, outcome: Outcome) -> Datagram {
-        // Whoever is robbed of the message receives again, with as much room as before.
-        let spare = DatagramBuffer::with_capacity(self.buffer.capacity());
-        let mut buffer = std::mem::replace(&mut self.buffer, spare);
-        let count = (outcome.result() as usize).min(buffer.data.capacity());
-        // SAFETY: the kernel has written that many bytes, no more than the segment had room for.
-        unsafe { buffer.data.set_len(count) };
-        let control_len: usize = self.header.msg_controllen as _;
-        let control_len = control_len.min(size_of_val(&*buffer.control));
-        let control = (&raw const *buffer.control).cast();
-        // SAFETY: all of the control memory is initialised.
-        let control = unsafe { std::slice::from_raw_parts(control, control_len) };
-        // SAFETY: this is the completion of our own receive, and `datagram` is called once.
-        let control = unsafe { decode(control) };
-        self.address.set_len(self.header.msg_namelen);
-        Datagram {
-            buffer,
-            address: (self.header.msg_namelen > 0).then_some(self.address),
-            control,
-            truncated: self.header.msg_flags & libc::MSG_TRUNC != 0,
-            control_truncated: self.header.msg_flags & libc::MSG_CTRUNC != 0,
-        }
+    fn new(buffer: DatagramBuffer) -> RecvMsg {
+        // SAFETY: null pointers and zero lengths are valid in both.
+        let (header, segment) = unsafe { (zeroed(), zeroed()) };
+        RecvMsg { header, segment, address: SocketAddress::empty(), buffer, served: None }
+    }
+}
+
+/// The message that a completion announces, which was received into `buffer` as `header` says.
+fn datagram(
+    header: &libc::msghdr,
+    mut address: SocketAddress,
+    mut buffer: DatagramBuffer,
+    outcome: Outcome,
+) -> Datagram {
+    let count = (outcome.result() as usize).min(buffer.data.capacity());
+    // SAFETY: the kernel has written that many bytes, no more than the segment had room for.
+    unsafe { buffer.data.set_len(count) };
+    let control_len: usize = header.msg_controllen as _;
+    let control_len = control_len.min(size_of_val(&*buffer.control));
+    let control = (&raw const *buffer.control).cast();
+    // SAFETY: all of the control memory is initialised.
+    let control = unsafe { std::slice::from_raw_parts(control, control_len) };
+    // SAFETY: this is the completion of our own receive, of which each buffer sees one.
+    let control = unsafe { decode(control) };
+    address.set_len(header.msg_namelen);
+    Datagram {
+        body: Body::Lent(buffer),
+        address: (header.msg_namelen > 0).then_some(address),
+        control,
+        truncated: header.msg_flags & libc::MSG_TRUNC != 0,
+        control_truncated: header.msg_flags & libc::MSG_CTRUNC != 0,
     }
 }
 
@@ -108,9 +127,12 @@ unsafe impl Operation for RecvMsg {
         Request::RecvMsg { fd, message: &raw mut self.header, flags: libc::MSG_CMSG_CLOEXEC }
     }
 
-    fn complete(mut self, outcome: Outcome, _driver: &Driver) -> Self::Output {
-        let served = self.served.take();
-        Ok(served.unwrap_or_else(|| self.datagram(outcome)))
+    fn complete(self, outcome: Outcome, _driver: &Driver) -> Self::Output {
+        let RecvMsg { header, address, buffer, served, .. } = self;
+        Ok(match served {
+            Some(served) => served.moved_to(buffer),
+            None => datagram(&header, address, buffer, outcome),
+        })
     }
 
     fn fail(self, error: io::Error) -> Self::Output {
@@ -125,9 +147,12 @@ unsafe impl Operation for RecvMsg {
     }
 
     fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
-        match outcome.errno() {
-            None => shelf.datagrams.push_back(self.datagram(outcome)),
-            Some(_) => keep(outcome, shelf),
+        if outcome.errno().is_some() {
+            return keep(outcome, shelf);
         }
+        // Whoever is robbed of the message receives again, with as much room as before.
+        let spare = DatagramBuffer::with_capacity(self.buffer.capacity());
+        let buffer = std::mem::replace(&mut self.buffer, spare);
+        shelf.datagrams.push_back(datagram(&self.header, self.address, buffer, outcome));
     }
 }

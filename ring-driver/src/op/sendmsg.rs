@@ -52,7 +52,8 @@ pub struct SendMsg<B> {
 /// **Strict**: a submitted message is sent; the next send waits for it.
 ///
 /// # Kernel
-/// `IORING_OP_SENDMSG`, 5.3; elsewhere sendmsg(2) once the socket is ready.
+/// sendmsg(2) at once; where that would have to wait `IORING_OP_SENDMSG`, 5.3, or sendmsg(2) again
+/// once the socket is ready.
 pub fn send_msg<B: IoBuf>(
     fd: &Fd,
     buf: B,
@@ -72,6 +73,7 @@ unsafe impl<B: IoBuf> Operation for SendMsg<B> {
 
     const NAME: &'static str = "sendmsg";
     const LANE: Lane = Lane::Write;
+    const AT_ONCE: bool = true;
 
     fn request(&mut self, fd: Number) -> Request {
         self.segment.iov_base = self.buf.as_ptr().cast_mut().cast();

@@ -53,6 +53,10 @@ pub(crate) fn examples() -> Vec<(&'static str, Request)> {
         ("Fd::poll_fill", Request::RecvPooled { fd, group: 1 }),
         ("recv_multi", Request::RecvMulti { fd, group: 1 }),
         ("recv_msg", Request::RecvMsg { fd, message: ptr::null_mut(), flags: 0 }),
+        (
+            "Fd::poll_datagram",
+            Request::RecvMsgMulti { fd, message: ptr::null(), group: 2, flags: 0 },
+        ),
         ("send, Fd::queue", Request::Send { fd, buf, len: 0, flags: libc::MSG_WAITALL }),
         ("send_zc", Request::SendZc { fd, buf, len: 0, flags: libc::MSG_WAITALL }),
         ("send_vectored, send_msg", Request::SendMsg { fd, message: ptr::null(), flags: 0 }),

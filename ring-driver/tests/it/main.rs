@@ -17,6 +17,7 @@ mod backpressure;
 mod cached;
 mod cancel;
 mod datagrams;
+mod datagrams_ahead;
 mod drop_in_flight;
 mod ending;
 mod exec;
@@ -32,6 +33,7 @@ mod poll;
 mod prefetch;
 mod process;
 mod registered;
+mod registered_files;
 mod relay;
 mod series;
 mod setup;
@@ -41,6 +43,7 @@ mod splice;
 mod waits;
 mod wake;
 mod workers;
+mod world;
 mod zero_copy;
 
 /// A driver with default settings.

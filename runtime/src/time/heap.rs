@@ -19,20 +19,18 @@ pub(crate) struct Heap<T> {
     used: usize,
     /// When no more tickets than this are used, the table is looked at for what can be given back.
     look_at: usize,
-    /// Counts insertions, in circles.
-    inserted: u32,
 }
 
 #[derive(Clone, Copy)]
-struct Entry {
-    deadline: u64,
+pub(crate) struct Entry {
+    pub(crate) deadline: u64,
     order: u32,
     ticket: u32,
 }
 
 impl Entry {
     /// Two that have the same deadline are less than half a circle of insertions apart.
-    fn is_before(&self, other: &Entry) -> bool {
+    pub(crate) fn is_before(&self, other: &Entry) -> bool {
         let went_in_before = || self.order.wrapping_sub(other.order) > u32::MAX / 2;
         self.deadline < other.deadline || self.deadline == other.deadline && went_in_before()
     }
@@ -70,7 +68,6 @@ impl<T> Heap<T> {
             unused: NONE,
             used: 0,
             look_at: 0,
-            inserted: 0,
         }
     }
 
@@ -84,16 +81,16 @@ impl<T> Heap<T> {
         self.entries.iter().map(|entry| entry.deadline).zip(&self.values)
     }
 
-    /// The earliest deadline.
-    pub(crate) fn first(&self) -> Option<u64> {
-        self.entries.first().map(|entry| entry.deadline)
+    /// The earliest one.
+    pub(crate) fn first(&self) -> Option<&Entry> {
+        self.entries.first()
     }
 
-    pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Ticket {
+    /// Puts `value` in; `order` counts insertions, in circles.
+    pub(crate) fn insert(&mut self, deadline: u64, order: u32, value: T) -> Ticket {
         let at = self.entries.len();
         let ticket = self.issue(Ticketed::Inside(at as u32));
-        self.inserted = self.inserted.wrapping_add(1);
-        let entry = Entry { deadline, order: self.inserted, ticket };
+        let entry = Entry { deadline, order, ticket };
         self.entries.push(entry);
         self.values.push(value);
         self.rise(at, entry);
@@ -122,7 +119,7 @@ impl<T> Heap<T> {
 
     /// Takes the first entry out if its deadline is `until` or before.
     pub(crate) fn pop(&mut self, until: u64) -> Option<T> {
-        if self.first()? > until {
+        if self.first()?.deadline > until {
             return None;
         }
         let (ticket, value) = self.take(0);
@@ -236,7 +233,7 @@ mod tests {
     #[test]
     fn equal_deadlines_come_out_in_the_order_in_which_they_went_in() {
         let mut heap = Heap::new();
-        let _tickets: Vec<_> = (0..100).map(|number| heap.insert(7, number)).collect();
+        let _tickets: Vec<_> = (0..100).map(|number| heap.insert(7, number, number)).collect();
         let order: Vec<_> = std::iter::from_fn(|| heap.pop(7)).collect();
         assert_eq!(order, (0..100).collect::<Vec<_>>());
     }
@@ -244,10 +241,10 @@ mod tests {
     #[test]
     fn a_ticket_outlives_its_entry_until_it_is_given_back() {
         let mut heap = Heap::new();
-        let first = heap.insert(1, "first");
+        let first = heap.insert(1, 0, "first");
         assert_eq!(heap.pop(0), None);
         assert_eq!(heap.pop(1), Some("first"));
-        let second = heap.insert(1, "second");
+        let second = heap.insert(1, 1, "second");
         assert!(heap.get_mut(&first).is_none(), "its place was not given to somebody else");
         assert_eq!(heap.get_mut(&second), Some(&mut "second"));
         assert_eq!(heap.remove(first), None);
@@ -258,7 +255,8 @@ mod tests {
     fn what_is_removed_gives_its_memory_back() {
         const COUNT: u64 = 1_000_000;
         let mut heap = Heap::new();
-        let mut tickets: Vec<_> = (0..COUNT).map(|n| Some(heap.insert(n % 1000, n))).collect();
+        let mut tickets: Vec<_> =
+            (0..COUNT).map(|n| Some(heap.insert(n % 1000, n as u32, n))).collect();
         let full = heap.bytes();
         for (at, ticket) in tickets.iter_mut().enumerate() {
             if at % 100 != 0 {
@@ -308,7 +306,8 @@ mod tests {
             for (number, step) in (0u64..).zip(steps) {
                 match step {
                     Step::Insert(deadline) => {
-                        held.push((heap.insert(deadline, number), (deadline, number)));
+                        let ticket = heap.insert(deadline, number as u32, number);
+                        held.push((ticket, (deadline, number)));
                         model.insert((deadline, number), number);
                     }
                     Step::Remove(at) if !held.is_empty() => {
@@ -326,7 +325,8 @@ mod tests {
                     Step::Remove(_) | Step::Touch(_) => {}
                 }
                 prop_assert_eq!(heap.len(), model.len());
-                prop_assert_eq!(heap.first(), model.keys().next().map(|key| key.0));
+                let first = heap.first().map(|entry| entry.deadline);
+                prop_assert_eq!(first, model.keys().next().map(|key| key.0));
             }
             for (ticket, key) in held {
                 prop_assert_eq!(heap.remove(ticket), model.remove(&key));

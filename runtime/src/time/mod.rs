@@ -2,8 +2,9 @@
 //!
 //! The clock is the monotonic one. Nothing here is early; what is due is late by the kernel's own
 //! slack, tens of microseconds on a quiet machine, because the earliest deadline is the timeout of
-//! the loop's own wait and there are no ticks. Where a deadline and a completion meet, the
-//! completion wins.
+//! the loop's own wait and there are no ticks. Only what has waited for 20 ms or longer may be up to
+//! 0.2 ms later than that, where others were due just before: many that end close together then
+//! cost few wake-ups. Where a deadline and a completion meet, the completion wins.
 
 /// Deadlines in order, with removal.
 mod heap;

@@ -110,7 +110,7 @@ pub(crate) fn jump(executor: &Executor, is_idle: impl Fn() -> bool) -> bool {
     if executor.has_debts() || executor.driver().counters().in_flight > 0 {
         return false;
     }
-    let Some(next) = executor.timers().next() else { return false };
+    let Some(next) = executor.timers().first() else { return false };
     StoppedClock::advance_to(next);
     true
 }

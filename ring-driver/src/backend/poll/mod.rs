@@ -16,7 +16,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::buffer::BufPool;
+use crate::buffer::{BufPool, Traffic};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::completion::{Completion, Outcome};
 use crate::counters::Counters;
@@ -109,8 +109,12 @@ impl Poll {
         self.counters.clone()
     }
 
-    /// Nothing is registered anywhere: this backend itself is who picks from the pool.
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
+    /// Nothing is registered anywhere: this backend itself is who picks from the pool. Of datagrams
+    /// it receives one after the other.
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
+        if traffic == Traffic::Datagrams {
+            return Ok(BufPool::without_ring(traffic));
+        }
         if let Some(pool) = &self.buf_pool {
             return Ok(pool.clone());
         }

@@ -11,7 +11,7 @@ use std::task;
 
 use super::Poll;
 use super::watch::{Direction, NO_READER};
-use crate::buffer::PooledBuf;
+use crate::buffer::{PooledBuf, Traffic};
 use crate::call;
 use crate::completion::Outcome;
 use crate::request::{Number, Request, UserData};
@@ -34,7 +34,7 @@ impl Poll {
             return Some(task::Poll::Pending);
         }
         if self.buf_pool.is_none() {
-            self.make_buf_pool().ok()?;
+            self.make_buf_pool(Traffic::Streams).ok()?;
         }
         let mut room = 0;
         let received = self.buf_pool.as_ref()?.receive(|buf, len| {

@@ -47,7 +47,7 @@ pub(crate) fn opcode(request: &Request) -> Option<u8> {
         Request::Recv { .. } | Request::RecvPooled { .. } | Request::RecvMulti { .. } => {
             ring::Recv::CODE
         }
-        Request::RecvMsg { .. } => ring::RecvMsg::CODE,
+        Request::RecvMsg { .. } | Request::RecvMsgMulti { .. } => ring::RecvMsg::CODE,
         Request::Send { .. } => ring::Send::CODE,
         Request::SendZc { .. } => ring::SendZc::CODE,
         Request::SendMsg { .. } => ring::SendMsg::CODE,
@@ -144,6 +144,9 @@ pub(crate) fn encode(request: &Request, user_data: UserData) -> Entry {
         Request::RecvMsg { fd, message, flags } => {
             ring::RecvMsg::new(file(fd), message).flags(flags as u32).build()
         }
+        Request::RecvMsgMulti { fd, message, group, flags } => {
+            ring::RecvMsgMulti::new(file(fd), message, group).flags(flags as u32).build()
+        }
         Request::Send { fd, buf, len, flags } => {
             ring::Send::new(file(fd), buf, len).flags(flags | libc::MSG_NOSIGNAL).build()
         }
@@ -187,6 +190,21 @@ pub(crate) fn encode_registered(request: &Request, index: u16, user_data: UserDa
         _ => return encode(request, user_data),
     };
     entry.user_data(user_data.0)
+}
+
+/// Tells each time that there is something to read from `fd`, until it is cancelled.
+pub(crate) fn watch(fd: Number, user_data: UserData) -> Entry {
+    let poll = ring::PollAdd::new(file(fd), libc::POLLIN as u32).multi(true);
+    poll.build().user_data(user_data.0)
+}
+
+/// The same entry for the file that the ring knows by `place`.
+pub(crate) fn on_registered(entry: Entry, place: u8) -> Entry {
+    const { assert!(size_of::<Entry>() == 64) };
+    let mut entry = entry.flags(Flags::FIXED_FILE);
+    // SAFETY: an entry is 64 bytes, aligned to eight, of which the second four are the descriptor.
+    unsafe { ptr::from_mut(&mut entry).cast::<i32>().add(1).write(place.into()) };
+    entry
 }
 
 /// Opcode, flags and priority of an entry, which has no getters; its layout is the kernel's.
@@ -274,5 +292,11 @@ mod tests {
         assert_eq!((flags, priority), (select, 0));
         let (_, flags, priority, ..) = fields(&Request::RecvMulti { fd: Number(7), group: 1 });
         assert_eq!((flags, priority), (select, 2));
+        let message = ptr::null();
+        let flags = libc::MSG_CMSG_CLOEXEC;
+        let receive = Request::RecvMsgMulti { fd: Number(7), message, group: 2, flags };
+        let (_, flags, priority, _, _, message_flags, _) = fields(&receive);
+        assert_eq!((flags, priority), (select, 2));
+        assert_eq!(message_flags, libc::MSG_CMSG_CLOEXEC as u32);
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, Traffic};
 use crate::call::{self, Attempt, Class, Mode};
 use crate::capabilities::{Capabilities, Mask};
 use crate::completion::{Completion, Outcome};
@@ -30,6 +30,7 @@ use crate::request::{Number, Request, UserData};
 
 use super::cached::Cached;
 use super::offload::Offload;
+use files::Files;
 use registered::Registered;
 use setup::{Ring, Size};
 
@@ -37,12 +38,14 @@ use setup::{Ring, Size};
 pub(crate) mod encode;
 /// The system calls of a running ring.
 pub(crate) mod enter;
+/// Files of which the ring has been told.
+mod files;
 /// Memory of which the ring has been told.
 mod registered;
 /// How a ring comes to be.
 pub(crate) mod setup;
 
-/// The read on the notifier, by which other threads end a sleep.
+/// The watch or the read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
 /// What was posted to another ring.
 const NUDGED: UserData = UserData(UserData::RESERVED + 3);
@@ -67,7 +70,7 @@ pub(crate) struct Uring {
     handed_over: u32,
     /// Where the notifier's count is read to.
     notified: Box<u64>,
-    /// Whether the read on the notifier is in flight.
+    /// Whether the watch or the read on the notifier is in flight.
     armed: bool,
     /// How long a sleep gathers completions, and how many are enough. One, where it does not.
     gather: (Duration, u32),
@@ -76,8 +79,9 @@ pub(crate) struct Uring {
     nudged: Vec<Weak<Notifier>>,
     pub(crate) counters: Counters,
     /// Registered with the ring, so it must outlive it.
-    buf_pool: Option<BufPool>,
+    buf_pools: [Option<BufPool>; Traffic::COUNT],
     registered: Registered,
+    files: Files,
 }
 
 impl Uring {
@@ -119,8 +123,9 @@ impl Uring {
             gather,
             nudged: Vec::new(),
             counters,
-            buf_pool: None,
+            buf_pools: Default::default(),
             registered: Registered::default(),
+            files: Files::default(),
         })
     }
 
@@ -147,6 +152,12 @@ impl Uring {
     /// The number is that of a new descriptor from now on.
     pub(crate) fn made(&mut self, fd: Number) {
         self.cached.forget(fd);
+        self.forget(fd);
+    }
+
+    /// The number is about to be closed, or somebody else's.
+    pub(crate) fn forget(&mut self, fd: Number) {
+        self.files.forget(fd, &self.ring.uring.submitter());
     }
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
@@ -181,6 +192,15 @@ impl Uring {
             Class::Untold | Class::Blocking => self.call_on_pool(*request, user_data),
             Class::None => self.complete_locally(user_data, call::call(request)),
         }
+    }
+
+    pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
+        let result = call::call_without_blocking(request, Mode::Waiting);
+        if result == -libc::EAGAIN {
+            return None;
+        }
+        self.counters.sent_at_once += 1;
+        Some(Outcome::plain(result))
     }
 
     pub(crate) fn cancel(&mut self, target: UserData) {
@@ -232,6 +252,16 @@ impl Uring {
         }
     }
 
+    /// Since 6.13 an enter brings some twenty deferred completions and no more ("io_uring: limit
+    /// local tw done").
+    pub(crate) fn enter_again(&mut self) -> bool {
+        let (queued, due) = self.submission_state();
+        if due {
+            self.enter_kernel(queued, None);
+        }
+        due
+    }
+
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
         let mut raw = std::mem::take(&mut self.raw);
         // The head is published when the iterator is dropped, before anybody is told.
@@ -263,9 +293,13 @@ impl Uring {
         self.handed_over <= 2 && self.local.is_empty() && !self.has_output()
     }
 
-    pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        if self.ring.capabilities.buf_ring {
-            let pool = BufPool::with_ring()?;
+    pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
+        let is_of_use = match traffic {
+            Traffic::Streams => self.ring.capabilities.buf_ring,
+            Traffic::Datagrams => self.ring.capabilities.multishot_recvmsg,
+        };
+        if is_of_use {
+            let pool = BufPool::with_ring(traffic)?;
             // SAFETY: the ring's memory lives as long as the pool, of which a handle is kept until
             // after the ring is closed.
             let registered = unsafe {
@@ -278,10 +312,10 @@ impl Uring {
             };
             // Since 6.14 this memory counts against RLIMIT_MEMLOCK; the plain form needs none.
             if registered.is_ok() {
-                return Ok(self.buf_pool.insert(pool).clone());
+                return Ok(self.buf_pools[traffic as usize].insert(pool).clone());
             }
         }
-        Ok(BufPool::without_ring())
+        Ok(BufPool::without_ring(traffic))
     }
 
     /// Tells the ring of memory that is read into and written from. Whether it is able to know.
@@ -297,7 +331,10 @@ impl Uring {
     pub(crate) fn can(&self, request: &Request) -> bool {
         let capabilities = &self.ring.capabilities;
         let form = match request {
-            Request::RecvMulti { .. } | Request::RecvPooled { .. } => self.buf_pool.is_some(),
+            Request::RecvMulti { .. } | Request::RecvPooled { .. } => {
+                self.buf_pools[Traffic::Streams as usize].is_some()
+            }
+            Request::RecvMsgMulti { .. } => self.buf_pools[Traffic::Datagrams as usize].is_some(),
             Request::SendZc { .. } => capabilities.send_zc,
             _ => true,
         };
@@ -305,16 +342,37 @@ impl Uring {
     }
 
     fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
-        let entry = match self.registered.index(request) {
-            Some(index) => encode::encode_registered(request, index, user_data),
-            None => encode::encode(request, user_data),
+        let entry = match request {
+            Request::Read { offset: Some(_), .. } | Request::Write { offset: Some(_), .. } => {
+                self.encode_transfer(request, user_data)
+            }
+            _ => encode::encode(request, user_data),
         };
-        let entry = entry.flags(flags);
+        self.submit_entry(entry.flags(flags));
+    }
+
+    fn submit_entry(&mut self, entry: Entry) {
         let (opcode, flags, priority) = encode::head(&entry);
         self.counters.count_entry(opcode, flags, priority);
         if !self.backlog.is_empty() || !self.try_push(&entry) {
             self.backlog.push_back(entry);
             self.submit_backlog();
+        }
+    }
+
+    /// A read or write at an offset, by what the ring knows already of its memory and its file.
+    fn encode_transfer(&mut self, request: &Request, user_data: UserData) -> Entry {
+        let entry = match self.registered.index(request) {
+            Some(index) => encode::encode_registered(request, index, user_data),
+            None => encode::encode(request, user_data),
+        };
+        let place = match self.ring.capabilities.registered_files {
+            true => self.files.place(request.fd(), &self.ring.uring.submitter()),
+            false => None,
+        };
+        match place {
+            Some(place) => encode::on_registered(entry, place),
+            None => entry,
         }
     }
 
@@ -334,6 +392,9 @@ impl Uring {
         }
     }
 
+    /// Not inlined, or the entry would be taken apart for those who look at its parts, and put
+    /// together again.
+    #[inline(never)]
     fn try_push(&mut self, entry: &Entry) -> bool {
         // SAFETY: what the entry points to stays in place until its final completion: see
         // `in_flight`. The notifier's read points into a box that is leaked if the read does not
@@ -387,9 +448,14 @@ impl Uring {
         enter::Wait { completions, gather, timeout }
     }
 
-    /// A read on the notifier, so that a message from another thread ends the sleep.
+    /// Sees to it that a message from another thread ends the sleep. A watch stays, so that a wake
+    /// costs neither a read nor another entry; what is written adds up, which in 2^64 sleeps is
+    /// never too much.
     fn arm(&mut self) {
         self.armed = true;
+        if self.ring.capabilities.multishot_poll {
+            return self.submit_entry(encode::watch(self.remote.notifier_number(), WAKE));
+        }
         let request = Request::Read {
             fd: self.remote.notifier_number(),
             buf: (&raw mut *self.notified).cast(),
@@ -418,7 +484,7 @@ impl Uring {
     fn keep(&mut self, completion: Completion) -> Option<Completion> {
         match completion.user_data {
             WAKE => {
-                self.armed = false;
+                self.armed = completion.outcome.more_to_come();
                 None
             }
             UserData::NUDGE | TRIAL | TRIAL_CANCEL => None,
@@ -478,7 +544,7 @@ struct Awaiting {
 
 impl Drop for Uring {
     fn drop(&mut self) {
-        // The driver has drained everything else; the notifier's read is ours.
+        // The driver has drained everything else; what is on the notifier is ours.
         if self.armed {
             self.cancel(WAKE);
             let mut rest = Vec::new();
@@ -494,7 +560,8 @@ impl Drop for Uring {
                 Box::leak(std::mem::take(&mut self.notified));
             }
         }
-        if let Some(pool) = &self.buf_pool {
+        self.files.forget_all(&self.ring.uring.submitter());
+        for pool in self.buf_pools.iter().flatten() {
             let _ = self.ring.uring.submitter().unregister_buf_ring(pool.group());
         }
     }

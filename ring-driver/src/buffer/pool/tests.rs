@@ -7,6 +7,14 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn shape(group: u16, working_set: u16, entries: u16, size: usize) -> Shape {
+    Shape { group, first: 0, entries, working_set, headroom: 0, size }
+}
+
+fn ring(group: u16, working_set: u16, entries: u16, size: usize) -> io::Result<BufPool> {
+    BufPool::ring(shape(group, working_set, entries, size))
+}
+
 /// Receives `bytes` as the kernel would.
 fn receive(pool: &BufPool, bytes: &[u8]) -> Option<(u16, PooledBuf)> {
     let (id, address, len) = pool.select()?;
@@ -41,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn a_buffer_has_one_owner_and_comes_back_once(steps in vec(step(), 0..200)) {
-        let pool = BufPool::ring(1, 4, 4, 16).unwrap();
+        let pool = ring(1, 4, 4, 16).unwrap();
         let mut posted = VecDeque::from([0u16, 1, 2, 3]);
         let mut held: Vec<(u16, PooledBuf, Vec<u8>)> = Vec::new();
         for step in steps {
@@ -85,7 +93,7 @@ proptest! {
 
 #[test]
 fn the_ring_goes_round_beyond_its_counters() {
-    let pool = BufPool::ring(0, 2, 2, 8).unwrap();
+    let pool = ring(0, 2, 2, 8).unwrap();
     for round in 0..70_000u32 {
         let (_, buf) = receive(&pool, &round.to_ne_bytes()).expect("one is always posted");
         assert_eq!(*buf, round.to_ne_bytes());
@@ -96,7 +104,7 @@ fn the_ring_goes_round_beyond_its_counters() {
 
 #[test]
 fn a_buffer_outlives_its_pool() {
-    let pool = BufPool::ring(0, 2, 2, 8).unwrap();
+    let pool = ring(0, 2, 2, 8).unwrap();
     let (_, buf) = receive(&pool, b"still").unwrap();
     drop(pool);
     assert_eq!(*buf, *b"still");
@@ -104,7 +112,7 @@ fn a_buffer_outlives_its_pool() {
 
 #[test]
 fn the_ring_is_laid_out_as_the_kernel_reads_it() {
-    let pool = BufPool::ring(7, 4, 4, 32).unwrap();
+    let pool = ring(7, 4, 4, 32).unwrap();
     assert_eq!(pool.ring_address() % 4096, 0);
     // SAFETY: Four entries of 16 bytes, all written when the pool was made.
     let words = unsafe { std::slice::from_raw_parts(pool.ring_address() as *const u64, 8) };
@@ -119,7 +127,7 @@ fn the_ring_is_laid_out_as_the_kernel_reads_it() {
 #[test]
 #[should_panic(expected = "already taken")]
 fn a_buffer_is_not_handed_out_twice() {
-    let pool = BufPool::ring(0, 2, 2, 8).unwrap();
+    let pool = ring(0, 2, 2, 8).unwrap();
     let (id, _buf) = receive(&pool, b"mine").unwrap();
     pool.take(id, 4);
 }
@@ -127,18 +135,18 @@ fn a_buffer_is_not_handed_out_twice() {
 #[test]
 #[should_panic(expected = "buffer 2 of 2")]
 fn an_unknown_buffer_is_refused() {
-    BufPool::ring(0, 2, 2, 8).unwrap().take(2, 0);
+    ring(0, 2, 2, 8).unwrap().take(2, 0);
 }
 
 #[test]
 #[should_panic(expected = "9 bytes in a buffer of 8")]
 fn more_bytes_than_fit_are_refused() {
-    BufPool::ring(0, 2, 2, 8).unwrap().take(0, 9);
+    ring(0, 2, 2, 8).unwrap().take(0, 9);
 }
 
 #[test]
 fn the_plain_form_reuses_up_to_its_bound() {
-    let pool = BufPool::plain(2, 8);
+    let pool = BufPool::plain(shape(0, 2, 2, 8));
     assert_eq!((pool.has_ring(), pool.available(), pool.ring_address()), (false, 0, 0));
     assert_eq!(pool.select(), None);
     let lent: Vec<_> = (0..3).map(|_| pool.lend()).collect();
@@ -159,7 +167,7 @@ fn the_plain_form_reuses_up_to_its_bound() {
 
 #[test]
 fn a_ring_lends_vectors_when_it_is_empty() {
-    let pool = BufPool::ring(0, 1, 1, 8).unwrap();
+    let pool = ring(0, 1, 1, 8).unwrap();
     let _held = receive(&pool, b"x").unwrap();
     assert!(pool.select().is_none());
     let mut vector = pool.lend();
@@ -175,7 +183,7 @@ fn a_ring_lends_vectors_when_it_is_empty() {
 /// posted until there are none, and what comes back beyond the working set is spare again.
 #[test]
 fn a_pool_grows_while_buffers_are_held_and_shrinks_afterwards() {
-    let pool = BufPool::ring(0, 2, 8, 8).unwrap();
+    let pool = ring(0, 2, 8, 8).unwrap();
     let mut held: Vec<_> = Vec::new();
     for round in 0..8u8 {
         if pool.available() == 0 {
@@ -193,17 +201,45 @@ fn a_pool_grows_while_buffers_are_held_and_shrinks_afterwards() {
 
 #[test]
 fn the_default_is_bounded_to_2_mib_in_use_and_16_in_all() {
-    assert_eq!(usize::from(BufPool::WORKING_SET) * BufPool::SIZE, 2 << 20);
-    for pool in [BufPool::with_ring().unwrap(), BufPool::for_calls().unwrap()] {
-        assert_eq!(usize::from(pool.entries()) * pool.shared.size, 16 << 20);
+    let Shape { working_set, size, .. } = Traffic::Streams.shape();
+    assert_eq!(usize::from(working_set) * size, 2 << 20);
+    for pool in [BufPool::with_ring(Traffic::Streams).unwrap(), BufPool::for_calls().unwrap()] {
+        assert_eq!(usize::from(pool.entries()) * pool.shared.shape.size, 16 << 20);
     }
+    let datagrams = Traffic::Datagrams.shape();
+    assert!(usize::from(datagrams.entries) * datagrams.stride() < 17 << 20);
+}
+
+/// Given the pools of streams and of datagrams; when each has a buffer taken; then its number is
+/// that pool's only, and what is written about a datagram lies before it.
+#[test]
+fn each_pool_knows_its_own_buffers() {
+    let [streams, datagrams] =
+        [Traffic::Streams, Traffic::Datagrams].map(|traffic| BufPool::with_ring(traffic).unwrap());
+    let (of_stream, address, len) = streams.select().unwrap();
+    assert!(streams.owns(of_stream) && !datagrams.owns(of_stream));
+    assert_eq!(streams.take(of_stream, 0).head(), b"");
+    assert_eq!((address as usize % 4096, len), (0, BufPool::SIZE));
+    let (id, address, len) = datagrams.select().unwrap();
+    assert!(datagrams.owns(id) && !streams.owns(id));
+    assert_eq!(len, BufPool::HEADROOM + PooledBuf::SIZE_MAX);
+    // SAFETY: the buffer is picked and not taken yet, so nobody else reaches it.
+    unsafe { std::ptr::write_bytes(address, 1, BufPool::HEADROOM) };
+    // SAFETY: as above; the last byte that it can receive.
+    unsafe { address.add(len - 1).write(2) };
+    let longest = datagrams.take(id, PooledBuf::SIZE_MAX);
+    assert_eq!(longest.head(), [1; BufPool::HEADROOM]);
+    assert_eq!((longest[0], longest.last()), (0, Some(&2)));
+    assert_eq!(longest.len(), PooledBuf::SIZE_MAX);
+    drop(longest);
+    assert_eq!(datagrams.available(), 64);
 }
 
 /// Given a pool for plain calls; when it receives; then into the spare buffer that was used last, one
 /// that brings nothing stays spare, and none is lent twice.
 #[test]
 fn a_call_receives_into_the_buffer_that_was_used_last() {
-    let pool = BufPool::ring(0, 0, 2, 8).unwrap();
+    let pool = ring(0, 0, 2, 8).unwrap();
     let place = Cell::new(std::ptr::null_mut());
     let receive = |said: i32| {
         pool.receive(|buf, len| {

@@ -9,6 +9,7 @@
 
 use std::alloc::{self, Layout};
 use std::io;
+use std::mem;
 use std::ptr;
 
 use io_uring::types::{CancelBuilder, Fd};
@@ -28,15 +29,20 @@ impl Ring {
         let mut found = self.reported();
         self.known_operations(&mut found)
             .map_err(|error| SetupError::diagnosed("io_uring_register", object(), error))?;
-        // The opcodes tell 5.19 and 6.0. Older kernels ignored some fields of an entry that mean
+        // The opcodes tell 5.19, 6.0 and 6.15. Older kernels ignored some fields of an entry that mean
         // something today, so that trying would prove nothing there.
         let since_5_19 = found.supports(opcode::Socket::CODE);
         let since_6_0 = found.supports(opcode::SendZc::CODE);
+        let since_6_15 = found.supports(opcode::EpollWait::CODE);
         found.buf_ring = since_5_19;
         found.cancel_any = since_5_19;
         found.multishot_accept = since_5_19;
+        found.multishot_poll = since_5_19;
         found.multishot_recv = since_6_0;
+        found.multishot_recvmsg = since_6_0;
         found.registered_buffers = since_5_19;
+        // Kernels before 6.13 may keep a file that leaves the table open for another second.
+        found.registered_files = since_6_15;
         found.capped_workers = true;
         let mut found = found.masked(mask);
         found.capped_workers = found.capped_workers && self.takes_worker_limits();
@@ -44,6 +50,7 @@ impl Ring {
         self.try_out(&mut found)
             .map_err(|error| SetupError::diagnosed("io_uring_enter", object(), error))?;
         found.multishot_recv = found.multishot_recv && found.buf_ring && self.tells_end();
+        found.multishot_recvmsg = found.multishot_recvmsg && found.buf_ring;
         self.capabilities = found.masked(mask);
         Ok(())
     }
@@ -78,6 +85,8 @@ impl Ring {
 
     /// Takes back what the kernel refuses after all.
     fn try_out(&mut self, found: &mut Capabilities) -> io::Result<()> {
+        // SAFETY: null pointers and zero lengths are valid in it.
+        let no_message: libc::msghdr = unsafe { mem::zeroed() };
         if found.cancel_any {
             let cancel = opcode::AsyncCancel2::new(CancelBuilder::any());
             found.cancel_any = self.attempt(cancel.build())? >= 0;
@@ -86,9 +95,17 @@ impl Ring {
             let accept = opcode::AcceptMulti::new(Fd(-1));
             found.multishot_accept = self.attempt(accept.build())? == -libc::EBADF;
         }
+        if found.multishot_poll {
+            let poll = opcode::PollAdd::new(Fd(-1), libc::POLLIN as u32).multi(true);
+            found.multishot_poll = self.attempt(poll.build())? == -libc::EBADF;
+        }
         if found.multishot_recv {
             let recv = opcode::RecvMulti::new(Fd(-1), 0);
             found.multishot_recv = self.attempt(recv.build())? == -libc::EBADF;
+        }
+        if found.multishot_recvmsg {
+            let recv = opcode::RecvMsgMulti::new(Fd(-1), &raw const no_message, 0);
+            found.multishot_recvmsg = self.attempt(recv.build())? == -libc::EBADF;
         }
         if found.send_zc {
             let send = opcode::SendZc::new(Fd(-1), ptr::null(), 0).zc_flags(REPORT_USAGE);
@@ -102,7 +119,7 @@ impl Ring {
     /// The result of an entry that completes at once and lends nothing. Who would lend something
     /// gets a second completion.
     fn attempt(&mut self, entry: squeue::Entry) -> io::Result<i32> {
-        // SAFETY: The entries of `try_out` point to no memory.
+        // SAFETY: The entries of `try_out` point to no memory, or to what is there until it is done.
         unsafe { self.uring.submission().push(&entry) }.map_err(|_| io::ErrorKind::WouldBlock)?;
         let one = Wait { completions: 1, ..Wait::default() };
         self.enter(1, one).map_err(io::Error::from_raw_os_error)?;
