@@ -5,7 +5,8 @@ use io_uring::squeue::Flags;
 use crate::capabilities::{Capabilities, NAMES};
 
 /// What an entry may carry beside its opcode, and the capability that it takes.
-const ENTRY_FLAGS: [(&str, &str); 5] = [
+const ENTRY_FLAGS: [(&str, &str); 6] = [
+    ("FIXED_FILE", "registered_files"),
     ("CQE_SKIP_SUCCESS", "cqe_skip"),
     ("BUFFER_SELECT", "buf_ring"),
     ("ACCEPT_MULTISHOT", "multishot_accept"),
@@ -112,6 +113,7 @@ impl Counters {
             return;
         }
         let is_set = [
+            flags & Flags::FIXED_FILE.bits() != 0,
             flags & Flags::SKIP_SUCCESS.bits() != 0,
             flags & Flags::BUFFER_SELECT.bits() != 0,
             NAMES[usize::from(opcode)] == "accept" && priority & 1 != 0,
@@ -178,6 +180,7 @@ mod tests {
     fn what_a_mask_takes_away_is_noticed() {
         let mut counters = Counters::NONE;
         let (skip, select) = (Flags::SKIP_SUCCESS.bits(), Flags::BUFFER_SELECT.bits());
+        counters.count_entry(opcode("read"), Flags::FIXED_FILE.bits(), 0);
         counters.count_entry(opcode("accept"), 0, 1);
         counters.count_entry(opcode("recv"), select, 2);
         counters.count_entry(opcode("recvmsg"), select, 2);
@@ -192,6 +195,7 @@ mod tests {
             ("-multishot_recvmsg", &["RECVMSG_MULTISHOT"]),
             ("-buf_ring", &["BUFFER_SELECT", "RECV_MULTISHOT", "RECVMSG_MULTISHOT"]),
             ("-cqe_skip", &["CQE_SKIP_SUCCESS"]),
+            ("-registered_files", &["FIXED_FILE"]),
             ("-submit_all", &["SUBMIT_ALL"]),
             ("-defer_taskrun", &["DEFER_TASKRUN"]),
             ("-defer_taskrun,-coop_taskrun", &["DEFER_TASKRUN", "TASKRUN_FLAG"]),

@@ -89,11 +89,30 @@ pub(crate) fn set_running(task: Option<Id>) -> Option<Id> {
 pub(crate) fn expect(purpose: &str) -> Rc<Executor> {
     match current() {
         Some(executor) => executor,
-        None => panic!(
-            "cannot {purpose} on a thread that is not running a runtime; do it in a future given \
-             to `run` or `Runtime::block_on`, or through a `Handle`"
-        ),
+        None => refuse(purpose),
     }
+}
+
+/// Does something with it that runs no foreign code.
+///
+/// # Panics
+/// If there is none.
+#[track_caller]
+#[inline]
+pub(crate) fn with<R>(purpose: &str, act: impl FnOnce(&Executor) -> R) -> R {
+    match CURRENT.with_borrow(|current| current.as_ref().map(|executor| act(executor))) {
+        Some(done) => done,
+        None => refuse(purpose),
+    }
+}
+
+#[track_caller]
+#[cold]
+fn refuse(purpose: &str) -> ! {
+    panic!(
+        "cannot {purpose} on a thread that is not running a runtime; do it in a future given to \
+         `run` or `Runtime::block_on`, or through a `Handle`"
+    )
 }
 
 /// Refuses to block a thread that is running tasks.
@@ -110,6 +129,7 @@ pub(crate) fn assert_may_block(what: &str) {
 }
 
 /// Puts a woken task into the run queue of the current executor, which is its own.
+#[inline]
 pub(crate) fn queue(task: TaskRef, from: Origin) {
     CURRENT.with_borrow(|current| {
         if let Some(executor) = &**current {
@@ -120,6 +140,7 @@ pub(crate) fn queue(task: TaskRef, from: Origin) {
 }
 
 /// Does something with the key of the current executor's home.
+#[inline]
 pub(crate) fn with_key<R>(act: impl FnOnce(&HomeKey) -> R) -> Option<R> {
     CURRENT.with_borrow(|current| current.as_ref().map(|executor| act(executor.key())))
 }

@@ -25,7 +25,11 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     let mut cx = Context::from_waker(&waker);
     let mut slice = Slice::begin(executor.driver().now());
     loop {
-        for _ in 0..executor.queued() {
+        let generation = executor.queued();
+        if generation == 0 {
+            slice = look(executor, rest(executor, || executor.queued() == 0));
+        }
+        for _ in 0..generation {
             if slice.is_over {
                 slice = look_up(executor, &slice);
             }
@@ -36,12 +40,6 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
                 return output;
             }
             slice.count(executor);
-        }
-        let is_idle = || executor.queued() == 0;
-        if is_idle() {
-            slice = look(executor, rest(executor, is_idle));
-        } else if slice.is_over {
-            slice = look_up(executor, &slice);
         }
     }
 }
@@ -138,6 +136,7 @@ impl Slice {
         Slice { begun: now, now, polls: 0, reading: Slice::FIRST_READING, is_over: false }
     }
 
+    #[inline]
     fn count(&mut self, executor: &Executor) {
         self.polls += 1;
         if self.polls >= self.reading {

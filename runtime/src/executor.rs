@@ -17,12 +17,19 @@ use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
 
 use crate::context::{self, Origin};
 use crate::cores::{Member, Seat, Team};
-use crate::debug::{OnReport, TaskNode, TaskTree, Watch, tree};
+use crate::debug::{OnReport, Watch};
 use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
+use crate::roster::Roster;
 use crate::sparse::Sparse;
-use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, Roll, TaskInfo, TaskRef, Wake};
+use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, TaskInfo, TaskRef, Wake};
 use crate::time::Timers;
+use ending::Ending;
+
+/// Its end.
+mod ending;
+/// What those who have ended leave.
+mod below;
 
 pub(crate) struct Executor {
     key: HomeKey,
@@ -36,10 +43,7 @@ pub(crate) struct Executor {
     /// Memory for those that are woken from afar.
     called: Cell<Vec<TaskRef>>,
     /// All tasks that are not over.
-    tasks: RefCell<Slab<TaskRef>>,
-    /// The accounts of those for whom the runtime answers, by slot. They stay open for whoever
-    /// comes next, as long as nothing is charged to them.
-    accounts: RefCell<Sparse<AccountId>>,
+    tasks: RefCell<Roster>,
     /// Who answers for those for whom the runtime does not, by slot.
     bonds: RefCell<Sparse<Bond>>,
     /// The slot of the task that is being polled.
@@ -56,16 +60,6 @@ pub(crate) struct Executor {
     on_report: OnReport,
     /// In debug mode only.
     watch: Option<Watch>,
-}
-
-/// How far the end of the runtime has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Not,
-    /// Tasks are cancelled, and new ones before they begin, except for what is shielded.
-    Cancelling,
-    /// The time is over: nothing begins.
-    Abandoning,
 }
 
 /// Counts that only the executor can keep.
@@ -111,7 +105,6 @@ impl Executor {
             queue: RefCell::default(),
             called: Cell::default(),
             tasks: RefCell::default(),
-            accounts: RefCell::default(),
             bonds: RefCell::default(),
             running: Cell::new(None),
             debts: RefCell::default(),
@@ -186,11 +179,13 @@ impl Executor {
     }
 
     /// How many wait for their turn.
+    #[inline]
     pub(crate) fn queued(&self) -> usize {
         self.queue.borrow().len()
     }
 
     /// Whoever is next in the queue.
+    #[inline]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
         self.queue.borrow_mut().pop_front()
     }
@@ -205,11 +200,13 @@ impl Executor {
     }
 
     /// Puts a task at the end of the queue. For whoever found it not queued.
+    #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {
         self.queue.borrow_mut().push_back(task);
     }
 
     /// Puts a task at the end of the queue because somebody has woken it.
+    #[inline]
     pub(crate) fn push_woken(&self, task: TaskRef, from: Origin) {
         if task.header().place().is_some() {
             match from {
@@ -232,13 +229,14 @@ impl Executor {
     }
 
     /// Makes a future of this thread a task. Who it is, is written down where it stays.
+    #[inline]
     pub(crate) fn spawn<F: Future + 'static>(
         &self,
         info: impl FnOnce() -> TaskInfo,
         future: F,
     ) -> JoinHandle<F::Output> {
         let (task, joiner) = task::cell::new(&self.key, info, future);
-        self.take_in(task, None);
+        self.take_in(task);
         JoinHandle::new(joiner)
     }
 
@@ -251,13 +249,8 @@ impl Executor {
         future: F,
     ) -> (JoinHandle<F::Output>, u32) {
         let (task, joiner) = task::cell::new(&self.key, || info, future);
-        let slot = self.take_in(task, Some(bond));
+        let slot = self.take_in_bound(task, bond);
         (JoinHandle::new(joiner), slot)
-    }
-
-    /// Whether nothing begins any more.
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.ending.get() == Ending::Abandoning
     }
 
     /// Makes a future of this thread a task and lets it have its first turn at once, inside that of
@@ -280,31 +273,39 @@ impl Executor {
     /// parcel in which it came tells its handle.
     pub(crate) fn adopt(&self, task: &TaskRef) {
         if self.ending.get() == Ending::Not && task.header().claim_parcel() {
-            self.take_in(task.clone(), None);
+            self.take_in([task.clone(), task.clone()]);
         }
     }
 
-    fn take_in(&self, task: TaskRef, bond: Option<Bond>) -> u32 {
-        // Without a bond a child of the runtime, whoever spawns it.
-        let parent = bond.as_ref().map_or(AccountId::ROOT, |bond| bond.debt.account());
+    /// Takes in a child of the runtime, whoever spawns it: one reference is kept, the other queued.
+    #[inline]
+    fn take_in(&self, [kept, queued]: [TaskRef; 2]) {
+        let (slot, account) = self.tasks.borrow_mut().insert(kept);
+        let account = account.unwrap_or_else(|| self.first_account(slot));
+        queued.header().set_place(Place { slot, account });
+        if self.ending.get() != Ending::Not {
+            queued.header().cancel();
+        }
+        self.push(queued);
+        self.tally.spawned.add(1);
+    }
+
+    /// The same with somebody else's child.
+    fn take_in_bound(&self, [kept, queued]: [TaskRef; 2], bond: Bond) -> u32 {
+        let parent = bond.debt.account();
         let is_cancelled = match self.ending.get() {
             Ending::Not => false,
-            Ending::Cancelling => !bond.as_ref().is_some_and(|bond| self.shields(bond)),
+            Ending::Cancelling => !self.shields(&bond),
             Ending::Abandoning => true,
         };
-        let slot = self.tasks.borrow_mut().insert(task.clone()) as u32;
-        let account = match bond {
-            None => self.account_for(slot),
-            Some(bond) => {
-                self.bonds.borrow_mut().put(slot as usize, bond);
-                self.open_account(slot, parent)
-            }
-        };
-        task.header().set_place(Place { slot, account });
+        let (slot, _) = self.tasks.borrow_mut().insert(kept);
+        self.bonds.borrow_mut().put(slot as usize, bond);
+        let account = self.open_account(slot, parent);
+        queued.header().set_place(Place { slot, account });
         if is_cancelled {
-            task.header().cancel();
+            queued.header().cancel();
         }
-        self.push(task);
+        self.push(queued);
         self.tally.spawned.add(1);
         slot
     }
@@ -315,61 +316,94 @@ impl Executor {
         account
     }
 
-    /// The account of a child of the runtime: that of its predecessor in the slot, if there was
-    /// one.
-    fn account_for(&self, slot: u32) -> AccountId {
-        let kept = self.accounts.borrow().get(slot as usize).copied();
-        kept.unwrap_or_else(|| {
-            let account = self.open_account(slot, AccountId::ROOT);
-            self.accounts.borrow_mut().put(slot as usize, account);
-            account
-        })
+    /// The account of a child of the runtime that has no predecessor in its slot.
+    #[cold]
+    fn first_account(&self, slot: u32) -> AccountId {
+        let account = self.open_account(slot, AccountId::ROOT);
+        self.tasks.borrow_mut().keep(slot, account);
+        account
     }
 
-    /// A task has ended to whose account nothing is charged: that stays open for whoever comes
-    /// next, unless it is that of a child.
-    fn leave_account(&self, slot: u32, account: AccountId) {
-        if self.accounts.borrow().get(slot as usize) != Some(&account) {
-            self.close_account(slot, account);
-        }
-    }
-
-    /// A task has ended to whose account something may be charged still.
+    /// A task has ended to whose account something may be charged still, or that of a child.
     fn close_account(&self, slot: u32, account: AccountId) {
-        if self.accounts.borrow().get(slot as usize) == Some(&account) {
-            self.accounts.borrow_mut().take(slot as usize);
+        {
+            let mut tasks = self.tasks.borrow_mut();
+            if tasks.keeps(slot, account) {
+                tasks.forget(slot);
+            }
         }
         self.nodes.clear(account);
         self.driver.close_account(account);
     }
 
     /// Lets a task that came out of the queue have its turn.
+    #[inline]
     pub(crate) fn run(&self, task: TaskRef) {
         let Some(Place { slot, account }) = task.header().place() else { return };
-        let waker = task.waker();
-        let mut cx = Context::from_waker(&waker);
-
-        let payer = self.driver.charge_to(account);
-        let running = self.running.replace(Some(slot));
-        let spawner = context::set_running(Some(task.header().info.id()));
-        let begun = self.watch.as_ref().map(|watch| watch.begin(Some(task.header())));
-        let progress = task.advance(&self.key, &mut cx);
-        if let (Some(watch), Some(begun)) = (&self.watch, begun) {
-            watch.end_task(begun, slot, task.header(), &self.on_report);
-        }
-        context::set_running(spawner);
-        self.running.set(running);
-        self.driver.charge_to(payer);
+        let progress = {
+            let waker = task.waker();
+            let mut cx = Context::from_waker(&waker);
+            let payer = self.driver.charge_to(account);
+            let running = self.running.replace(Some(slot));
+            let spawner = context::set_running(Some(task.header().info.id()));
+            let progress = match &self.watch {
+                None => task.advance(&self.key, &mut cx),
+                Some(watch) => self.advance_watched(watch, &task, slot, &mut cx),
+            };
+            context::set_running(spawner);
+            self.running.set(running);
+            self.driver.charge_to(payer);
+            progress
+        };
         self.tally.polls.add(1);
-
-        if progress == Progress::Ended {
-            if self.driver.is_unused(account) {
-                self.leave_account(slot, account);
-                self.retire(task, slot);
-            } else {
-                self.wind_up(task, slot, account);
-            }
+        match progress {
+            Progress::Pending => drop(task),
+            Progress::Ended => self.end(task, slot, account),
         }
+    }
+
+    #[cold]
+    fn advance_watched(
+        &self,
+        watch: &Watch,
+        task: &TaskRef,
+        slot: u32,
+        cx: &mut Context<'_>,
+    ) -> Progress {
+        let begun = watch.begin(Some(task.header()));
+        let progress = task.advance(&self.key, cx);
+        watch.end_task(begun, slot, task.header(), &self.on_report);
+        progress
+    }
+
+    /// The future of a task has ended: most have left nothing behind, and are children of the
+    /// runtime, whose account stays open for whoever comes next.
+    #[inline]
+    fn end(&self, task: TaskRef, slot: u32, account: AccountId) {
+        if !self.driver.is_unused(account) {
+            return self.wind_up(task, slot, account);
+        }
+        let mut tasks = self.tasks.borrow_mut();
+        if !tasks.keeps(slot, account) || self.watch.is_some() {
+            drop(tasks);
+            return self.end_slowly(task, slot, account);
+        }
+        // Not the last reference, so that nothing foreign is dropped.
+        drop(tasks.remove(slot));
+        let is_last = tasks.is_empty();
+        drop(tasks);
+        task.complete(&self.key);
+        if is_last {
+            self.tell_emptied();
+        }
+    }
+
+    #[cold]
+    fn end_slowly(&self, task: TaskRef, slot: u32, account: AccountId) {
+        if !self.tasks.borrow().keeps(slot, account) {
+            self.close_account(slot, account);
+        }
+        self.retire(task, slot);
     }
 
     /// A future that has ended has left something behind, or has given it to others.
@@ -427,50 +461,8 @@ impl Executor {
         }
     }
 
-    /// Wakes those who wait for something below `account`, which has ended, so that they are polled
-    /// if they live elsewhere. Whether there is anything below.
-    pub(crate) fn remind_below(&self, account: AccountId) -> bool {
-        let is_open = self.driver.has_open_below(account);
-        if is_open {
-            self.driver.remind_below(account);
-            for slot in self.children_below(account) {
-                self.with_roll(slot, Roll::tell_owner);
-            }
-        }
-        is_open
-    }
-
-    /// Ends what was forgotten below `account`: operations, and groups with their children.
-    pub(crate) fn recall_below(&self, account: AccountId) {
-        if !self.driver.has_open_below(account) {
-            return;
-        }
-        self.driver.recall_below(account);
-        for slot in self.children_below(account) {
-            self.with_roll(slot, Roll::close);
-            self.abandon(slot);
-        }
-    }
-
-    /// The children of groups that are open below `account`.
-    fn children_below(&self, account: AccountId) -> Vec<u32> {
-        let bonds = self.bonds.borrow();
-        let below = bonds.iter().filter(|(_, bond)| {
-            !bond.is_shielded && self.driver.is_open_below(bond.debt.account(), account)
-        });
-        below.map(|(slot, _)| slot as u32).collect()
-    }
-
-    fn with_roll(&self, slot: u32, act: impl FnOnce(&Roll)) {
-        let roll = (self.bonds.borrow().get(slot as usize))
-            .and_then(|bond| Some(bond.seat.as_ref()?.roll().clone()));
-        if let Some(roll) = roll {
-            act(&roll);
-        }
-    }
-
     fn task_in(&self, slot: u32) -> Option<TaskRef> {
-        self.tasks.borrow().get(slot as usize).cloned()
+        self.tasks.borrow().get(slot).cloned()
     }
 
     /// Asks for the end of the task in `slot`.
@@ -505,7 +497,7 @@ impl Executor {
     /// Lets go of a task whose future has ended, and hands its output over. To its account nothing
     /// is charged, or it is closed.
     fn retire(&self, task: TaskRef, slot: u32) {
-        let kept = self.tasks.borrow_mut().remove(slot as usize);
+        let kept = self.tasks.borrow_mut().remove(slot);
         drop(kept);
         let bond = self.bonds.borrow_mut().take(slot as usize);
         if let Some(watch) = &self.watch {
@@ -524,11 +516,7 @@ impl Executor {
                 }
             }
         }
-        if self.tasks.borrow().is_empty()
-            && let Some(waker) = self.emptied.take()
-        {
-            waker.wake();
-        }
+        self.tell_emptied();
     }
 
     /// Asks for the end of the task that is being polled.
@@ -541,17 +529,17 @@ impl Executor {
     /// The task that is being polled.
     pub(crate) fn running(&self) -> Option<TaskInfo> {
         let slot = self.running.get()?;
-        self.tasks.borrow().get(slot as usize).map(|task| task.header().info.clone())
+        self.tasks.borrow().get(slot).map(|task| task.header().info.clone())
     }
 
     /// What is known of the task in `slot`.
     pub(crate) fn info(&self, slot: u32) -> Option<TaskInfo> {
-        self.tasks.borrow().get(slot as usize).map(|task| task.header().info.clone())
+        self.tasks.borrow().get(slot).map(|task| task.header().info.clone())
     }
 
     /// The account of the task in `slot`.
     pub(crate) fn account_of(&self, slot: u32) -> Option<AccountId> {
-        Some(self.tasks.borrow().get(slot as usize)?.header().place()?.account)
+        Some(self.tasks.borrow().get(slot)?.header().place()?.account)
     }
 
     /// What is known of all tasks that are not over.
@@ -571,67 +559,6 @@ impl Executor {
 
     pub(crate) fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
-    }
-
-    /// Asks for the end of all tasks, and of those that are still to be spawned before they begin.
-    pub(crate) fn cancel_all(&self) {
-        self.ending.set(Ending::Cancelling);
-        for (slot, task) in &*self.tasks.borrow() {
-            if !self.is_shielded(slot as u32)
-                && task.header().cancel() == Cancel::Wake
-                && task.header().wake() == Wake::Push
-            {
-                self.push(task.clone());
-            }
-        }
-    }
-
-    fn is_shielded(&self, slot: u32) -> bool {
-        self.bonds.borrow().get(slot as usize).is_some_and(|bond| self.shields(bond))
-    }
-
-    /// Whether a task goes on when the runtime ends: what is shielded itself, and the children of a
-    /// group in there.
-    fn shields(&self, bond: &Bond) -> bool {
-        bond.is_shielded || self.nodes.is_shielded(&self.driver, bond.debt.account())
-    }
-
-    /// Ready when all tasks are over.
-    pub(crate) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.tasks.borrow().is_empty() {
-            return Poll::Ready(());
-        }
-        self.emptied.set(Some(cx.waker().clone()));
-        Poll::Pending
-    }
-
-    /// Gives up waiting: what is left of each task ends here and now. Tells of which tasks the
-    /// kernel still has something, and what they were waiting for.
-    pub(crate) fn abandon_all(&self) -> Vec<TaskNode> {
-        self.ending.set(Ending::Abandoning);
-        let tree = if self.tasks.borrow().is_empty() { TaskTree::default() } else { tree(self) };
-        let seen = tree.tasks();
-        let mut abandoned = Vec::new();
-        let mut cx = Context::from_waker(Waker::noop());
-        let first = || self.tasks.borrow().iter().next().map(|(_, first)| first.clone());
-        // One after the other: what is dropped may spawn.
-        while let Some(task) = first() {
-            let Some(Place { slot, account }) = task.header().place() else { break };
-            let is_shielded = self.is_shielded(slot);
-            task.header().cancel();
-            task.advance(&self.key, &mut cx);
-            if is_shielded || !self.driver.is_drained(account, Orphans::All) {
-                let info = &task.header().info;
-                let node = seen.get(&info.id()).copied().cloned();
-                abandoned.push(node.unwrap_or_else(|| TaskNode::bare(info.clone())));
-            }
-            self.close_account(slot, account);
-            self.retire(task, slot);
-        }
-        // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
-        // it.
-        drop(self.queue.take());
-        abandoned
     }
 }
 

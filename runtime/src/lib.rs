@@ -99,6 +99,8 @@ mod report;
 mod primitive;
 /// A table for what few rows of another one have.
 mod sparse;
+/// Where tasks are.
+mod roster;
 /// Panics that are not worth telling.
 mod unheard;
 /// Tests of what threads share.

@@ -120,6 +120,14 @@ impl BufPool {
         BufPool::ring(traffic.shape())
     }
 
+    /// The driver's pool for plain calls, which pick from it themselves: few are in use at a time,
+    /// so that each may be larger, and a message that fills one is rare.
+    pub(crate) fn for_calls() -> io::Result<BufPool> {
+        let streams = Traffic::Streams.shape();
+        let (entries, size) = (streams.entries / 2, 2 * streams.size);
+        BufPool::ring(Shape { working_set: 0, entries, size, ..streams })
+    }
+
     /// The driver's pool where there is no ring.
     pub(crate) fn without_ring(traffic: Traffic) -> BufPool {
         BufPool::plain(traffic.shape())
@@ -290,6 +298,30 @@ impl BufPool {
         if let Form::Ring(ring) = &self.shared.form {
             ring.head.update(|head| head.wrapping_sub(1));
         }
+    }
+
+    /// Has `call` receive into the spare buffer that was used last, and is still in the cache: what
+    /// it said, and the bytes if there are any. `None` if no buffer is spare.
+    #[inline]
+    pub(crate) fn receive(
+        &self,
+        call: impl FnOnce(*mut u8, u32) -> i32,
+    ) -> Option<Result<PooledBuf, i32>> {
+        let Form::Ring(ring) = &self.shared.form else { return None };
+        let mut spare = ring.spare.borrow_mut();
+        let id = *spare.last()?;
+        let received = call(self.shared.address(id), self.shared.shape.size as u32);
+        let len = match received {
+            1.. => received as usize,
+            0 => return Some(Ok(PooledBuf::default())),
+            error => return Some(Err(error)),
+        };
+        let size = self.shared.shape.size;
+        assert!(len <= size, "{len} bytes in a buffer of {size}");
+        spare.pop();
+        ring.taken[usize::from(id)].set(true);
+        self.shared.count(|stats| stats.taken += 1);
+        Some(Ok(PooledBuf::provided(Rc::clone(&self.shared), id, len)))
     }
 
     /// An empty vector with room for one buffer, for a receive that picks none.

@@ -314,7 +314,9 @@ impl Driver {
         let mut panic = None;
         for message in messages.drain(..) {
             isolate(&mut panic, || match message {
-                Message::Completed(completion) => self.with(|core| core.on_completion(completion)),
+                Message::Completed(completion) => {
+                    self.with(|core| core.on_completion(completion));
+                }
                 Message::Deliver(deliver) => deliver.deliver(),
             });
         }
@@ -426,7 +428,7 @@ impl Driver {
 
     /// Whether nothing at all is charged to `account`, nor to one below it.
     pub fn is_unused(&self, account: AccountId) -> bool {
-        self.with(|core| core.accounts.is_unused(account))
+        self.0.core.borrow().accounts.is_unused(account)
     }
 
     /// The buffers of this driver for streams or datagrams.

@@ -7,7 +7,9 @@
 //! again finds the next piece or waits for it, without asking the kernel anew. It ends with the
 //! stream, with the descriptor, or when more lies on the shelf than anybody fetches.
 //!
-//! Where the kernel knows no multishots it is a series of one. Where the pool has no buffer to give,
+//! Where the backend makes plain calls, nothing is received ahead: the reader makes the call when he
+//! comes, and waits as one who is told that he may try again. Where the kernel knows no multishots,
+//! the prefetch is a series of one. Where the pool has no buffer to give,
 //! or the kernel knows no provided buffers, the side waits for readiness and then receives once into
 //! a buffer of its own: a starving pool slows down, it does not deadlock.
 
@@ -19,7 +21,7 @@ use std::task::{Context, Poll};
 use super::Fd;
 use crate::buffer::{BufPool, PooledBuf, Traffic};
 use crate::completion::Outcome;
-use crate::driver::{Caller, Driver};
+use crate::driver::{Caller, Core, Driver};
 use crate::error::RuntimeError;
 use crate::fd::Shelf;
 use crate::op::{Lane, Operation, keep};
@@ -42,6 +44,12 @@ pub(super) trait Ahead {
 
     fn prefetch(pool: BufPool) -> Self::Prefetch;
 
+    /// The next one, where the backend receives at once, or the promise to tell of it.
+    #[inline]
+    fn receive(_core: &mut Core, _descriptor: u32) -> Option<Poll<Result<Self::Item, i32>>> {
+        None
+    }
+
     /// Receives once without waiting, into a buffer outside of the provided ring.
     fn receive_now(fd: &Fd) -> io::Result<Self::Item>;
 }
@@ -59,9 +67,10 @@ impl Fd {
     pub(super) fn poll_ahead<A: Ahead>(&self, cx: &mut Context<'_>) -> Poll<io::Result<A::Item>> {
         self.driver().check_current()?;
         loop {
-            let found = self
-                .driver()
-                .with_caller(cx.waker(), |core, caller| core.poll_ahead::<A>(self.0.index, caller));
+            // Who has got something comes again, and waits: the clone is needed every other time, and
+            // without it the core would have to look twice.
+            let mut caller = Caller::ready(cx.waker());
+            let found = self.driver().with(|core| core.poll_ahead::<A>(self.0.index, &mut caller));
             match found {
                 Found::Item(item) => return Poll::Ready(Ok(item)),
                 Found::Pending => return Poll::Pending,
@@ -86,7 +95,7 @@ enum Found<T> {
     Failed(io::Error),
 }
 
-impl crate::driver::Core {
+impl Core {
     fn poll_ahead<A: Ahead>(&mut self, descriptor: u32, caller: &mut Caller<'_>) -> Found<A::Item> {
         let Some(_) = self.usable(descriptor as usize) else {
             return Found::Failed(RuntimeError::Closed.into());
@@ -110,6 +119,13 @@ impl crate::driver::Core {
                     break;
                 }
                 None if self.is_holding() => return Found::Pending,
+                None if let Some(received) = A::receive(self, descriptor) => match received {
+                    Poll::Ready(Ok(item)) => return Found::Item(item),
+                    Poll::Ready(Err(errno)) => {
+                        return Found::Failed(io::Error::from_raw_os_error(-errno));
+                    }
+                    Poll::Pending => break,
+                },
                 None => {
                     if let Err(error) = self.prefetch::<A>(descriptor) {
                         return Found::Failed(error);
@@ -174,6 +190,12 @@ impl Ahead for Bytes {
 
     fn prefetch(pool: BufPool) -> Prefetch {
         Prefetch { pool }
+    }
+
+    #[inline]
+    fn receive(core: &mut Core, descriptor: u32) -> Option<Poll<Result<PooledBuf, i32>>> {
+        let number = core.descriptors[descriptor as usize].number;
+        core.backend.receive(number, descriptor)
     }
 
     fn receive_now(fd: &Fd) -> io::Result<PooledBuf> {

@@ -33,6 +33,7 @@ mod poll;
 mod prefetch;
 mod process;
 mod registered;
+mod registered_files;
 mod relay;
 mod series;
 mod setup;
@@ -42,6 +43,7 @@ mod splice;
 mod waits;
 mod wake;
 mod workers;
+mod world;
 mod zero_copy;
 
 /// A driver with default settings.

@@ -127,7 +127,9 @@ impl Builder {
     #[track_caller]
     pub fn spawn<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
         let here = Location::caller();
-        context::expect("spawn a task").spawn(|| TaskInfo::new(self.name, here), future)
+        context::with("spawn a task", |executor| {
+            executor.spawn(|| TaskInfo::new(self.name, here), future)
+        })
     }
 
     /// Makes `future` a task of this thread's runtime and polls it at once, as [`spawn_eager`]

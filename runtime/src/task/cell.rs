@@ -12,7 +12,8 @@
 //! 2. *The output is touched by one party at a time.* Until [`State::complete`] that is home; from
 //!    then on it is the handle, or home if it found no handle. The handle is one value, so that
 //!    there is one [`Joiner`], and that is `Send` only if the output is.
-//! 3. *The waker's place has one owner at a time*, as told by the transitions of [`State`].
+//! 3. *The waker's place has one owner at a time*, as told by the transitions of [`State`]. Who
+//!    only looks at it knows nothing before it is theirs.
 //! 4. *The cell never drops what is inside.* Future and output are dropped in their own time by
 //!    those who may; the last owner of the cell, on whatever thread, only frees memory.
 //! 5. *A reference keeps the cell.* Each [`TaskRef`] and each waker is counted once in
@@ -27,16 +28,16 @@ use std::alloc::Layout;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
-use pin_project_lite::pin_project;
-
+use berth::Berth;
+pub(crate) use joiner::Joiner;
 pub(crate) use lodging::Lodging;
+use made::Made;
 pub(crate) use spare::Spare;
 use spare::{give_memory, rounded, take_memory};
 
@@ -44,16 +45,23 @@ use super::current::TaskInfo;
 use super::handle::{Cause, JoinError};
 use super::header::{Header, Opened, Tie};
 use super::references::References;
-use super::state::{Begin, Cancel, Complete, Join, Side, State, Wake};
-use crate::context::{self, Origin};
+use super::state::{Begin, Complete, Side, State};
 use crate::home::{self, Home, HomeKey};
 use crate::primitive::UnsafeCell;
 use crate::unheard::unheard;
 
 /// Its home.
 mod lodging;
+/// The place of its handle's waker.
+mod berth;
+/// The future of one that comes from another thread.
+mod made;
 /// Its memory.
 mod spare;
+/// What wakes it.
+mod waker;
+/// What its handle may do.
+mod joiner;
 
 /// How far a task has come.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +78,7 @@ struct Front {
     header: Header,
     table: &'static Table,
     /// Rule 3.
-    joiner: UnsafeCell<Option<Waker>>,
+    joiner: Berth,
 }
 
 #[repr(C)]
@@ -82,8 +90,8 @@ struct TaskCell<F: Future> {
 
 enum Stage<F: Future> {
     Future(F),
+    /// Also once it was taken, which [`State`] knows.
     Output(Result<F::Output, Cause>),
-    Empty,
 }
 
 /// What depends on the type of the future. All functions take the cell, by rule 6.
@@ -93,14 +101,13 @@ struct Table {
     poll: unsafe fn(NonNull<Front>, &mut Context<'_>) -> bool,
     /// Drops the future and stores why. For whoever has the stage by rule 1.
     end: unsafe fn(NonNull<Front>, Cause),
-    /// Moves the output to an `Option<Result<F::Output, Cause>>`. For whoever has the stage by rule
-    /// 2.
+    /// Moves the output to a `Result<F::Output, Cause>`. For whoever has the stage by rule 2, once.
     take: unsafe fn(NonNull<Front>, *mut ()),
     /// Drops the output, and reports the panic that it is or that its drop causes. For whoever has
-    /// the stage by rule 2.
+    /// the stage by rule 2, once.
     discard: unsafe fn(NonNull<Front>),
-    /// Frees the cell. For its last owner.
-    free: unsafe fn(NonNull<Front>),
+    /// That of the cell.
+    layout: Layout,
 }
 
 /// One reference to a task.
@@ -114,20 +121,24 @@ unsafe impl Send for TaskRef {}
 // is `Sync`.
 unsafe impl Sync for TaskRef {}
 
-/// Makes a task for a future of this thread, which is the home of `key`. To be queued.
+/// Makes a task for a future of this thread, which is the home of `key`: two references, one of
+/// which is to be queued.
 #[inline(always)]
 pub(crate) fn new<F>(
     key: &HomeKey,
     info: impl FnOnce() -> TaskInfo,
     future: F,
-) -> (TaskRef, Joiner<F::Output>)
+) -> ([TaskRef; 2], Joiner<F::Output>)
 where
     F: Future + 'static,
 {
-    share(allocate(future, Some(key.spare()), || {
+    let typed = allocate(future, Some(key.spare()), || {
         let home = Tie::Lodging(Lodging::of(key));
-        Header::new(home, info(), State::new(), References::own(2))
-    }))
+        Header::new(home, info(), State::new(), References::own(3))
+    });
+    let other = TaskRef(typed.0.0);
+    let (task, joiner) = share(typed);
+    ([task, other], joiner)
 }
 
 /// Makes a task to be sent to its home, where `make` makes the future in the first poll.
@@ -144,31 +155,6 @@ where
     share(allocate(Made::Plan { make: Some(make) }, None, header))
 }
 
-pin_project! {
-    /// The future of a parcel: before its first poll, what makes it and nothing else.
-    #[project = MadeProjection]
-    enum Made<M, F> {
-        Plan { make: Option<M> },
-        Future { #[pin] future: F },
-    }
-}
-
-impl<M: FnOnce() -> F, F: Future> Future for Made<M, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        if let MadeProjection::Plan { make } = self.as_mut().project() {
-            let make = make.take().expect("what has panicked is not polled again");
-            let future = make();
-            self.set(Made::Future { future });
-        }
-        match self.project() {
-            MadeProjection::Future { future } => future.poll(cx),
-            MadeProjection::Plan { .. } => unreachable!("it was made just now"),
-        }
-    }
-}
-
 /// Makes what is woken like a task, for a future that lives elsewhere.
 pub(crate) fn new_resident(key: &HomeKey, info: TaskInfo) -> TaskRef {
     let home = Tie::Lodging(Lodging::of(key));
@@ -179,11 +165,11 @@ pub(crate) fn new_resident(key: &HomeKey, info: TaskInfo) -> TaskRef {
 /// A task, and the output of its future.
 struct Typed<T>(TaskRef, PhantomData<Mutex<T>>);
 
-/// Both of the references that the header counts.
+/// Two of the references that the header counts.
 fn share<T>(typed: Typed<T>) -> (TaskRef, Joiner<T>) {
     let Typed(task, _output) = typed;
     let own = TaskRef(task.0);
-    (task, Joiner { task: own, _output })
+    (task, Joiner { task: ManuallyDrop::new(own), _output })
 }
 
 /// A reference that the header counts already. That is made where it stays: it is large enough for
@@ -195,7 +181,7 @@ fn allocate<F: Future + 'static>(
     header: impl FnOnce() -> Header,
 ) -> Typed<F::Output> {
     let cell = take_memory(TaskCell::<F>::LAYOUT, spare).cast::<TaskCell<F>>();
-    let (table, joiner) = (&TaskCell::<F>::TABLE, UnsafeCell::new(None));
+    let (table, joiner) = (&TaskCell::<F>::TABLE, Berth::new());
     let front = Front { header: header(), table, joiner };
     let stage = UnsafeCell::new(ManuallyDrop::new(Stage::Future(future)));
     // SAFETY: the memory fits a cell, and is ours.
@@ -212,7 +198,7 @@ impl<F: Future> TaskCell<F> {
         end: Self::end,
         take: Self::take,
         discard: Self::discard,
-        free: Self::free,
+        layout: Self::LAYOUT,
     };
 
     /// # Safety
@@ -279,6 +265,7 @@ impl<F: Future> TaskCell<F> {
     /// # Safety
     /// As for [`replace`](TaskCell::replace), and before anybody looks at the stage again,
     /// something is put there.
+    #[inline(always)]
     unsafe fn clear(&self) -> Option<Cause> {
         if !std::mem::needs_drop::<F>() {
             return None;
@@ -306,22 +293,18 @@ impl<F: Future> TaskCell<F> {
         self.stage.with_mut(|place| unsafe { ptr::write(place, ManuallyDrop::new(stage)) });
     }
 
-    /// Moves the output out.
+    /// Moves the output out, if there is one.
     ///
     /// # Safety
-    /// The caller has the stage to itself by rule 2.
+    /// The caller has the stage to itself by rule 2, and nobody has done so before.
+    #[inline(always)]
     unsafe fn take_output(&self) -> Option<Result<F::Output, Cause>> {
         self.stage.with_mut(|stage| {
             // SAFETY: the caller has the stage to itself. Only an output is moved out; a future
             // stays pinned.
-            let stage = unsafe { &mut **stage };
-            match stage {
-                Stage::Output(_) => match std::mem::replace(stage, Stage::Empty) {
-                    Stage::Output(output) => Some(output),
-                    _ => None,
-                },
-                _ => None,
-            }
+            let Stage::Output(output) = (unsafe { &mut **stage }) else { return None };
+            // SAFETY: the caller's promise. By rule 4 it is not dropped in its place.
+            Some(unsafe { ptr::read(output) })
         })
     }
 
@@ -329,7 +312,10 @@ impl<F: Future> TaskCell<F> {
     /// As [`Table::take`] says.
     unsafe fn take(cell: NonNull<Front>, to: *mut ()) {
         // SAFETY: the caller's promise.
-        unsafe { *to.cast() = TaskCell::<F>::of(cell).take_output() };
+        let output = unsafe { TaskCell::<F>::of(cell).take_output() };
+        let output = output.expect("a task that is done has an output until that is taken");
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<Result<F::Output, Cause>>().write(output) };
     }
 
     /// # Safety
@@ -346,28 +332,17 @@ impl<F: Future> TaskCell<F> {
             },
         };
         if cause.is_panic() {
-            report(&cell.front.header, cause);
+            let header = &cell.front.header;
+            report(header.home(), &header.info, cause);
         }
-    }
-
-    /// # Safety
-    /// As [`Table::free`] says.
-    unsafe fn free(cell: NonNull<Front>) {
-        let cell = cell.cast::<TaskCell<F>>();
-        // SAFETY: nobody refers to it any more.
-        let is_here = home::is_here(unsafe { cell.as_ref() }.front.header.home());
-        // SAFETY: the same.
-        unsafe { ptr::drop_in_place(cell.as_ptr()) };
-        // SAFETY: it was made with this layout, and there is nothing in it now.
-        unsafe { give_memory(cell.cast(), TaskCell::<F>::LAYOUT, is_here) };
     }
 }
 
 /// Tells of a panic that does not come out of a handle.
 #[cold]
-fn report(task: &Header, cause: Cause) {
-    let error = JoinError::new(task.info.clone(), cause);
-    task.home().report(&error);
+fn report(home: &Home, task: &TaskInfo, cause: Cause) {
+    let error = JoinError::new(task.clone(), cause);
+    home.report(&error);
     unheard(|| drop(error));
 }
 
@@ -381,24 +356,31 @@ impl TaskRef {
         &self.front().header
     }
 
+    /// Frees the cell.
+    ///
+    /// # Safety
+    /// This was the last reference, by rule 5, and is not used again.
+    #[inline(never)]
+    unsafe fn free(&self) {
+        let Front { header, table, .. } = self.front();
+        let (layout, is_here) = (table.layout, home::is_here(header.home()));
+        // SAFETY: nobody refers to it any more. What is in the stage is not dropped, by rule 4.
+        unsafe { ptr::drop_in_place(self.0.as_ptr()) };
+        // SAFETY: it was made with this layout, by rule 6, and there is nothing in it now.
+        unsafe { give_memory(self.0.cast(), layout, is_here) };
+    }
+
     pub(crate) fn is_same(&self, other: &TaskRef) -> bool {
         self.0 == other.0
     }
 
-    /// A waker for as long as this reference is there.
-    pub(crate) fn waker(&self) -> LentWaker<'_> {
-        // SAFETY: what the functions of the table ask for is a cell, to which we have a reference.
-        // That the waker is no reference of its own shows nowhere: it is not dropped.
-        let waker = unsafe { Waker::new(self.0.as_ptr().cast_const().cast(), &WAKER) };
-        LentWaker { waker: ManuallyDrop::new(waker), _task: PhantomData }
-    }
-
     /// Does what is next for a task that came out of the run queue: polls its future, or drops it
     /// if the task was cancelled.
+    #[inline]
     pub(crate) fn advance(&self, key: &HomeKey, cx: &mut Context<'_>) -> Progress {
         let Front { header, table, .. } = self.front();
-        let _opened = Opened::new(key, header);
-        match header.begin() {
+        let (_opened, begin) = Opened::new(key, header);
+        match begin {
             // SAFETY: rules 1 and 6: the task is open, and not done.
             Begin::Poll => match unsafe { (table.poll)(self.0, cx) } {
                 true => Progress::Ended,
@@ -418,7 +400,7 @@ impl TaskRef {
     /// task is over.
     pub(crate) fn complete(self, key: &HomeKey) {
         assert!(key.fits(self.header().home()), "a task is completed by its own runtime only");
-        self.finish();
+        self.finish(key.home());
     }
 
     /// Drops the future of a parcel that was not delivered, here and now.
@@ -427,76 +409,74 @@ impl TaskRef {
             // SAFETY: rule 1, the exception: what is there is `Send`. Home, which did not get to
             // claim it, never has it in its queue. Rule 6.
             unsafe { (self.front().table.end)(self.0, Cause::RuntimeGone) };
-            self.finish();
+            let home = self.header().home().clone();
+            self.finish(&home);
         }
     }
 
     /// The output is there, and the task over. Home, or the parcel that was not delivered.
-    fn finish(self) {
+    #[inline(always)]
+    fn finish(self, home: &Home) {
+        let task = ManuallyDrop::new(self);
+        let Front { header: Header { state, references, info, .. }, joiner, .. } = task.front();
+        let is_alone = references.leave_alone();
+        let (seen, info) = match is_alone && state.is_waiting() {
+            true => (joiner.look(), Some(info.clone())),
+            false => (None, None),
+        };
+        match state.complete(is_alone) {
+            // Cell and all are the handle's, which may have freed it by now.
+            Complete::GiveAway => {}
+            Complete::GiveAwayAndWake => {
+                if let (Some(seen), Some(info)) = (seen, info) {
+                    // SAFETY: rule 3: the handle has left it here, at home, and did not take it
+                    // back, so that it is still the one that was seen.
+                    wake(unsafe { seen.own() }, home, &info);
+                }
+            }
+            complete => {
+                if is_alone {
+                    references.stay();
+                }
+                task.finish_with_others(complete);
+                if references.settle() {
+                    // SAFETY: ours was the last.
+                    unsafe { task.free() };
+                }
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn finish_with_others(&self, complete: Complete) {
         let Front { header, table, joiner } = self.front();
-        match header.state.complete() {
-            Complete::Leave => {}
+        match complete {
             Complete::LeaveAndWake => {
                 // SAFETY: rule 3: the task is done and its handle had left a waker, so that the
                 // place is ours.
-                let waker = joiner.with_mut(|place| unsafe { (*place).take() });
-                // Foreign code, which must not keep the rest from being done.
-                if let Some(waker) = waker
-                    && let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
-                {
-                    report(header, Cause::panicked(panic));
+                if let Some(waker) = unsafe { joiner.take() } {
+                    wake(waker, header.home(), &header.info);
                 }
             }
             // SAFETY: rules 2 and 6: there is no handle, and our caller is where the output was
             // made.
             Complete::Discard => unsafe { (table.discard)(self.0) },
+            _ => {}
         }
         header.call_back();
-        let task = ManuallyDrop::new(self);
-        if task.header().references.settle() {
-            // SAFETY: rules 5 and 6: ours was the last reference.
-            unsafe { (task.front().table.free)(task.0) };
-        }
     }
+}
 
-    /// Puts the task into the run queue of its home, through the inbox if that is on another
-    /// thread.
-    fn wake(self) {
-        if let Some(side) = self.is_to_be_pushed() {
-            self.push(side);
-        }
-    }
-
-    /// The same with a reference of its own, if one is needed.
-    fn wake_by_ref(&self) {
-        if let Some(side) = self.is_to_be_pushed() {
-            self.clone().push(side);
-        }
-    }
-
-    /// Where from, if so.
-    fn is_to_be_pushed(&self) -> Option<Side> {
-        let header = self.header();
-        let side = header.side();
-        let is_first = match side {
-            Side::Here => header.wake() == Wake::Push,
-            Side::Afar => header.state.call(),
-        };
-        is_first.then_some(side)
-    }
-
-    fn push(self, side: Side) {
-        match side {
-            Side::Here => context::queue(self, Origin::Here),
-            Side::Afar => {
-                let home = self.header().home().clone();
-                home.call(self);
-            }
-        }
+/// Wakes whoever awaits a task: foreign code, which must not keep the rest from being done.
+#[inline]
+fn wake(waker: Waker, home: &Home, info: &TaskInfo) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        report(home, info, Cause::panicked(panic));
     }
 }
 
 impl Clone for TaskRef {
+    #[inline]
     fn clone(&self) -> TaskRef {
         let header = self.header();
         match header.side() {
@@ -508,146 +488,22 @@ impl Clone for TaskRef {
 }
 
 impl Drop for TaskRef {
+    #[inline]
     fn drop(&mut self) {
-        let header = self.header();
-        if header.side() == Side::Here {
-            header.references.drop_here();
-        } else if header.references.drop() {
-            // SAFETY: rules 5 and 6: ours was the last reference.
-            unsafe { (self.front().table.free)(self.0) };
+        match self.header().side() {
+            Side::Here => self.header().references.drop_here(),
+            Side::Afar => self.drop_afar(),
         }
     }
 }
 
-/// A waker that keeps nothing. Its clones do.
-pub(crate) struct LentWaker<'task> {
-    waker: ManuallyDrop<Waker>,
-    _task: PhantomData<&'task TaskRef>,
-}
-
-impl Deref for LentWaker<'_> {
-    type Target = Waker;
-
-    fn deref(&self) -> &Waker {
-        &self.waker
-    }
-}
-
-/// The one table of all wakers of tasks, so that two of them can be told to be the same.
-static WAKER: RawWakerVTable = RawWakerVTable::new(
-    |task| {
-        // SAFETY: the waker that is cloned is a reference, by rule 5, or lent by one.
-        let task = unsafe { borrowed(task) };
-        let clone = ManuallyDrop::new(TaskRef::clone(&task));
-        RawWaker::new(clone.0.as_ptr().cast_const().cast(), &WAKER)
-    },
-    |task| {
-        // SAFETY: as above, and the waker is consumed: its reference is ours now.
-        ManuallyDrop::into_inner(unsafe { borrowed(task) }).wake();
-    },
-    |task| {
-        // SAFETY: as above.
-        unsafe { borrowed(task) }.wake_by_ref();
-    },
-    |task| {
-        // SAFETY: as above, and the waker is dropped.
-        drop(ManuallyDrop::into_inner(unsafe { borrowed(task) }));
-    },
-);
-
-/// The task of a waker.
-///
-/// # Safety
-/// The pointer is that of a waker that exists, and what is returned is dropped only in its stead.
-unsafe fn borrowed(task: *const ()) -> ManuallyDrop<TaskRef> {
-    // SAFETY: wakers are made with pointers that are not null.
-    let cell = unsafe { NonNull::new_unchecked(task.cast_mut().cast()) };
-    ManuallyDrop::new(TaskRef(cell))
-}
-
-/// The handle's right to the output of one task.
-pub(crate) struct Joiner<T> {
-    task: TaskRef,
-    /// A mutex is `Send` and `Sync` if what is in it is `Send`, which is what holds for a handle
-    /// too: it gives the output to whoever owns it, and never refers to it.
-    _output: PhantomData<Mutex<T>>,
-}
-
-impl<T> Joiner<T> {
-    /// The output, once.
-    ///
-    /// # Panics
-    /// After it was given.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let Front { header, table, joiner } = self.task.front();
-        let (state, side) = (&header.state, header.side());
-        if state.take_back(side) == Join::Pending {
-            joiner.with_mut(|place| {
-                // SAFETY: rule 3: we have taken the place back before the task was done.
-                match unsafe { &mut *place } {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    place => *place = Some(cx.waker().clone()),
-                }
-            });
-            if state.leave_waker(side) == Join::Pending {
-                return Poll::Pending;
-            }
-            // SAFETY: rule 3: the waker has come too late, so that the place stayed ours.
-            drop(joiner.with_mut(|place| unsafe { (*place).take() }));
-        }
-        assert!(state.take(), "the handle of {} was polled after it had completed", header.info);
-        let mut output: Option<Result<T, Cause>> = None;
-        // SAFETY: rule 2: the task is done and we are its handle. Rule 6: this joiner was made for
-        // the output of this very future.
-        unsafe { (table.take)(self.task.0, (&raw mut output).cast()) };
-        match output {
-            Some(output) => {
-                Poll::Ready(output.map_err(|cause| JoinError::new(header.info.clone(), cause)))
-            }
-            None => unreachable!("a task that is done has an output until that is taken"),
-        }
-    }
-
-    pub(crate) fn info(&self) -> &TaskInfo {
-        &self.task.header().info
-    }
-
-    /// Has `callback` called once the task is over.
-    pub(crate) fn on_done(&self, callback: impl FnOnce(&TaskInfo) + Send + 'static) {
-        self.task.header().on_done(Box::new(callback));
-    }
-
-    pub(crate) fn is_done(&self) -> bool {
-        self.task.header().state.is_done()
-    }
-
-    /// Asks for the end of the task; whether this was the first request and in time.
-    pub(crate) fn cancel(&self) -> bool {
-        let is_first = self.task.header().cancel() == Cancel::Wake;
-        if is_first {
-            self.task.wake_by_ref();
-        }
-        is_first
-    }
-}
-
-// No output is ever pinned in here.
-impl<T> Unpin for Joiner<T> {}
-
-impl<T> Drop for Joiner<T> {
-    fn drop(&mut self) {
-        let Front { header, table, joiner } = self.task.front();
-        match header.state.drop_handle(header.side()) {
-            Join::Done if header.state.take() => {
-                // SAFETY: rules 2 and 6: the task is done and we are its handle.
-                unsafe { (table.discard)(self.task.0) };
-            }
-            Join::Done => {}
-            Join::Pending => {
-                // SAFETY: rule 3: the place was ours, and no other handle will come.
-                let waker = joiner.with_mut(|place| unsafe { (*place).take() });
-                drop(waker);
-            }
+impl TaskRef {
+    /// Only once.
+    #[inline(never)]
+    fn drop_afar(&mut self) {
+        if self.header().references.drop() {
+            // SAFETY: this was the last.
+            unsafe { self.free() };
         }
     }
 }

@@ -156,13 +156,16 @@ impl Header {
 pub(super) struct Opened<'key>(&'key Header);
 
 impl<'key> Opened<'key> {
+    /// For a task that has come out of the run queue: what is to be done with it.
+    ///
     /// # Panics
     /// With the key of another home, or inside a poll of that task: that would be a defect of the
     /// executor, which memory safety must not depend on.
-    pub(super) fn new(key: &'key HomeKey, task: &'key Header) -> Opened<'key> {
+    #[inline]
+    pub(super) fn new(key: &'key HomeKey, task: &'key Header) -> (Opened<'key>, Begin) {
         assert!(key.fits(task.home()), "a task is touched by its own runtime only");
-        assert!(task.state.open(), "no task is touched inside its own poll");
-        Opened(task)
+        let begin = task.state.open().expect("no task is touched inside its own poll");
+        (Opened(task), begin)
     }
 }
 

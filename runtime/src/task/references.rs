@@ -29,6 +29,9 @@ pub(crate) struct References {
 }
 
 impl References {
+    /// One reference of home and one of the handle.
+    const BOTH: u64 = OWN + 2 * ONE;
+
     /// Of a task made at home.
     pub(crate) fn own(count: u64) -> References {
         References { here: AtomicU64::new(OWN + count * ONE), shared: AtomicU64::new(0) }
@@ -76,6 +79,34 @@ impl References {
             || self.shared.fetch_sub(ONE, Ordering::AcqRel) == LAST
     }
 
+    /// The task is over, and home is about to drop its reference: whether there is only the handle's
+    /// beside it, that is, and nothing was ever counted elsewhere. From then on nothing is counted
+    /// at home, unless home is to [stay](References::stay).
+    #[inline]
+    pub(crate) fn leave_alone(&self) -> bool {
+        let is_alone = self.here.load(Ordering::Relaxed) == References::BOTH
+            && self.shared.load(Ordering::Acquire) == 0;
+        if is_alone {
+            self.here.store(0, Ordering::Relaxed);
+        }
+        is_alone
+    }
+
+    /// Home has more to do: its reference and the handle's are counted there again.
+    pub(crate) fn stay(&self) {
+        self.here.store(References::BOTH, Ordering::Relaxed);
+    }
+
+    /// The handle that was left alone drops its reference. Whether it was the last, else whoever
+    /// has the others knows.
+    #[inline]
+    #[must_use]
+    pub(crate) fn settle_alone(&self) -> bool {
+        // Only the handle itself can have made one, to have the task cancelled.
+        self.shared.load(Ordering::Acquire) == 0
+            || self.shared.fetch_add(SETTLED, Ordering::AcqRel) == 0
+    }
+
     /// The task is over, and home drops one reference: as [`drop`](References::drop). Home, or
     /// whoever refuses a task that home has not taken in.
     #[must_use]
@@ -120,6 +151,28 @@ mod tests {
         references.add();
         assert!(!references.drop());
         assert!(references.drop(), "the last");
+    }
+
+    #[test]
+    fn a_handle_that_is_left_alone_waits_for_what_it_has_made_itself() {
+        let references = References::own(3);
+        assert!(!references.leave_alone(), "there is another one");
+        references.drop_here();
+        assert!(references.leave_alone());
+        references.stay();
+        assert!(references.is_own());
+        assert!(references.leave_alone());
+        assert!(references.settle_alone());
+
+        let asked = References::own(2);
+        assert!(asked.leave_alone());
+        asked.add();
+        assert!(!asked.settle_alone());
+        assert!(asked.drop(), "the last");
+
+        let known_elsewhere = References::own(2);
+        known_elsewhere.add();
+        assert!(!known_elsewhere.leave_alone());
     }
 
     #[test]

@@ -76,6 +76,17 @@ const WATCHED: u32 = 1 << 7;
 /// The handle has taken the output.
 const TAKEN: u32 = 1 << 8;
 
+/// Home has left the cell to the handle.
+///
+/// Set beside `DONE` if nobody else had a reference and there was nothing more to be done: home
+/// does not look at the cell again.
+const GIVEN_AWAY: u32 = 1 << 9;
+
+/// The waker was left at home.
+///
+/// Set beside `WAITING`, by home's thread only: as long as it stays, so does that very waker.
+const LEFT_HERE: u32 = 1 << 10;
+
 /// Three words. See the flags above.
 pub(crate) struct State {
     /// Home's own: read and written there only, and so in plain steps.
@@ -116,6 +127,10 @@ pub(crate) enum Complete {
     Leave,
     /// It is the handle's, whose waker is to be taken and woken.
     LeaveAndWake,
+    /// It is the handle's, and so is the cell.
+    GiveAway,
+    /// The same, and the waker that was there before is to be woken.
+    GiveAwayAndWake,
     /// There is no handle: home drops it.
     Discard,
 }
@@ -193,12 +208,16 @@ impl State {
         self.wake()
     }
 
-    /// Home begins to touch the future; whether nobody does. Home only.
-    pub(crate) fn open(&self) -> bool {
-        !self.has_here(OPEN) && {
-            self.set_here(OPEN);
-            true
+    /// Home has taken the task out of the run queue and begins to touch the future, unless somebody
+    /// does. Home only.
+    #[inline]
+    pub(crate) fn open(&self) -> Option<Begin> {
+        let here = self.here.load(Ordering::Relaxed);
+        if here & OPEN != 0 {
+            return None;
         }
+        self.here.store((here | OPEN) & !QUEUED, Ordering::Relaxed);
+        Some(self.next())
     }
 
     /// Home is done with the future, for now. Home only.
@@ -214,6 +233,11 @@ impl State {
     /// Home has taken the task out of the run queue.
     pub(crate) fn begin(&self) -> Begin {
         self.clear_here(QUEUED);
+        self.next()
+    }
+
+    #[inline]
+    fn next(&self) -> Begin {
         let life = self.life.load(Ordering::Acquire);
         if life & (CANCELLED | DRAINING | DONE | PARCEL) == 0 {
             Begin::Poll
@@ -231,21 +255,33 @@ impl State {
         self.life.fetch_or(DRAINING, Ordering::AcqRel);
     }
 
-    /// Everything is over. Home, or the parcel that was not delivered.
-    pub(crate) fn complete(&self) -> Complete {
-        let now = self.life.load(Ordering::Acquire);
+    /// Everything is over. Home, or the parcel that was not delivered, which tells whether it would
+    /// leave the handle alone.
+    #[inline]
+    pub(crate) fn complete(&self, is_alone: bool) -> Complete {
+        const BOTH: u32 = HANDLE | WAITING;
+        let mut now = self.life.load(Ordering::Acquire);
         // Memory safety depends on it: whoever completes a task settles its references.
         assert!(now & DONE == 0, "a task is completed once");
-        if now & HANDLE == 0 {
-            // Nobody else writes.
-            self.life.store(now | DONE, Ordering::Release);
-            return Complete::Discard;
-        }
-        let before = self.life.fetch_or(DONE, Ordering::AcqRel);
-        match before & (HANDLE | WAITING) {
-            0 => Complete::Discard,
-            HANDLE => Complete::Leave,
-            _ => Complete::LeaveAndWake,
+        loop {
+            let (complete, then) = match now & BOTH {
+                HANDLE if is_alone && now & WATCHED == 0 => (Complete::GiveAway, DONE | GIVEN_AWAY),
+                HANDLE => (Complete::Leave, DONE),
+                BOTH if is_alone && now & (WATCHED | LEFT_HERE) == LEFT_HERE => {
+                    (Complete::GiveAwayAndWake, DONE | GIVEN_AWAY)
+                }
+                0 => {
+                    // Nobody else writes.
+                    self.life.store(now | DONE, Ordering::Release);
+                    return Complete::Discard;
+                }
+                _ => (Complete::LeaveAndWake, DONE),
+            };
+            let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+            match self.life.compare_exchange_weak(now, now | then, success, failure) {
+                Ok(_) => return complete,
+                Err(newer) => now = newer,
+            }
         }
     }
 
@@ -287,13 +323,17 @@ impl State {
         if now & (DONE | WAITING) != WAITING {
             return self.join(now);
         }
-        self.join(self.say(side, |life| life & !WAITING))
+        self.join(self.say(side, |life| life & !(WAITING | LEFT_HERE)))
     }
 
     /// The handle leaves its waker. If the task is done the waker has come too late, and the place
     /// stays the handle's.
     pub(super) fn leave_waker(&self, side: Side) -> Join {
-        self.join(self.say(side, |life| life | WAITING))
+        let flags = match side {
+            Side::Here => WAITING | LEFT_HERE,
+            Side::Afar => WAITING,
+        };
+        self.join(self.say(side, |life| life | flags))
     }
 
     fn join(&self, before: u32) -> Join {
@@ -320,13 +360,28 @@ impl State {
     /// The handle goes away. On `Done` the output is its own if that was not
     /// [taken](State::take), else the place of its waker.
     pub(super) fn drop_handle(&self, side: Side) -> Join {
-        self.join(self.say(side, |life| life & !(HANDLE | WAITING)))
+        if self.is_done() {
+            return Join::Done;
+        }
+        self.join(self.say(side, |life| life & !(HANDLE | WAITING | LEFT_HERE)))
     }
 
     /// Decides the fate of a task made on another thread: whether the caller is the first to do so.
     pub(crate) fn claim_parcel(&self) -> bool {
         self.life.load(Ordering::Acquire) & PARCEL != 0
             && self.life.fetch_and(!PARCEL, Ordering::AcqRel) & PARCEL != 0
+    }
+
+    /// Whether the handle has left a waker. For home, before the end.
+    #[inline]
+    pub(super) fn is_waiting(&self) -> bool {
+        self.life.load(Ordering::Acquire) & WAITING != 0
+    }
+
+    /// Whether home has left the cell to the handle that asks.
+    #[inline]
+    pub(super) fn is_given_away(&self) -> bool {
+        self.life.load(Ordering::Acquire) & GIVEN_AWAY != 0
     }
 
     /// Whether somebody has asked for the end of the task.
@@ -352,6 +407,8 @@ impl std::fmt::Debug for State {
             (PARCEL, "parcel"),
             (WATCHED, "watched"),
             (TAKEN, "taken"),
+            (GIVEN_AWAY, "given away"),
+            (LEFT_HERE, "left here"),
         ];
         f.debug_set()
             .entries(names.iter().filter(|(flag, _)| bits & flag != 0).map(|n| n.1))
@@ -394,7 +451,7 @@ mod tests {
         assert_eq!(state.begin(), Begin::Poll);
         assert_eq!(state.cancel(), Cancel::Wake);
         assert_eq!(state.wake(), Wake::Push);
-        assert_eq!(state.complete(), Complete::Leave);
+        assert_eq!(state.complete(false), Complete::Leave);
         assert_eq!(
             state.begin(),
             Begin::Nothing,
@@ -410,7 +467,7 @@ mod tests {
         assert_eq!(state.cancel(), Cancel::TooLate);
         assert_eq!(state.wake(), Wake::Push);
         assert_eq!(state.begin(), Begin::Drain);
-        assert_eq!(state.complete(), Complete::Leave);
+        assert_eq!(state.complete(false), Complete::Leave);
         assert_eq!(state.wake(), Wake::Nothing);
         assert!(!state.call());
     }
@@ -420,8 +477,8 @@ mod tests {
     fn a_task_is_not_completed_again_even_if_nobody_has_a_handle() {
         let state = State::new();
         assert_eq!(state.drop_handle(Here), Join::Pending);
-        assert_eq!(state.complete(), Complete::Discard);
-        state.complete();
+        assert_eq!(state.complete(false), Complete::Discard);
+        state.complete(false);
     }
 
     #[test]
@@ -431,7 +488,7 @@ mod tests {
             assert_eq!(state.begin(), Begin::Poll);
             assert_eq!(state.take_back(side), Join::Pending);
             assert_eq!(state.leave_waker(side), Join::Pending);
-            assert_eq!(state.complete(), Complete::LeaveAndWake);
+            assert_eq!(state.complete(false), Complete::LeaveAndWake);
             assert_eq!(state.take_back(side), Join::Done);
             assert!(state.take());
             assert!(!state.take(), "there is one output");
@@ -440,17 +497,49 @@ mod tests {
             let detached = State::new();
             assert_eq!(detached.begin(), Begin::Poll);
             assert_eq!(detached.drop_handle(side), Join::Pending);
-            assert_eq!(detached.complete(), Complete::Discard);
+            assert_eq!(detached.complete(false), Complete::Discard);
         }
+    }
+
+    #[test]
+    fn a_handle_that_is_alone_gets_the_cell_unless_it_waits_elsewhere() {
+        for (is_alone, waits, complete) in [
+            (true, None, Complete::GiveAway),
+            (true, Some(Here), Complete::GiveAwayAndWake),
+            (true, Some(Afar), Complete::LeaveAndWake),
+            (false, Some(Here), Complete::LeaveAndWake),
+            (false, None, Complete::Leave),
+        ] {
+            let state = State::new();
+            assert_eq!(state.begin(), Begin::Poll);
+            if let Some(side) = waits {
+                assert_eq!(state.leave_waker(side), Join::Pending);
+            }
+            let gets_it = matches!(complete, Complete::GiveAway | Complete::GiveAwayAndWake);
+            assert_eq!(state.complete(is_alone), complete);
+            assert_eq!(state.is_given_away(), gets_it);
+        }
+        let moved = State::new();
+        assert_eq!(moved.leave_waker(Here), Join::Pending);
+        assert_eq!(moved.take_back(Afar), Join::Pending);
+        assert_eq!(moved.leave_waker(Afar), Join::Pending);
+        assert_eq!(moved.complete(true), Complete::LeaveAndWake, "another waker than was there");
+        let watched = State::new();
+        assert_eq!(watched.watch(), Join::Pending);
+        assert_eq!(watched.complete(true), Complete::Leave, "home has callbacks to see to");
+        let detached = State::new();
+        assert_eq!(detached.drop_handle(Here), Join::Pending);
+        assert_eq!(detached.complete(true), Complete::Discard);
     }
 
     #[test]
     fn a_future_is_touched_by_one_at_a_time() {
         let state = State::new();
-        assert!(state.open());
-        assert!(!state.open());
+        assert_eq!(state.open(), Some(Begin::Poll));
+        assert_eq!(state.open(), None);
+        assert_eq!(state.wake(), Wake::Push, "it may be woken meanwhile");
         state.close();
-        assert!(state.open());
+        assert_eq!(state.open(), Some(Begin::Poll));
     }
 
     #[test]
@@ -467,7 +556,7 @@ mod tests {
         assert_eq!(state.begin(), Begin::Poll);
         assert!(!state.is_watched());
         assert_eq!(state.watch(), Join::Pending);
-        assert_eq!(state.complete(), Complete::Leave);
+        assert_eq!(state.complete(false), Complete::Leave);
         assert!(state.is_watched(), "home has them called");
         assert_eq!(state.watch(), Join::Done, "the handle has them called");
     }

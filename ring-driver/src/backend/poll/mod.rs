@@ -3,8 +3,9 @@
 //!
 //! A request is tried where it is pushed, unless the last try has shown that this is in vain; then
 //! it waits for an edge. What it came to is the answer, or a completion like any other, so that
-//! nothing above can tell this backend from a ring. Buffers are
-//! provided as to a ring too; this backend picks from them itself, when there is data.
+//! nothing above can tell this backend from a ring. Only
+//! who reads by borrowing needs no request (`receive.rs`). Buffers are provided as to a ring too;
+//! this backend picks from them itself, when there is data.
 
 #![allow(unsafe_code)]
 
@@ -37,6 +38,8 @@ mod descriptors;
 mod epoll;
 /// Requests that wait.
 mod flights;
+/// Streams that are read without a flight.
+mod receive;
 /// Flights that wait for a time.
 mod time;
 /// Descriptors, and what they were ready for.
@@ -68,6 +71,8 @@ pub(crate) struct Poll {
     notifier: RawFd,
     watches: Watches,
     flights: Flights,
+    /// On how many descriptors readers wait beside them.
+    readers: usize,
     /// The flights that wait for a time, by that time.
     deadlines: BTreeSet<(Instant, u32)>,
     completed: Vec<Completion>,
@@ -89,6 +94,7 @@ impl Poll {
             notifier,
             watches: Watches::default(),
             flights: Flights::default(),
+            readers: 0,
             deadlines: BTreeSet::new(),
             completed: Vec::new(),
             cached: Cached::default(),
@@ -109,7 +115,10 @@ impl Poll {
         if traffic == Traffic::Datagrams {
             return Ok(BufPool::without_ring(traffic));
         }
-        let pool = BufPool::with_ring(traffic)?;
+        if let Some(pool) = &self.buf_pool {
+            return Ok(pool.clone());
+        }
+        let pool = BufPool::for_calls()?;
         Ok(self.buf_pool.insert(pool).clone())
     }
 
@@ -221,7 +230,7 @@ impl Poll {
         }
         let timeout = match sleep {
             Some(limit) if !has_completed => limit.into_iter().chain(self.time_left()).min(),
-            _ if self.flights.is_empty() => return,
+            _ if !self.has_waiting() => return,
             _ => Some(Duration::ZERO),
         };
         self.counters.enters += 1;
@@ -233,6 +242,7 @@ impl Poll {
             let event = self.epoll.event(index);
             if event.fd != self.notifier {
                 self.watches.of(event.fd).on_edge(event.events);
+                self.tell_reader(event.fd);
                 self.try_waiting(event.fd);
             }
         }
@@ -249,7 +259,7 @@ impl Poll {
 
     /// Whether a look may find that something has become ready; only a system call tells.
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.flights.is_empty()
+        !self.flights.is_empty() || self.readers > 0
     }
 
     pub(crate) fn call_now(&mut self, request: &Request) -> i32 {
@@ -298,18 +308,14 @@ impl Poll {
             return self.wait_a_while(flight());
         }
         match self.watch(fd.0) {
-            // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
-            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_a_while(flight()),
             Ok(()) => {
                 let slot = self.flights.insert(flight());
                 self.flights.append(&mut self.watches.of(fd.0).first, slot);
                 None
             }
-            Err(errno) => {
-                self.watches.of(fd.0).set_idle(Direction::In, false);
-                self.watches.of(fd.0).set_idle(Direction::Out, false);
-                Some(self.end(fd, Outcome::plain(flight().attempt.ended_by(-errno))))
-            }
+            // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
+            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_a_while(flight()),
+            Err(errno) => Some(self.end(fd, Outcome::plain(flight().attempt.ended_by(-errno)))),
         }
     }
 

@@ -204,6 +204,8 @@ fn the_default_is_bounded_to_2_mib_in_use_and_16_in_all() {
     let Shape { working_set, entries, size, .. } = Traffic::Streams.shape();
     assert_eq!(usize::from(working_set) * size, 2 << 20);
     assert_eq!(usize::from(entries) * size, 16 << 20);
+    let Shape { entries, size, .. } = BufPool::for_calls().unwrap().shared.shape;
+    assert_eq!(usize::from(entries) * size, 16 << 20);
     let datagrams = Traffic::Datagrams.shape();
     assert!(usize::from(datagrams.entries) * datagrams.stride() < 17 << 20);
 }
@@ -231,4 +233,31 @@ fn each_pool_knows_its_own_buffers() {
     assert_eq!(longest.len(), PooledBuf::SIZE_MAX);
     drop(longest);
     assert_eq!(datagrams.available(), 64);
+}
+
+/// Given a pool for plain calls; when it receives; then into the spare buffer that was used last, one
+/// that brings nothing stays spare, and none is lent twice.
+#[test]
+fn a_call_receives_into_the_buffer_that_was_used_last() {
+    let pool = ring(0, 0, 2, 8).unwrap();
+    let place = Cell::new(std::ptr::null_mut());
+    let receive = |said: i32| {
+        pool.receive(|buf, len| {
+            assert_eq!(len, 8);
+            place.set(buf);
+            said
+        })
+    };
+    assert_eq!(receive(-libc::EAGAIN).unwrap().unwrap_err(), -libc::EAGAIN);
+    let spare = place.get();
+    assert!(receive(0).unwrap().unwrap().is_empty());
+    let first = receive(8).unwrap().unwrap();
+    assert_eq!((place.get(), first.as_ptr()), (spare, spare.cast_const()));
+    let second = receive(1).unwrap().unwrap();
+    assert_ne!(place.get(), spare);
+    assert!(receive(1).is_none(), "both are taken");
+    drop((second, first));
+    assert!(receive(-libc::EAGAIN).unwrap().is_err());
+    assert_eq!(place.get(), spare, "it was dropped last");
+    assert_eq!((pool.stats().taken, pool.stats().returned, pool.available()), (2, 2, 0));
 }
