@@ -19,7 +19,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, Sharing, Shelf, Spares};
+use crate::fd::{Descriptor, Sharing, Shelf, SpareShelves, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -50,6 +50,7 @@ pub(crate) struct Core {
     pub(crate) dirty: Vec<u32>,
     /// Empty buffers of sinks.
     pub(crate) spares: Rc<Spares>,
+    pub(crate) spare_shelves: SpareShelves,
     /// Descriptors that are being closed, and until when their output may take: the earliest first.
     pub(crate) closing: Vec<(Instant, u32)>,
     buf_pool: Option<BufPool>,
@@ -112,6 +113,7 @@ impl Core {
             missed: Missed::default(),
             dirty: Vec::new(),
             spares: Rc::default(),
+            spare_shelves: SpareShelves::default(),
             closing: Vec::new(),
             buf_pool: None,
             batch: Vec::new(),
@@ -294,7 +296,8 @@ impl Core {
         }
         let scarce = self.is_short_of_buffers();
         let Some(slot) = self.slots.get(key) else { return };
-        let shelf = self.descriptors[descriptor as usize].read.shelf();
+        let side = &mut self.descriptors[descriptor as usize].read;
+        let shelf = side.shelf(&mut self.spare_shelves);
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
         if shelf.is_full(scarce) && self.flooding.last() != Some(&key) {
@@ -321,7 +324,8 @@ impl Core {
             return;
         };
         let scarce = self.is_short_of_buffers();
-        if self.descriptors[descriptor as usize].read.shelf().is_full(scarce) {
+        let shelf = self.descriptors[descriptor as usize].read.shelf.as_ref();
+        if shelf.is_some_and(|shelf| shelf.is_full(scarce)) {
             self.cancel(key);
         }
     }
@@ -386,7 +390,10 @@ impl Core {
         };
         // A send that was cancelled has lost bytes.
         if lane == Lane::Write || keeps_something(lane, outcome) {
-            kept.put_back(outcome, side.shelf());
+            kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
+        }
+        if lane == Lane::Write {
+            side.tidy(&mut self.spare_shelves);
         }
         self.after.free.push(kept);
         self.free_side(descriptor, lane);

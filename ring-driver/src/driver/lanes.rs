@@ -59,6 +59,7 @@ impl Core {
         if self.holding {
             return Begun::Held(operation);
         }
+        self.descriptors[descriptor].read.tidy(&mut self.spare_shelves);
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         match self.launch(&request) {
@@ -182,7 +183,7 @@ impl Core {
         let outcome = slot.outcome;
         if keeps_something(Lane::Read, outcome) {
             let side = &mut self.descriptors[descriptor as usize].read;
-            slot.kept.put_back(outcome, side.shelf());
+            slot.kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
         }
         self.free_side(descriptor, Lane::Read);
     }
@@ -252,7 +253,7 @@ impl Core {
             Lane::Write => &mut state.write,
             _ => &mut state.read,
         };
-        slot.kept.put_back(slot.outcome, side.shelf());
+        slot.kept.put_back(slot.outcome, side.shelf(&mut self.spare_shelves));
     }
 
     /// A future that stood in the queue of a side is gone.

@@ -23,6 +23,7 @@ mod source;
 mod weak;
 
 pub(crate) use line::Line;
+pub(crate) use shelf::SpareShelves;
 pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase, Side};
 pub(crate) use sink::Spares;

@@ -6,7 +6,7 @@
 
 use std::task::Waker;
 
-use super::{Line, Shelf};
+use super::{Line, Shelf, SpareShelves};
 use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
 use crate::request::Number;
@@ -19,8 +19,6 @@ pub(crate) struct Descriptor {
     pub(crate) write: Side,
     /// How many operations in flight name this descriptor without occupying a side.
     pub(crate) free_flights: u32,
-    /// Bytes for the next write-behind send.
-    pub(crate) queue: Vec<u8>,
     pub(crate) phase: Phase,
     /// Whether its sink already stands in the driver's list of those with something to send.
     pub(crate) dirty: bool,
@@ -57,7 +55,7 @@ pub(crate) struct Side {
     /// Told when the side changes. Those of the write side are also told when the descriptor has
     /// become quiet enough to be closed or given away.
     pub(crate) waiters: Line<Waker>,
-    /// Boxed, since most descriptors never leave anything.
+    /// Boxed, since most descriptors have nothing left on them at most times.
     pub(crate) shelf: Option<Box<Shelf>>,
 }
 
@@ -74,8 +72,19 @@ impl Side {
         }
     }
 
-    pub(crate) fn shelf(&mut self) -> &mut Shelf {
-        self.shelf.get_or_insert_default()
+    #[inline]
+    pub(crate) fn shelf(&mut self, spare: &mut SpareShelves) -> &mut Shelf {
+        self.shelf.get_or_insert_with(|| spare.take())
+    }
+
+    /// Nothing is expected to come soon: an empty shelf goes where others find it.
+    #[inline]
+    pub(crate) fn tidy(&mut self, spare: &mut SpareShelves) {
+        if self.shelf.as_ref().is_some_and(|shelf| shelf.is_empty())
+            && let Some(shelf) = self.shelf.take()
+        {
+            spare.keep(shelf);
+        }
     }
 
     /// Nobody pays any more. Tells who did, and whether the operation was an orphan: what a side
@@ -93,7 +102,6 @@ impl Descriptor {
             read: Side::new(),
             write: Side::new(),
             free_flights: 0,
-            queue: Vec::new(),
             phase: Phase::Open,
             dirty: false,
             end_after_output: false,
@@ -114,17 +122,17 @@ impl Descriptor {
 
     /// Throws away what no send has taken yet; whoever closes the descriptor is told.
     pub(crate) fn discard_output(&mut self) {
-        if self.has_output() {
-            self.queue.clear();
-            let shelf = self.write.shelf();
-            shelf.unsent = None;
+        if self.has_output()
+            && let Some(shelf) = &mut self.write.shelf
+        {
+            (shelf.queue, shelf.unsent) = (Vec::new(), None);
             shelf.error.get_or_insert(libc::ECANCELED);
         }
     }
 
     /// Whether the sink holds bytes that no send has taken yet.
     pub(crate) fn has_output(&self) -> bool {
-        !self.queue.is_empty()
-            || self.write.shelf.as_ref().is_some_and(|shelf| shelf.unsent.is_some())
+        let has_some = |shelf: &Shelf| !shelf.queue.is_empty() || shelf.unsent.is_some();
+        self.write.shelf.as_deref().is_some_and(has_some)
     }
 }

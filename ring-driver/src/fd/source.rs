@@ -107,7 +107,9 @@ impl crate::driver::Core {
                 }
             }
         }
-        caller.stay_among(&mut self.descriptors[descriptor as usize].read.waiters);
+        let side = &mut self.descriptors[descriptor as usize].read;
+        side.tidy(&mut self.spare_shelves);
+        caller.stay_among(&mut side.waiters);
         Fill::Pending
     }
 
