@@ -155,6 +155,7 @@ unsafe impl Operation for Prefetch {
 
     const NAME: &'static str = "recv";
     const LANE: Lane = Lane::Read;
+    const MAY_MOVE: bool = true;
 
     fn request(&mut self, fd: Number) -> Request {
         Request::RecvMulti { fd, group: self.pool.group() }
@@ -189,6 +190,7 @@ unsafe impl Operation for AwaitReadable {
 
     const NAME: &'static str = "poll";
     const LANE: Lane = Lane::Read;
+    const MAY_MOVE: bool = true;
 
     fn request(&mut self, fd: Number) -> Request {
         Request::Poll { fd, events: libc::POLLIN as u32 }

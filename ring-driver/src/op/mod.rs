@@ -120,7 +120,7 @@ pub enum Lane {
 ///
 /// The *driver* promises:
 /// - `request` is called once a flight, with `self` at the address where it stays until the final
-///   completion;
+///   completion, unless it [may move](Operation::MAY_MOVE);
 /// - after that `self` is not touched before the final completion but by `serve` and `put_back` as
 ///   documented there, and not dropped;
 /// - exactly one of `complete`, `fail`, `put_back` ends it.
@@ -138,6 +138,9 @@ pub unsafe trait Operation: Sized + 'static {
 
     /// The side it occupies.
     const LANE: Lane = Lane::Free;
+
+    /// Whether the request points nowhere into `self`, only into memory that it owns or keeps alive.
+    const MAY_MOVE: bool = false;
 
     /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation
     /// was made on, `NONE` where it was made on none.
