@@ -356,8 +356,18 @@ impl<F: Future> TaskCell<F> {
         let cell = cell.cast::<TaskCell<F>>();
         // SAFETY: nobody refers to it any more.
         let is_here = home::is_here(unsafe { cell.as_ref() }.front.header.home());
+        // SAFETY: the same; the home is taken out once, here.
+        let (home, is_lodger) = unsafe {
+            let header = &mut (*cell.as_ptr()).front.header;
+            (ManuallyDrop::new(ManuallyDrop::take(&mut header.home)), header.is_lodger)
+        };
         // SAFETY: the same.
         unsafe { ptr::drop_in_place(cell.as_ptr()) };
+        match is_lodger {
+            // SAFETY: `Header::new` tells so of what came from there.
+            true => drop(unsafe { Lodging::of_home(home) }),
+            false => drop(ManuallyDrop::into_inner(home)),
+        }
         // SAFETY: it was made with this layout, and there is nothing in it now.
         unsafe { give_memory(cell.cast(), TaskCell::<F>::LAYOUT, is_here) };
     }
