@@ -384,10 +384,7 @@ impl Core {
         lane: Lane,
     ) {
         let state = &mut self.descriptors[descriptor as usize];
-        let side = match lane {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
+        let side = state.side(lane);
         // A send that was cancelled has lost bytes.
         if lane == Lane::Write || keeps_something(lane, outcome) {
             kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
@@ -412,8 +409,8 @@ impl Core {
             }
             // The side stays taken until its holder, or a rival, has fetched what came.
             Home::Side { descriptor, .. } => {
-                let side = &mut self.descriptors[descriptor as usize].read;
-                let (payer, orphan) = side.settle();
+                let state = &mut self.descriptors[descriptor as usize];
+                let (payer, orphan) = state.settle(Lane::Read);
                 if payer != AccountId::ROOT {
                     self.accounts.ended(payer, orphan, &mut self.after.wakers);
                 }
@@ -441,13 +438,10 @@ impl Core {
     /// Nothing occupies this side any more: whoever waits for it may try.
     pub(super) fn free_side(&mut self, descriptor: u32, lane: Lane) {
         let state = &mut self.descriptors[descriptor as usize];
-        let side = match lane {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
+        state.own &= lane == Lane::Write;
+        let (payer, orphan) = state.settle(lane);
+        let side = state.side(lane);
         side.in_flight = None;
-        side.own = false;
-        let (payer, orphan) = side.settle();
         side.waiters.leave_to(&mut self.after.wakers);
         if payer != AccountId::ROOT {
             self.accounts.ended(payer, orphan, &mut self.after.wakers);

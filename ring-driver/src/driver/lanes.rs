@@ -10,7 +10,7 @@ use super::flight::keeps_something;
 use crate::account::{AccountId, Recall};
 use crate::backend::Backend;
 use crate::completion::Outcome;
-use crate::fd::{Phase, Side};
+use crate::fd::Phase;
 use crate::in_flight::{Home, Kept, Key, Slot, State};
 use crate::op::{Lane, Operation};
 use crate::request::Number;
@@ -134,13 +134,13 @@ impl Core {
     /// cancelled.
     pub(crate) fn adopt(&mut self, descriptor: usize) {
         let payer = self.paying;
-        let side = &mut self.descriptors[descriptor].read;
-        if !side.orphan {
+        let state = &mut self.descriptors[descriptor];
+        if !state.orphan {
             return;
         }
         self.tally.adopted += 1;
-        side.orphan = false;
-        let former = std::mem::replace(&mut side.payer, payer);
+        state.orphan = false;
+        let former = std::mem::replace(&mut state.read.payer, payer);
         if payer != AccountId::ROOT {
             self.accounts.submitted(payer);
         }
@@ -151,13 +151,13 @@ impl Core {
 
     /// Nobody waits for the side's receive any more.
     pub(super) fn orphan_side(&mut self, key: Key, descriptor: u32) {
-        let side = &mut self.descriptors[descriptor as usize].read;
-        if std::mem::replace(&mut side.orphan, true) {
+        let state = &mut self.descriptors[descriptor as usize];
+        if std::mem::replace(&mut state.orphan, true) {
             // It was taken back before its future was dropped.
             return;
         }
-        if side.payer != AccountId::ROOT {
-            self.accounts.orphaned(side.payer, Recall::Cancellable);
+        if state.read.payer != AccountId::ROOT {
+            self.accounts.orphaned(state.read.payer, Recall::Cancellable);
         }
         self.orphans.push(key);
     }
@@ -167,7 +167,7 @@ impl Core {
         let Some(slot) = self.slots.get(key) else { return false };
         match (slot.state, slot.home) {
             (State::Abandoned, Home::Side { descriptor, lane: Lane::Read }) => {
-                self.descriptors[descriptor as usize].read.orphan
+                self.descriptors[descriptor as usize].orphan
             }
             (State::Abandoned, Home::Account { .. }) => true,
             _ => false,
@@ -234,13 +234,10 @@ impl Core {
         let home = Home::Side { descriptor, lane: O::LANE };
         self.slots.insert(key, kept, home, State::Abandoned, None);
         let state = &mut self.descriptors[descriptor as usize];
-        let side = match O::LANE {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
+        state.own |= O::LANE != Lane::Write;
+        let side = state.side(O::LANE);
         debug_assert!(side.in_flight.is_none(), "a side holds one operation");
         side.in_flight = Some(key);
-        side.own = true;
     }
 
     /// Puts the outcome of a taken slot on the shelf of its side.
@@ -249,10 +246,7 @@ impl Core {
             return;
         }
         let state = &mut self.descriptors[descriptor as usize];
-        let side: &mut Side = match lane {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
+        let side = state.side(lane);
         slot.kept.put_back(slot.outcome, side.shelf(&mut self.spare_shelves));
     }
 
@@ -264,7 +258,7 @@ impl Core {
             _ => {
                 state.read.queued -= 1;
                 // What is the side's own goes on for whoever comes next.
-                let is_last = state.read.queued == 0 && !state.read.own;
+                let is_last = state.read.queued == 0 && !state.own;
                 let Some(key) = state.read.in_flight.filter(|_| is_last) else { return };
                 let abandoned =
                     self.slots.get(key).is_some_and(|slot| slot.state == State::Abandoned);

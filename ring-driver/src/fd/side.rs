@@ -9,6 +9,7 @@ use std::task::Waker;
 use super::{Line, Shelf, SpareShelves};
 use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
+use crate::op::Lane;
 use crate::request::Number;
 
 /// What the driver knows of one descriptor.
@@ -20,6 +21,11 @@ pub(crate) struct Descriptor {
     /// How many operations in flight name this descriptor without occupying a side.
     pub(crate) free_flights: u32,
     pub(crate) phase: Phase,
+    /// Whether what occupies the read side is the side's own, begun for whoever comes. It is never
+    /// an orphan.
+    pub(crate) own: bool,
+    /// Whether what occupies the read side stands there as an orphan.
+    pub(crate) orphan: bool,
     /// Whether its sink already stands in the driver's list of those with something to send.
     pub(crate) dirty: bool,
     /// Whether the peer is to be told the end once all output has left.
@@ -30,6 +36,9 @@ pub(crate) struct Descriptor {
     /// longer where it has copied all the same.
     pub(crate) can_borrow: Option<bool>,
 }
+
+/// There may be a million.
+const _: () = assert!(size_of::<Descriptor>() == 112);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -45,11 +54,8 @@ pub(crate) enum Phase {
 pub(crate) struct Side {
     /// The operation that occupies it.
     pub(crate) in_flight: Option<Key>,
-    /// Whether it is the side's own, begun for whoever comes. It is never an orphan.
-    pub(crate) own: bool,
-    /// Who pays for that operation, and whether it stands there as an orphan.
+    /// Who pays for that operation.
     pub(crate) payer: AccountId,
-    pub(crate) orphan: bool,
     /// How many futures wait for the side or for what the operation in flight brings.
     pub(crate) queued: u32,
     /// Told when the side changes. Those of the write side are also told when the descriptor has
@@ -63,9 +69,7 @@ impl Side {
     fn new() -> Side {
         Side {
             in_flight: None,
-            own: false,
             payer: AccountId::ROOT,
-            orphan: false,
             queued: 0,
             waiters: Line::default(),
             shelf: None,
@@ -86,13 +90,6 @@ impl Side {
             spare.keep(shelf);
         }
     }
-
-    /// Nobody pays any more. Tells who did, and whether the operation was an orphan: what a side
-    /// holds can be cancelled.
-    pub(crate) fn settle(&mut self) -> (AccountId, Option<Recall>) {
-        let payer = std::mem::replace(&mut self.payer, AccountId::ROOT);
-        (payer, std::mem::take(&mut self.orphan).then_some(Recall::Cancellable))
-    }
 }
 
 impl Descriptor {
@@ -103,11 +100,28 @@ impl Descriptor {
             write: Side::new(),
             free_flights: 0,
             phase: Phase::Open,
+            own: false,
+            orphan: false,
             dirty: false,
             end_after_output: false,
             cut_short: false,
             can_borrow: None,
         }
+    }
+
+    pub(crate) fn side(&mut self, lane: Lane) -> &mut Side {
+        match lane {
+            Lane::Write => &mut self.write,
+            _ => &mut self.read,
+        }
+    }
+
+    /// Nobody pays any more for what occupies a side. Tells who did, and whether that was an orphan:
+    /// what a side holds can be cancelled.
+    pub(crate) fn settle(&mut self, lane: Lane) -> (AccountId, Option<Recall>) {
+        let payer = std::mem::replace(&mut self.side(lane).payer, AccountId::ROOT);
+        let was_orphan = lane != Lane::Write && std::mem::take(&mut self.orphan);
+        (payer, was_orphan.then_some(Recall::Cancellable))
     }
 
     /// Whether no operation that names it is in flight and nothing waits to be sent.

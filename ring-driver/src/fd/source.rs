@@ -81,13 +81,14 @@ impl crate::driver::Core {
             return Fill::Failed(RuntimeError::RuntimeGone.into());
         }
         loop {
-            let side = &mut self.descriptors[descriptor as usize].read;
+            let state = &mut self.descriptors[descriptor as usize];
+            let (own, side) = (state.own, &mut state.read);
+            let in_flight = side.in_flight;
             let found =
-                side.shelf.as_mut().and_then(|shelf| found(shelf, side.in_flight.is_some()));
+                side.shelf.as_mut().and_then(|shelf| found(shelf, in_flight.is_some()));
             if let Some(found) = found {
                 return found;
             }
-            let (in_flight, own) = (side.in_flight, side.own);
             match in_flight {
                 Some(_) if own => break,
                 Some(key) if self.rob_if_done(key, descriptor) => {}
