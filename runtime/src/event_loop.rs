@@ -39,6 +39,7 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
         }
         let is_idle = || executor.queued() == 0;
         if is_idle() {
+            executor.give_back();
             slice = look(executor, rest(executor, is_idle));
         } else if slice.is_over {
             slice = look_up(executor, &slice);
