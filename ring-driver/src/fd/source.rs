@@ -84,8 +84,7 @@ impl crate::driver::Core {
             let state = &mut self.descriptors[descriptor as usize];
             let (own, side) = (state.own, &mut state.read);
             let in_flight = side.in_flight;
-            let found =
-                side.shelf.as_mut().and_then(|shelf| found(shelf, in_flight.is_some()));
+            let found = side.shelf.as_mut().and_then(|shelf| found(shelf, in_flight.is_some()));
             if let Some(found) = found {
                 return found;
             }

@@ -37,7 +37,9 @@ impl Spare {
     }
 
     fn chain(&self, layout: Layout) -> Option<&Cell<Chain>> {
-        self.chains.get((layout.size() + Spare::HEAD) / Spare::STEP).filter(|_| layout.align() <= Spare::STEP)
+        self.chains
+            .get((layout.size() + Spare::HEAD) / Spare::STEP)
+            .filter(|_| layout.align() <= Spare::STEP)
     }
 
     fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
