@@ -89,9 +89,9 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub threads: u64,
 
-    /// Let completions wait for each other for so long, 50us if nothing is said: less work a request, longer latencies
+    /// Let completions wait for each other for so long, 200us if nothing is said: less work a request, longer latencies
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
-          default_missing_value = "50us", value_parser = parse_positive_duration)]
+          default_missing_value = "200us", value_parser = parse_positive_duration)]
     pub batch: Option<Duration>,
 
     /// Method [default: GET, or POST with a body]

@@ -312,19 +312,14 @@ impl File {
 
     /// What kind of file it is; asks for it once.
     pub(crate) fn file_type(&self) -> io::Result<FileType> {
-        match self.shared.file_type.get() {
-            Some(file_type) => Ok(file_type),
-            None => Ok(self.type_and_len()?.0),
+        if let Some(file_type) = self.shared.file_type.get() {
+            return Ok(file_type);
         }
-    }
-
-    /// What kind of file it is, which never changes, and how long it is believed to be.
-    pub(crate) fn type_and_len(&self) -> io::Result<(FileType, u64)> {
         let known = op::kind_and_len(&self.shared.fd);
-        let (kind, len) = known.map_err(on("stat", &self.shared.path))?;
+        let (kind, _) = known.map_err(on("stat", &self.shared.path))?;
         let file_type = FileType::new(kind);
         self.shared.file_type.set(Some(file_type));
-        Ok((file_type, len))
+        Ok(file_type)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use wakering_ring_driver::Fd;
 use wakering_ring_driver::op::{self, OpenHow};
 
 use crate::File;
@@ -234,8 +235,12 @@ impl OpenOptions {
     /// `IORING_OP_OPENAT`, 5.6; elsewhere openat(2) on the pool.
     pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let path = path.as_ref();
-        let fd = op::open(None, path, self.0).await.map_err(on("open", path))?;
+        let fd = self.open_fd(path).await?;
         Ok(File::new(fd, path, self.0.append))
+    }
+
+    pub(crate) async fn open_fd(&self, path: &Path) -> io::Result<Fd> {
+        op::open(None, path, self.0).await.map_err(on("open", path))
     }
 }
 

@@ -7,11 +7,13 @@
 use std::io;
 use std::path::Path;
 
+use wakering_ring_driver::op::{self, FileKind};
 use wakering_ring_driver::{BufError, IoBuf};
 use wakering_runtime::io::{AsyncRead, AsyncWrite};
+use wakering_runtime::join;
 
 use crate::File;
-use crate::failure::on;
+use crate::failure::{on, with_buf};
 
 /// Reads all of the file at `path`.
 ///
@@ -34,18 +36,25 @@ use crate::failure::on;
 /// read so far are lost.
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let path = path.as_ref();
-    let mut file = File::open(path).await?;
-    let (_, len) = file.type_and_len()?;
+    let fd = File::options().read(true).open_fd(path).await?;
+    let (kind, len) = op::kind_and_len(&fd).map_err(on("stat", path))?;
     let mut content = Vec::new();
-    // One more than there is, so that the read that finds the end needs no more memory.
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    if len > 0 {
+    if kind == FileKind::Regular && len > 0 {
+        // One more than there is, so that the read that finds the end needs no more memory.
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
         let reserved = content.try_reserve_exact(len.saturating_add(1));
         reserved.map_err(io::Error::from).map_err(on("read", path))?;
-        // The first one asks for no more than there is: what comes short has to be looked into.
-        let (_, all) = file.read(content.slice(..len)).await?;
+        // What is there, and at the same time whether there is more behind it.
+        let rest = op::read_at(&fd, Vec::with_capacity(1), len as u64);
+        let (all, rest) = join!(op::read_at(&fd, content.slice(..len), 0), rest);
+        let (n, all) = all.map_err(with_buf("read", path))?;
         content = all.into_inner();
+        if n == len && rest.is_ok_and(|(n, _)| n == 0) {
+            return Ok(content);
+        }
     }
+    let mut file = File::new(fd, path, false);
+    file.shared.cursor.set(content.len() as u64);
     let (_, content) = file.read_to_end(content).await?;
     Ok(content)
 }

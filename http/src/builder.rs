@@ -137,10 +137,7 @@ impl Builder {
     /// ```
     pub fn serve<S>(self, listener: TcpListener, service: S) -> Server
     where
-        S: HttpService<Incoming> + Clone + 'static,
-        S::Error: Into<BoxError>,
-        S::ResBody: 'static,
-        <S::ResBody as Body>::Error: Into<BoxError>,
+        S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + Clone + 'static,
     {
         self.serve_each(listener, async move |stream, _| Ok((stream, service.clone())))
     }
@@ -172,10 +169,7 @@ impl Builder {
     where
         A: AsyncFn(TcpStream, SocketAddr) -> io::Result<(I, S)> + 'static,
         I: Source + Sink + Unpin + 'static,
-        S: HttpService<Incoming> + 'static,
-        S::Error: Into<BoxError>,
-        S::ResBody: 'static,
-        <S::ResBody as Body>::Error: Into<BoxError>,
+        S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + 'static,
     {
         server::start(self, listener, accept)
     }
@@ -201,10 +195,7 @@ impl Builder {
     pub fn connection<I, S>(&self, stream: I, service: S) -> Connection<I, S>
     where
         I: Source + Sink + Unpin,
-        S: HttpService<Incoming>,
-        S::Error: Into<BoxError>,
-        S::ResBody: 'static,
-        <S::ResBody as Body>::Error: Into<BoxError>,
+        S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static>,
     {
         Connection::new(self.head_timeout, stream, service)
     }

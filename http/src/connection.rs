@@ -85,10 +85,7 @@ enum State<I, S: HttpService<Incoming>> {
 impl<I, S> Connection<I, S>
 where
     I: Source + Sink + Unpin,
-    S: HttpService<Incoming>,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static>,
 {
     pub(crate) fn new(head_timeout: Duration, stream: I, service: S) -> Connection<I, S> {
         let watch = Watch::new();
@@ -218,10 +215,7 @@ pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 impl<I, S> Future for Connection<I, S>
 where
     I: Source + Sink + Unpin,
-    S: HttpService<Incoming>,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static>,
 {
     type Output = io::Result<()>;
 

@@ -63,10 +63,7 @@ use crate::connection::{BoxError, Connection};
 /// On a thread that is not running a runtime.
 pub fn serve<S>(listener: TcpListener, service: S) -> Server
 where
-    S: HttpService<Incoming> + Clone + 'static,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + Clone + 'static,
 {
     Builder::new().serve(listener, service)
 }
@@ -111,10 +108,7 @@ pub fn serve_each<A, I, S>(listener: TcpListener, accept: A) -> Server
 where
     A: AsyncFn(TcpStream, SocketAddr) -> io::Result<(I, S)> + 'static,
     I: Source + Sink + Unpin + 'static,
-    S: HttpService<Incoming> + 'static,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + 'static,
 {
     Builder::new().serve_each(listener, accept)
 }
@@ -170,10 +164,7 @@ where
     M: Fn() -> (Builder, A) + Clone + Send + 'static,
     A: AsyncFn(TcpStream, SocketAddr) -> io::Result<(I, S)> + 'static,
     I: Source + Sink + Unpin + 'static,
-    S: HttpService<Incoming> + 'static,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + 'static,
 {
     let told = CancelToken::new();
     let server = told.clone();
@@ -288,10 +279,7 @@ pub(crate) fn start<A, I, S>(builder: Builder, listener: TcpListener, accept: A)
 where
     A: AsyncFn(TcpStream, SocketAddr) -> io::Result<(I, S)> + 'static,
     I: Source + Sink + Unpin + 'static,
-    S: HttpService<Incoming> + 'static,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + 'static,
 {
     let closing = Rc::new(Closing::default());
     let on_error = Rc::clone(&builder.on_error);
@@ -309,10 +297,7 @@ fn handler<A, I, S>(
 where
     A: AsyncFn(TcpStream, SocketAddr) -> io::Result<(I, S)> + 'static,
     I: Source + Sink + Unpin + 'static,
-    S: HttpService<Incoming> + 'static,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + 'static,
 {
     async move |stream, peer| {
         let (stream, service) = accept(stream, peer).await?;
@@ -327,10 +312,7 @@ where
 async fn serve_until<I, S>(server: &Closing, mut connection: Connection<I, S>) -> io::Result<()>
 where
     I: Source + Sink + Unpin,
-    S: HttpService<Incoming>,
-    S::Error: Into<BoxError>,
-    S::ResBody: 'static,
-    <S::ResBody as Body>::Error: Into<BoxError>,
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static>,
 {
     let listener = server.listen();
     let mut told = false;

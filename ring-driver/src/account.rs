@@ -168,12 +168,16 @@ impl Accounts {
 
     /// The final completion of an operation charged to `id`, which was an orphan if `orphan` is
     /// anything.
+    #[inline]
     pub(crate) fn ended(&mut self, id: AccountId, orphan: Option<Recall>, told: &mut Vec<Waker>) {
         if let Some(recall) = orphan {
             self.adopted(id, recall, told);
         }
-        self.get(id).in_flight -= 1;
-        self.free_if_unused(id);
+        let account = self.get(id);
+        account.in_flight -= 1;
+        if account.closed {
+            self.free_if_unused(id);
+        }
     }
 
     /// Whether `id` or an account below it has one of these orphans left.

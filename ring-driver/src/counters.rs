@@ -5,7 +5,8 @@ use io_uring::squeue::Flags;
 use crate::capabilities::{Capabilities, NAMES};
 
 /// What an entry may carry beside its opcode, and the capability that it takes.
-const ENTRY_FLAGS: [(&str, &str); 4] = [
+const ENTRY_FLAGS: [(&str, &str); 5] = [
+    ("FIXED_FILE", "registered_files"),
     ("CQE_SKIP_SUCCESS", "cqe_skip"),
     ("BUFFER_SELECT", "buf_ring"),
     ("ACCEPT_MULTISHOT", "multishot_accept"),
@@ -108,6 +109,7 @@ impl Counters {
             return;
         }
         let is_set = [
+            flags & Flags::FIXED_FILE.bits() != 0,
             flags & Flags::SKIP_SUCCESS.bits() != 0,
             flags & Flags::BUFFER_SELECT.bits() != 0,
             NAMES[usize::from(opcode)] == "accept" && priority & 1 != 0,
@@ -173,6 +175,7 @@ mod tests {
     fn what_a_mask_takes_away_is_noticed() {
         let mut counters = Counters::NONE;
         let (skip, select) = (Flags::SKIP_SUCCESS.bits(), Flags::BUFFER_SELECT.bits());
+        counters.count_entry(opcode("read"), Flags::FIXED_FILE.bits(), 0);
         counters.count_entry(opcode("accept"), 0, 1);
         counters.count_entry(opcode("recv"), select, 2);
         counters.count_entry(opcode("async_cancel"), skip, 0);
@@ -185,6 +188,7 @@ mod tests {
             ("-multishot_recv", &["RECV_MULTISHOT"]),
             ("-buf_ring", &["BUFFER_SELECT", "RECV_MULTISHOT"]),
             ("-cqe_skip", &["CQE_SKIP_SUCCESS"]),
+            ("-registered_files", &["FIXED_FILE"]),
             ("-submit_all", &["SUBMIT_ALL"]),
             ("-defer_taskrun", &["DEFER_TASKRUN"]),
             ("-defer_taskrun,-coop_taskrun", &["DEFER_TASKRUN", "TASKRUN_FLAG"]),

@@ -39,6 +39,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
 
+    /// With --resume: run again what is named, and put it in the place of what the file has
+    #[arg(long, requires = "resume")]
+    pub again: bool,
+
     /// Write one page with tables and plots
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

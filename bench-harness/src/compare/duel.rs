@@ -1,8 +1,10 @@
 //! Two contestants in turn.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::program::{Done, Program};
+use super::generators::Nginx;
+use super::program::{Done, Latency, Program};
 
 /// Whose turn it is: in each round both go first once, so that a drift of the machine within a
 /// round cancels itself.
@@ -14,13 +16,24 @@ const WARM_UP_ROUNDS: usize = 12;
 /// Rounds at least: of fewer than six pairs nothing can be said with 95 % probability.
 const ROUNDS: usize = 3;
 
+/// Less than this part of a slice may be lost to whatever takes the client's processor away.
+const LATE: u64 = 200;
+
 /// How long a warm-up takes at least.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// One contestant, alive: its program, and the client if the work comes from outside.
+/// One contestant, alive.
 pub struct Side {
     pub program: Program,
-    pub client: Option<Program>,
+    pub source: Source,
+}
+
+/// Where its work comes from.
+pub enum Source {
+    Own,
+    Client(Program),
+    /// It is a load generator, and stands still while it is not its turn.
+    Generator(Rc<Nginx>),
 }
 
 /// One turn.
@@ -30,8 +43,16 @@ pub struct Slice {
     pub time_ns: u64,
     /// Processor time of the contestant.
     pub cpu_ns: u64,
-    /// Median and 99th percentile of the latency, of a paced slice.
-    pub latency: Option<[u64; 2]>,
+    /// Of a paced slice.
+    pub latency: Option<Latency>,
+}
+
+impl Slice {
+    /// Whether the client had lost its processor for so long that the slowest hundredth of the
+    /// messages may be its own fault.
+    fn is_late(&self) -> bool {
+        self.latency.is_some_and(|latency| latency.away_ns > self.time_ns / LATE)
+    }
 }
 
 /// Something that takes turns.
@@ -42,9 +63,10 @@ pub trait Turn {
 impl Turn for Side {
     fn turn(&mut self, order: &str) -> Result<Slice, String> {
         let before = self.program.cpu_ns()?;
-        let Done { operations, time_ns, latency } = match &mut self.client {
-            Some(client) => client.slice(order)?,
-            None => self.program.slice(order)?,
+        let Done { operations, time_ns, latency } = match &mut self.source {
+            Source::Own => self.program.slice(order)?,
+            Source::Client(client) => client.slice(order)?,
+            Source::Generator(nginx) => nginx.slice(&mut self.program, order)?,
         };
         let cpu_ns = self.program.cpu_ns()?.saturating_sub(before);
         Ok(Slice { operations, time_ns, cpu_ns, latency })
@@ -85,6 +107,32 @@ pub fn pairs<T: Turn>(
         }
     }
     Ok(pairs)
+}
+
+/// Pairs of paced slices, but for those in which a client was late, and how many these are. If few
+/// others come, it takes up to twice as long.
+///
+/// Turns go A B A B. A slice that follows one of the same side has a burst of the kernel's timers in
+/// it, which all connections have started together 40 ms before, and a slowest hundredth of its own.
+pub fn timely_pairs<T: Turn>(
+    sides: &mut [T; 2],
+    order: &str,
+    time: Duration,
+) -> Result<(Vec<[Slice; 2]>, u32), String> {
+    let (mut pairs, mut late) = (Vec::new(), 0);
+    let start = Instant::now();
+    for played in 1.. {
+        let pair = [sides[0].turn(order)?, sides[1].turn(order)?];
+        match pair.iter().any(Slice::is_late) {
+            true => late += 1,
+            false => pairs.push(pair),
+        }
+        let enough = start.elapsed() >= time && pairs.len() >= 2 * ROUNDS;
+        if played >= 2 * ROUNDS && (enough || start.elapsed() >= 2 * time) {
+            break;
+        }
+    }
+    Ok((pairs, late))
 }
 
 #[cfg(test)]
@@ -135,6 +183,25 @@ mod tests {
         let (mut players, turns) = players();
         warm_up(&mut players, Duration::from_secs(10)).unwrap();
         assert_eq!(turns.borrow().len(), WARM_UP_ROUNDS * ORDER.len());
+    }
+
+    /// Says that its client was away for so long, of a millisecond.
+    struct Late(u64);
+
+    impl Turn for Late {
+        fn turn(&mut self, _order: &str) -> Result<Slice, String> {
+            let latency = Some(Latency { median_ns: 1, p99_ns: 2, away_ns: self.0 });
+            Ok(Slice { operations: 1, time_ns: 1_000_000, cpu_ns: 1, latency })
+        }
+    }
+
+    #[test]
+    fn pairs_in_which_the_client_was_late_do_not_count() {
+        for (away_ns, timely, late) in [(4_000, 2 * ROUNDS, 0), (6_000, 0, 2 * ROUNDS as u32)] {
+            let mut sides = [Late(0), Late(away_ns)];
+            let (pairs, left_out) = timely_pairs(&mut sides, "paced", Duration::ZERO).unwrap();
+            assert_eq!((pairs.len(), left_out), (timely, late), "{away_ns}");
+        }
     }
 
     #[test]

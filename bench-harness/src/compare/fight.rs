@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use super::calls::Count;
 use super::contestant::Contestant;
-use super::duel::{Side, Turn, pairs, warm_up};
-use super::program::Program;
+use super::duel::{Side, Source, Turn, pairs, timely_pairs, warm_up};
 use super::record::Row;
 use super::scenario::{Cell, Load, Scenario};
 use super::session::Session;
@@ -17,8 +16,13 @@ use super::summary::Metric;
 /// Bytes of the file that is read.
 const LARGE_FILE: u64 = 256 << 20;
 
-/// The part of a duel's time that its paced slices take.
-const PACED_PART: f64 = 0.4;
+/// The part of a duel's time that its paced slices take, in addition to it.
+const PACED_PART: f64 = 0.6;
+
+/// How long a paced slice is at least, and how many messages it has: their slowest hundredth must be
+/// several. Longer ones say less: what else goes on in the machine falls into more of them.
+const PACED_MS: u64 = 25;
+const PACED_MESSAGES: f64 = 1_000.0;
 
 impl Session<'_> {
     /// Has two contestants work in turn, or tells why they cannot.
@@ -47,7 +51,7 @@ impl Session<'_> {
         if let Load::Files = cell.load {
             prepare(&self.folder).map_err(|e| format!("{}: {e}", self.folder.display()))?;
         }
-        let mut sides = [self.side(cell, subject).map_err(blame)?, self.side(cell, rival)?];
+        let mut sides = self.sides(cell, subject, rival)?;
         let seconds = scenario.seconds[usize::from(self.args.quick)];
         let time = Duration::from_secs_f64(self.args.seconds.unwrap_or(seconds));
         let slice = Duration::from_millis(self.args.slice_ms);
@@ -57,82 +61,32 @@ impl Session<'_> {
         if let Load::Client { paced: true, .. } = cell.load {
             let medians = Metric::Rate.medians(&row).ok_or("there is no rate")?;
             let rate = (medians[0].min(medians[1]) / 2.0).max(1.0);
-            // Long enough for a hundredth of the messages to be several.
-            let slices = if self.args.quick { 1 } else { 3 };
-            let ms = (self.args.slice_ms * slices).max((500.0 * 1e3 / rate) as u64);
-            let paced =
-                pairs(&mut sides, &format!("paced {ms} {rate:.0}"), time.mul_f64(PACED_PART))?;
-            row.note_paced(rate, &paced);
+            let ms = PACED_MS.max((PACED_MESSAGES * 1e3 / rate) as u64);
+            let order = format!("paced {ms} {rate:.0}");
+            let (paced, late) = timely_pairs(&mut sides, &order, time.mul_f64(PACED_PART))?;
+            row.note_paced(rate, &paced, late);
         }
         // A quick run has no time to wait for perf where hardly anything is called.
-        if !self.args.quick || sides[0].client.is_some() {
+        if !self.args.quick || matches!(sides[0].source, Source::Client(_)) {
             self.count(&mut sides, &mut row)?;
         }
         let resident = |side: &Side| side.program.resident();
         row.resident = Some([resident(&sides[0])?, resident(&sides[1])?]);
+        for (side, one) in sides.iter_mut().zip([subject, rival]) {
+            if let Some(words) = side.program.end() {
+                self.hear(&one.name, &words);
+            }
+        }
         Ok(row)
-    }
-
-    /// Starts a contestant, and its client if the work comes from outside.
-    fn side(&self, cell: &Cell, contestant: &Contestant) -> Result<Side, String> {
-        let mut program = self.start(cell, contestant)?;
-        let client = match cell.load {
-            Load::Client { kind, connections, size, .. } => {
-                let address = program.listening()?;
-                Some(self.connect([kind, &address.to_string()], connections, size)?)
-            }
-            _ => {
-                program.ready()?;
-                None
-            }
-        };
-        Ok(Side { program, client })
-    }
-
-    fn start(&self, cell: &Cell, contestant: &Contestant) -> Result<Program, String> {
-        let folder = self.folder.to_string_lossy();
-        let job = cell.job.split(' ').map(|word| match word {
-            "FOLDER" => folder.to_string(),
-            word => word.to_owned(),
-        });
-        let command: Vec<String> = contestant.command.iter().cloned().chain(job).collect();
-        Program::start(&command, &self.cpus[0])
-    }
-
-    fn connect(&self, to: [&str; 2], connections: u32, size: u32) -> Result<Program, String> {
-        let client = self.client.clone().ok_or("there is no client")?;
-        let to = to.map(str::to_owned);
-        let command = [vec![client], to.to_vec(), vec![connections.to_string(), size.to_string()]];
-        let mut client = Program::start(&command.concat(), &self.cpus[1])?;
-        client.ready().map_err(|error| format!("its client: {error}"))?;
-        Ok(client)
-    }
-
-    /// The resident memory that a connection or a task takes.
-    fn memory(&self, cell: &Cell, contestant: &Contestant) -> Result<f64, String> {
-        let mut program = self.start(cell, contestant)?;
-        let (before, count) = match cell.load {
-            Load::Idle { connections } => {
-                let address = program.listening()?.to_string();
-                let before = program.resident()?;
-                let client = self.connect(["idle", &address], connections, 64)?;
-                let grown = program.resident()?.saturating_sub(before);
-                drop(client);
-                return Ok(grown as f64 / f64::from(connections));
-            }
-            _ => {
-                program.ready()?;
-                (program.resident()?, program.slice("slice 1")?.operations)
-            }
-        };
-        Ok(program.resident()?.saturating_sub(before) as f64 / count as f64)
     }
 
     /// Counts system calls and allocations, in slices of their own.
     fn count(&mut self, sides: &mut [Side; 2], row: &mut Row) -> Result<(), String> {
         let order = format!("slice {}", self.args.slice_ms * 2);
         let [a, b] = &mut *sides;
-        let before = [a.program.allocations()?, b.program.allocations()?];
+        // A load generator does not count its own.
+        let tells = !matches!(a.source, Source::Generator(_));
+        let before = allocated([a, b], tells)?;
         // Each is idle while the other works, so both can be counted at once.
         let mut counts = Vec::new();
         if self.counts_calls {
@@ -150,15 +104,33 @@ impl Session<'_> {
         if let Ok(&[a, b]) = calls.as_deref() {
             row.calls = Some(each([a, b]));
         }
-        let after = [a.program.allocations()?, b.program.allocations()?];
-        row.allocations = Some(each([0, 1].map(|side| after[side].saturating_sub(before[side]))));
+        let after = allocated([a, b], tells)?;
+        let grown = [0, 1].map(|side| after[side].saturating_sub(before[side]));
+        row.allocations = tells.then(|| each(grown));
         Ok(())
+    }
+
+    /// Hands on what a contestant has to say that does not fail for it, once.
+    fn hear(&mut self, name: &str, words: &str) {
+        let line = format!("{name}: {words}");
+        if !self.heard.contains(&line) {
+            eprintln!("bench-harness: {line}");
+            self.heard.push(line);
+        }
     }
 
     /// Says so once, and does not try again.
     fn counts_no_calls(&mut self, why: &str) {
         eprintln!("bench-harness: system calls are not counted: {why}");
         self.counts_calls = false;
+    }
+}
+
+/// How often both have allocated so far, if they tell.
+fn allocated([a, b]: [&mut Side; 2], tell: bool) -> Result<[u64; 2], String> {
+    match tell {
+        true => Ok([a.program.allocations()?, b.program.allocations()?]),
+        false => Ok([0, 0]),
     }
 }
 

@@ -32,6 +32,10 @@ mod summary;
 mod tables;
 /// What they say, as a page with plots.
 mod page;
+/// The programs of a duel.
+mod sides;
+/// Load generators and nginx.
+mod generators;
 /// One duel, from its programs to its row.
 mod fight;
 /// From the flags to the figures.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::record::Record;
 use super::statistics::Estimate;
 use super::summary::{Group, Metric, Verdict, groups};
-use super::tables::{LEGEND, about, heading, provenance, reference, versioned};
+use super::tables::{LEGEND, about, heading, late, provenance, reference, versioned};
 
 /// The scale's ends: half and double, beyond which points stick to the edge.
 const SCALE: [f64; 2] = [0.5, 2.0];
@@ -47,6 +47,9 @@ pub fn html(record: &Record) -> String {
         body.push_str(&format!("<p>{}</p>\n", escaped(&about(&group))));
         for metric in group.metrics(record) {
             plots(&mut body, record, &group, *metric);
+        }
+        if let Some(line) = late(&group) {
+            body.push_str(&format!("<p>{}</p>\n", escaped(&line)));
         }
     }
     if !record.left_out.is_empty() {

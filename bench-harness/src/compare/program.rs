@@ -8,6 +8,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
 use crate::machine::affinity;
 
 /// How long a program may take to answer: the longest slice, and ten thousand connections.
@@ -25,8 +27,17 @@ pub struct Program {
 pub struct Done {
     pub operations: u64,
     pub time_ns: u64,
-    /// Median and 99th percentile in nanoseconds, of a paced slice.
-    pub latency: Option<[u64; 2]>,
+    /// Of a paced slice.
+    pub latency: Option<Latency>,
+}
+
+/// How long messages took that were sent on schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latency {
+    pub median_ns: u64,
+    pub p99_ns: u64,
+    /// How long the client had lost its processor meanwhile.
+    pub away_ns: u64,
 }
 
 impl Program {
@@ -90,6 +101,34 @@ impl Program {
         line.parse().map_err(|_| format!("it said `{line}`, not a number of allocations"))
     }
 
+    /// Has it stand still wherever it is.
+    pub fn stop(&mut self) -> Result<(), String> {
+        let id = self.signal(Signal::STOP)?;
+        // Its threads stop one by one. One that ends instead is found below.
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(id), stopped).map_err(|error| format!("stopping it: {error}"))?;
+        match self.ended() {
+            Some(words) => Err(words),
+            None => Ok(()),
+        }
+    }
+
+    /// Has it go on after that.
+    pub fn go_on(&mut self) -> Result<(), String> {
+        self.signal(Signal::CONT).map(drop)
+    }
+
+    /// What it said last, if it has ended.
+    pub fn ended(&mut self) -> Option<String> {
+        self.child.try_wait().is_ok_and(|status| status.is_some()).then(|| self.end_words())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<Pid, String> {
+        let id = Pid::from_raw(self.id() as i32).ok_or("it has no process")?;
+        kill_process(id, signal).map_err(|error| format!("sending it a signal: {error}"))?;
+        Ok(id)
+    }
+
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -136,17 +175,23 @@ impl Program {
         }
     }
 
-    /// What a program that has ended said last.
-    fn end_words(&mut self) -> String {
+    /// Ends it; what it said last on standard error, if it said anything.
+    pub fn end(&mut self) -> Option<String> {
         // Both fail only for a process that is gone already.
         let _ = self.child.kill();
-        let status = self.child.wait();
+        let _ = self.child.wait();
         let mut said = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
             let _ = stderr.read_to_string(&mut said);
         }
-        match (said.lines().rfind(|line| !line.trim().is_empty()), status) {
-            (Some(line), _) => line.trim().to_owned(),
+        let last = said.lines().rfind(|line| !line.trim().is_empty());
+        last.map(|line| line.trim().to_owned())
+    }
+
+    /// What a program that has ended said last.
+    fn end_words(&mut self) -> String {
+        match (self.end(), self.child.wait()) {
+            (Some(line), _) => line,
             (None, Ok(status)) => format!("it ended without a word, {status}"),
             (None, Err(error)) => format!("it ended without a word: {error}"),
         }
@@ -165,9 +210,11 @@ fn done(line: &str) -> Option<Done> {
     let mut words = line.strip_prefix("done ")?.split_whitespace().map(str::parse);
     let operations = words.next()?.ok()?;
     let time_ns = words.next()?.ok()?;
-    let latency = match (words.next(), words.next()) {
-        (Some(Ok(p50)), Some(Ok(p99))) => Some([p50, p99]),
-        (None, None) => None,
+    let latency = match (words.next(), words.next(), words.next()) {
+        (Some(Ok(median_ns)), Some(Ok(p99_ns)), Some(Ok(away_ns))) => {
+            Some(Latency { median_ns, p99_ns, away_ns })
+        }
+        (None, None, None) => None,
         _ => return None,
     };
     Some(Done { operations, time_ns, latency })
@@ -197,9 +244,36 @@ mod tests {
     }
 
     #[test]
+    fn a_program_stands_still_while_it_is_stopped() {
+        // Given a program that computes all the time, stopped
+        let mut program = shell("echo ready; while :; do :; done");
+        program.ready().unwrap();
+        program.stop().unwrap();
+
+        // Then it uses no processor time until it goes on
+        let before = program.cpu_ns().unwrap();
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(program.cpu_ns().unwrap(), before);
+        program.go_on().unwrap();
+        let start = std::time::Instant::now();
+        while program.cpu_ns().unwrap() == before {
+            assert!(start.elapsed() < PATIENCE, "it does not go on");
+            thread::sleep(Duration::from_millis(1));
+        }
+
+        // And one that has ended cannot be stopped: its last words are the reason
+        let mut program = shell("echo such is life >&2");
+        while program.ended().is_none() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(program.stop().is_err());
+    }
+
+    #[test]
     fn latencies_of_paced_slices_follow() {
-        assert_eq!(done("done 1 2 3 4").unwrap().latency, Some([3, 4]));
-        for line in ["done", "done 1", "done 1 2 3", "done x 2", "gone 1 2"] {
+        let latency = Latency { median_ns: 3, p99_ns: 4, away_ns: 5 };
+        assert_eq!(done("done 1 2 3 4 5").unwrap().latency, Some(latency));
+        for line in ["done", "done 1", "done 1 2 3 4", "done x 2", "gone 1 2"] {
             assert_eq!(done(line), None, "{line}");
         }
     }

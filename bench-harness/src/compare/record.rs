@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::duel::Slice;
 use crate::machine::host::Host;
@@ -56,6 +57,9 @@ pub struct Row {
     pub cell: String,
     pub subject: String,
     pub rival: String,
+    /// The commit, where it is not that of the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Neighbouring slices of subject and rival: operations, nanoseconds, nanoseconds of processor
     /// time, each.
     pub pairs: Vec<[u64; 6]>,
@@ -82,6 +86,9 @@ pub struct Paced {
     pub rate: f64,
     /// Neighbouring slices: median and 99th percentile in nanoseconds, each.
     pub pairs: Vec<[u64; 4]>,
+    /// Pairs that are not among them, because the client had lost its processor.
+    #[serde(default)]
+    pub late: u32,
 }
 
 impl Record {
@@ -97,10 +104,12 @@ impl Record {
     pub fn read(path: &Path) -> Result<Record, String> {
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = fs::read_to_string(path).map_err(|error| told(&error))?;
-        let record: Record = serde_json::from_str(&text).map_err(|error| told(&error))?;
-        match record.schema == SCHEMA {
-            true => Ok(record),
-            false => Err(told(&format!("its schema is `{}`, not `{SCHEMA}`", record.schema))),
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|error| told(&format!("it is no comparison: {error}")))?;
+        match value.get("schema").and_then(Value::as_str) {
+            Some(SCHEMA) => serde_json::from_value(value).map_err(|error| told(&error)),
+            Some(schema) => Err(told(&format!("its schema is `{schema}`, not `{SCHEMA}`"))),
+            None => Err(told(&"it is no comparison: it has no `schema`")),
         }
     }
 
@@ -119,6 +128,9 @@ impl Record {
         if self.quick != other.quick {
             return differs("--quick", &self.quick.to_string(), &other.quick.to_string());
         }
+        if self.slice_ms != other.slice_ms {
+            return differs("--slice-ms", &self.slice_ms.to_string(), &other.slice_ms.to_string());
+        }
         Ok(())
     }
 
@@ -128,6 +140,28 @@ impl Record {
         self.rows
             .iter()
             .any(|row| names == [&*row.scenario, &*row.cell, &*row.subject, &*row.rival])
+    }
+
+    /// Takes a row in, in the place of the one of the same duel if there is one; `commit` is that of
+    /// the programs.
+    pub fn take(&mut self, mut row: Row, commit: Option<String>) {
+        row.commit = if commit == self.commit { None } else { commit };
+        let names =
+            |row: &Row| [&row.scenario, &row.cell, &row.subject, &row.rival].map(String::clone);
+        let same = names(&row);
+        match self.rows.iter_mut().find(|old| names(old) == same) {
+            Some(old) => *old = row,
+            None => self.rows.push(row),
+        }
+    }
+
+    /// The commits of rows that are not of the commit of the whole.
+    pub fn other_commits(&self) -> Vec<&str> {
+        let mut others: Vec<&str> =
+            self.rows.iter().filter_map(|row| row.commit.as_deref()).collect();
+        others.sort_unstable();
+        others.dedup();
+        others
     }
 
     /// Notes what could not be measured, once.
@@ -187,12 +221,12 @@ impl Row {
     }
 
     /// Notes the latencies of paced slices.
-    pub fn note_paced(&mut self, rate: f64, pairs: &[[Slice; 2]]) {
+    pub fn note_paced(&mut self, rate: f64, pairs: &[[Slice; 2]], late: u32) {
         let pairs = pairs.iter().filter_map(|[a, b]| {
-            let ([a50, a99], [b50, b99]) = (a.latency?, b.latency?);
-            Some([a50, a99, b50, b99])
+            let (a, b) = (a.latency?, b.latency?);
+            Some([a.median_ns, a.p99_ns, b.median_ns, b.p99_ns])
         });
-        self.paced = Some(Paced { rate, pairs: pairs.collect() });
+        self.paced = Some(Paced { rate, pairs: pairs.collect(), late });
     }
 }
 
@@ -209,12 +243,13 @@ pub mod sample {
             record.contestants.push(Version { name: rival.into(), version: Some("1.2.3".into()) });
             for (cell, cost) in [("64 B × 64", cost), ("64 B × 1", 10_000 / cost)] {
                 let pair = |at: u64| [1_000, 50_000, 100 * 1_000 + at, 900, 50_000, cost * 900];
-                let paced = Paced { rate: 5e3, pairs: vec![[10, 40, 10, 50]; 6] };
+                let paced = Paced { rate: 5e3, pairs: vec![[10, 40, 10, 50]; 6], late: 1 };
                 record.rows.push(Row {
                     scenario: "echo".into(),
                     cell: cell.into(),
                     subject: "wakering".into(),
                     rival: rival.into(),
+                    commit: None,
                     pairs: (0..40).map(pair).collect(),
                     paced: Some(paced),
                     calls: Some([0.03, 2.1]),
@@ -267,11 +302,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_measured_again_takes_the_place_of_what_was() {
+        // Given a row of a duel that the record has, and another one's, of a later commit
+        let mut record = sample::record();
+        let count = record.rows.len();
+        let again = Row { pairs: vec![[1; 6]], ..record.rows[1].clone() };
+        let new = Row { scenario: "udp".into(), ..again.clone() };
+
+        // When both are taken in
+        record.take(again, Some("def5678".into()));
+        record.take(new, Some("abc1234".into()));
+
+        // Then one has its place, the other is new, and the commits are told apart
+        assert_eq!(record.rows.len(), count + 1);
+        assert_eq!(record.rows[1].pairs, [[1; 6]]);
+        assert_eq!(record.other_commits(), ["def5678"]);
+        assert_eq!(record.rows[count].commit, None);
+    }
+
+    #[test]
     fn a_file_of_another_form_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         Record { schema: "other/1".into(), ..sample::record() }.write(&path).unwrap();
         assert!(Record::read(&path).unwrap_err().contains("other/1"));
+        fs::write(&path, "{}").unwrap();
+        assert!(Record::read(&path).unwrap_err().contains("it is no comparison"));
         fs::write(&path, "{").unwrap();
         assert!(Record::read(&path).unwrap_err().contains("record.json"));
         assert!(Record::read(&folder.path().join("none")).is_err());

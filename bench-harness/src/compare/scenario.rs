@@ -11,6 +11,19 @@ pub enum Family {
     Tasks,
     Files,
     Memory,
+    Cores,
+    Generators,
+}
+
+/// Whom the subject meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// The rivals.
+    Rivals,
+    /// Itself, arranged otherwise: what that is called.
+    Otherwise(&'static str),
+    /// Another load generator.
+    Generator,
 }
 
 /// A scenario.
@@ -21,6 +34,7 @@ pub struct Scenario {
     /// What one operation is.
     pub about: &'static str,
     pub family: Family,
+    pub against: Against,
     /// Its variants.
     pub cells: &'static [Cell],
     /// Seconds of slices for a duel, in full and in quick.
@@ -52,6 +66,13 @@ pub enum Load {
     Idle { connections: u32 },
     /// The memory that a slice of the program takes.
     Grown,
+    /// From a client whose requests take so many microseconds to compute, to a server on two cores
+    /// and to one on one.
+    Cores { connections: u32, us: u32 },
+    /// From the program itself, which has clients: unevenly distributed ones, and even ones.
+    Skew,
+    /// The programs are where work comes from: load generators, and nginx answers.
+    Generators { batch: bool },
 }
 
 impl Scenario {
@@ -62,6 +83,13 @@ impl Scenario {
             "read-cached" | "read-direct" => name == REFERENCES[0],
             _ => false,
         }
+    }
+}
+
+impl Load {
+    /// Whether the client of all servers is needed.
+    pub fn has_client(self) -> bool {
+        matches!(self, Load::Client { .. } | Load::Idle { .. } | Load::Cores { .. })
     }
 }
 
@@ -108,7 +136,19 @@ const fn files(name: &'static str, quick: bool, job: &'static str) -> Cell {
 }
 
 const fn tasks(name: &'static str, about: &'static str, cells: &'static [Cell]) -> Scenario {
-    Scenario { name, about, family: Family::Tasks, cells, seconds: [4.0, 0.6] }
+    let (family, against) = (Family::Tasks, Against::Rivals);
+    Scenario { name, about, family, against, cells, seconds: [4.0, 0.6] }
+}
+
+const fn generators(name: &'static str, about: &'static str, batch: bool) -> Scenario {
+    let (family, against) = (Family::Generators, Against::Generator);
+    let cells: &[Cell] = match batch {
+        true => &[Cell { name: "", quick: true, job: "", load: Load::Generators { batch: true } }],
+        false => {
+            &[Cell { name: "", quick: true, job: "", load: Load::Generators { batch: false } }]
+        }
+    };
+    Scenario { name, about, family, against, cells, seconds: [15.0, 2.0] }
 }
 
 /// All of them. A buffer is never filled by one message, so that one receive brings it whole.
@@ -117,6 +157,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "echo",
         about: "a message over TCP and its echo",
         family: Family::Echo,
+        against: Against::Rivals,
         cells: &[
             echo("64 B × 1", false, "echo 4096", 1, 64),
             echo("64 B × 64", true, "echo 4096", 64, 64),
@@ -134,6 +175,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "http",
         about: "a request over one of 64 connections, and its answer by hyper",
         family: Family::Http,
+        against: Against::Rivals,
         cells: &[http("/get × 64", true, 0), http("/bytes/65536 × 64", false, 65_536)],
         seconds: [8.0, 0.8],
     },
@@ -141,6 +183,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "fan-out",
         about: "one of a thousand deliveries of one message",
         family: Family::Network,
+        against: Against::Rivals,
         cells: &[client("64 B × 1,000", "fan-out 4096", "fan-out", 1_000)],
         seconds: [6.0, 0.6],
     },
@@ -148,6 +191,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "churn",
         about: "connect, a message of 64 bytes, its echo, close",
         family: Family::Network,
+        against: Against::Rivals,
         cells: &[client("64 B × 8", "echo 4096", "churn", 8)],
         seconds: [5.0, 0.6],
     },
@@ -155,6 +199,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "udp",
         about: "a datagram and its echo",
         family: Family::Network,
+        against: Against::Rivals,
         cells: &[client("64 B × 64", "udp 4096", "udp", 64)],
         seconds: [5.0, 0.6],
     },
@@ -177,6 +222,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "read-cached",
         about: "4 KiB somewhere in a file that is in the page cache",
         family: Family::Files,
+        against: Against::Rivals,
         cells: &[
             files("depth 1", false, "files read-cached FOLDER 1"),
             files("depth 32", true, "files read-cached FOLDER 32"),
@@ -188,6 +234,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "read-direct",
         about: "4 KiB somewhere in a file, past the page cache",
         family: Family::Files,
+        against: Against::Rivals,
         cells: &[
             files("depth 1", false, "files read-direct FOLDER 1"),
             files("depth 32", false, "files read-direct FOLDER 32"),
@@ -199,6 +246,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "read-sequential",
         about: "the next MiB of a file that is in the page cache",
         family: Family::Files,
+        against: Against::Rivals,
         cells: &[files("", false, "files read-sequential FOLDER 1")],
         seconds: [4.0, 0.6],
     },
@@ -206,6 +254,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "write-sequential",
         about: "the next MiB of a file, into the page cache",
         family: Family::Files,
+        against: Against::Rivals,
         cells: &[files("", false, "files write-sequential FOLDER 1")],
         seconds: [4.0, 0.6],
     },
@@ -213,6 +262,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "read-small",
         about: "a file of 4 KiB as a whole, of a thousand, 32 at once",
         family: Family::Files,
+        against: Against::Rivals,
         cells: &[files("", true, "files read-small FOLDER 32")],
         seconds: [4.0, 0.6],
     },
@@ -220,6 +270,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "idle",
         about: "a connection that has echoed once and waits, with a buffer of the size given",
         family: Family::Memory,
+        against: Against::Rivals,
         cells: &[
             Cell {
                 name: "128 B × 10,000",
@@ -240,9 +291,39 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "sleeping",
         about: "a task that sleeps, one of a million",
         family: Family::Memory,
+        against: Against::Rivals,
         cells: &[Cell { name: "", quick: false, job: "repeat sleeping", load: Load::Grown }],
         seconds: [0.0, 0.0],
     },
+    Scenario {
+        name: "cores",
+        about: "a request whose answer takes 200 µs to compute, over one of 64 connections, on two \
+                cores; the rival is the same server on one",
+        family: Family::Cores,
+        against: Against::Otherwise("one core"),
+        cells: &[Cell {
+            name: "/cpu?us=200 × 64",
+            quick: true,
+            job: "cores",
+            load: Load::Cores { connections: 64, us: 200 },
+        }],
+        seconds: [10.0, 1.5],
+    },
+    Scenario {
+        name: "skew",
+        about: "200 µs of computing for one of 16 connections, all of which arrive at the first of \
+                two cores; the rival has eight arrive at each",
+        family: Family::Cores,
+        against: Against::Otherwise("even"),
+        cells: &[Cell { name: "", quick: true, job: "skew", load: Load::Skew }],
+        seconds: [10.0, 1.5],
+    },
+    generators(
+        "load",
+        "a request to nginx over one of 64 connections, by `bench-harness run`",
+        false,
+    ),
+    generators("load-batch", "the same with `--batch`, which wrk has not", true),
 ];
 
 /// The scenarios of these names, all of them if there is none; or which names there are.

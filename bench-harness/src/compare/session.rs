@@ -7,12 +7,15 @@ use std::process::{Command, ExitCode};
 
 use super::args::Args;
 use super::contestant::{CLIENT, Contestant, ITSELF, Named, REFERENCES, Workshop, names};
-use super::record::{Record, Row, Version};
-use super::scenario::{Cell, Family, Load, SCENARIOS, Scenario, chosen};
+use super::record::{LeftOut, Record, Row, Version};
+use super::scenario::{Against, Cell, Family, SCENARIOS, Scenario, chosen};
 use super::summary::Metric;
-use super::{page, tables};
+use super::{generators, page, tables};
 use crate::machine::affinity;
 use crate::machine::host::{self, Host};
+
+/// What a rival is left out of that does not build.
+const EVERYTHING: &str = "everything";
 
 /// Why there is nothing to show.
 enum Refusal {
@@ -85,12 +88,16 @@ pub struct Session<'a> {
     /// What starts the client, if a scenario needs it.
     pub(super) client: Option<String>,
     record: Record,
+    /// The commit that runs, which is not always the one that the record began with.
+    commit: Option<String>,
     /// Where the record goes.
     file: Option<&'a Path>,
     pub(super) cpus: [Vec<usize>; 2],
     /// Where files are, for the scenarios that need some.
     pub(super) folder: PathBuf,
     pub(super) counts_calls: bool,
+    /// What contestants had to say.
+    pub(super) heard: Vec<String>,
 }
 
 impl<'a> Session<'a> {
@@ -109,7 +116,7 @@ impl<'a> Session<'a> {
         let workshop = Workshop::open(args.rivals.as_deref(), !args.no_build);
         let workshop = workshop.map_err(Refusal::Unusable)?;
         let commit = commit(workshop.folder());
-        let fresh = Record::new(Host::current(), commit, args.quick, args.slice_ms);
+        let fresh = Record::new(Host::current(), commit.clone(), args.quick, args.slice_ms);
         let (mut record, file) = match &args.resume {
             Some(path) => {
                 let old =
@@ -121,8 +128,18 @@ impl<'a> Session<'a> {
             }
             None => (fresh, args.json.as_deref()),
         };
-        // What was left out is tried again, if its rival is there.
-        record.left_out.retain(|one| named.iter().all(|named| named.name() != one.rival));
+        // What was left out is tried again, if it is its turn and its rival is there.
+        let is_tried = |one: &LeftOut| {
+            let is_named = named.iter().any(|named| named.name() == one.rival);
+            let here = scenarios.iter().find(|scenario| {
+                scenario.cells.iter().any(|cell| cell.title(scenario) == one.what)
+            });
+            match here {
+                Some(scenario) => is_named || scenario.against != Against::Rivals,
+                None => is_named && one.what == EVERYTHING,
+            }
+        };
+        record.left_out.retain(|one| !is_tried(one));
         // A typing error is found before it has cost an hour.
         if let Some(path) = file {
             record.write(path).map_err(|e| Refusal::Unusable(format!("--json {e}")))?;
@@ -133,10 +150,8 @@ impl<'a> Session<'a> {
 
         // Servers and client inherit it.
         host::allow_most_descriptors();
-        let needs_client = scenarios
-            .iter()
-            .flat_map(|scenario| scenario.cells)
-            .any(|cell| matches!(cell.load, Load::Client { .. } | Load::Idle { .. }));
+        let needs_client =
+            scenarios.iter().flat_map(|scenario| scenario.cells).any(|cell| cell.load.has_client());
         let told = |name: &str| {
             let name = name.to_owned();
             move |error: String| Refusal::Internal(format!("{name}: {error}"))
@@ -150,7 +165,7 @@ impl<'a> Session<'a> {
         for named in &named {
             match workshop.contestant(named) {
                 Ok(rival) => rivals.push(rival),
-                Err(reason) => leave_out(&mut record, "everything", named.name(), &reason),
+                Err(reason) => leave_out(&mut record, EVERYTHING, named.name(), &reason),
             }
         }
         if with_itself {
@@ -159,6 +174,11 @@ impl<'a> Session<'a> {
         for one in std::iter::once(&subject).chain(&rivals).filter(|one| one.name != ITSELF) {
             record.contestants.retain(|known| known.name != one.name);
             let (name, version) = (one.name.clone(), one.version.clone());
+            record.contestants.push(Version { name, version });
+        }
+        if scenarios.iter().any(|scenario| scenario.against == Against::Generator) {
+            record.contestants.retain(|known| known.name != generators::WRK);
+            let (name, version) = (generators::WRK.to_owned(), generators::version());
             record.contestants.push(Version { name, version });
         }
         let division = affinity::divide();
@@ -179,10 +199,12 @@ impl<'a> Session<'a> {
             rivals,
             client,
             record,
+            commit,
             file,
             cpus,
             folder,
             counts_calls,
+            heard: Vec::new(),
         })
     }
 
@@ -192,13 +214,13 @@ impl<'a> Session<'a> {
             for cell in scenario.cells.iter().filter(|cell| cell.quick || !self.args.quick) {
                 for [subject, rival] in self.duels(scenario) {
                     let (a, b) = (&subject.name, &rival.name);
-                    if self.record.has(scenario.name, cell.name, a, b) {
+                    if !self.args.again && self.record.has(scenario.name, cell.name, a, b) {
                         continue;
                     }
                     match self.fight(scenario, cell, &subject, &rival) {
                         Ok(row) => {
                             println!("{}", line(scenario, cell, &row));
-                            self.record.rows.push(row);
+                            self.record.take(row, self.commit.clone());
                         }
                         Err(reason) => {
                             leave_out(&mut self.record, &cell.title(scenario), b, &reason);
@@ -225,6 +247,17 @@ impl<'a> Session<'a> {
     /// Who fights whom in a scenario. The references also fight each other: one counts only while
     /// it is as good as the other.
     fn duels(&self, scenario: &Scenario) -> Vec<[Contestant; 2]> {
+        let subject = || self.subject.clone();
+        let under = |name: &str| [subject(), Contestant { name: name.to_owned(), ..subject() }];
+        match scenario.against {
+            Against::Rivals => {}
+            Against::Otherwise(name) => return vec![under(name)],
+            Against::Generator => {
+                let with_itself = self.rivals.iter().any(|rival| rival.name == ITSELF);
+                let itself = with_itself.then(|| under(ITSELF));
+                return std::iter::once(under(generators::WRK)).chain(itself).collect();
+            }
+        }
         let takes_part =
             |rival: &&Contestant| !rival.is_reference || scenario.has_reference(&rival.name);
         let rivals = self.rivals.iter().filter(takes_part);

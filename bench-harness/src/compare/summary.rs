@@ -70,6 +70,7 @@ impl Metric {
             Family::Tasks => &[Metric::Time, Metric::Cpu],
             Family::Files => &[Metric::Cpu, Metric::Rate],
             Family::Memory => &[Metric::Each],
+            Family::Cores | Family::Generators => &[Metric::Cpu, Metric::Rate],
         }
     }
 
@@ -189,6 +190,8 @@ impl<'a> Group<'a> {
             Family::Tasks => "Tasks, timers, channels",
             Family::Files => "Files",
             Family::Memory => "Memory",
+            Family::Cores => "Two cores",
+            Family::Generators => "Load generators",
         }
     }
 
@@ -210,6 +213,12 @@ impl<'a> Group<'a> {
             .rows
             .iter()
             .find(|row| names == [&*row.scenario, &*row.cell, &*row.subject, &*row.rival])
+    }
+
+    /// All of its rows.
+    pub fn rows(&self) -> impl Iterator<Item = &'a Row> {
+        let each = self.cells.iter().flat_map(|cell| self.rivals.iter().map(move |r| (cell, r)));
+        each.filter_map(|((scenario, cell), rival)| self.row(scenario, cell, rival))
     }
 
     /// All rows of a rival, in the order of the cells; none if one is missing.

@@ -29,6 +29,9 @@ pub fn markdown(record: &Record) -> String {
                 text.push_str(&format!("\n{title}:\n\n{table}"));
             }
         }
+        if let Some(line) = late(&group) {
+            text.push_str(&format!("\n{line}\n"));
+        }
         if !group.is_main(record) {
             continue;
         }
@@ -68,7 +71,12 @@ pub fn put_into(document: &str, record: &Record) -> Result<String, String> {
 /// Where the figures come from.
 pub fn provenance(record: &Record) -> String {
     let cpu = record.cpu.as_deref().unwrap_or("unknown processor");
-    let commit = record.commit.as_ref().map(|commit| format!(", commit {commit}"));
+    let mut commit = record.commit.as_ref().map(|commit| format!(", commit {commit}"));
+    let others = record.other_commits();
+    if !others.is_empty() {
+        let of = others.join(", ");
+        commit = Some(format!("{}, in part {of}", commit.unwrap_or_default()));
+    }
     let quick = if record.quick { ", a quick run" } else { "" };
     format!(
         "Linux {}, {} × {cpu}, slices of {} ms{quick}{}.",
@@ -91,6 +99,21 @@ pub fn reference(record: &Record) -> Option<String> {
         "The reference {one} {counts}: its processor time is {} of {other}'s.",
         plain(mean)
     ))
+}
+
+/// How many pairs of paced slices do not count; nothing if all do.
+pub fn late(group: &Group<'_>) -> Option<String> {
+    let (mut late, mut all) = (0, 0);
+    for paced in group.rows().filter_map(|row| row.paced.as_ref()) {
+        late += u64::from(paced.late);
+        all += u64::from(paced.late) + paced.pairs.len() as u64;
+    }
+    let line = format!(
+        "Of {} pairs of slices at half load, {} are left out: the client had lost its processor.",
+        crate::quantity::count(all),
+        crate::quantity::count(late)
+    );
+    (late > 0).then_some(line)
 }
 
 /// A group's name; that of another subject is told.
@@ -133,11 +156,13 @@ fn medians(record: &Record, group: &Group<'_>, metric: Metric) -> Option<String>
 
 fn counts(record: &Record, group: &Group<'_>) -> Option<String> {
     let cell = |row: &Row| {
+        row.calls.or(row.allocations)?;
         let [a, b] = [0, 1].map(|side| {
             let calls = row.calls.map_or("?".into(), |calls| format!("{:.2}", calls[side]));
-            let allocations = row.allocations?[side];
+            let allocations =
+                row.allocations.map_or("?".into(), |count| format!("{:.2}", count[side]));
             let resident = row.resident?[side] as f64 / f64::from(1 << 20);
-            Some(format!("{calls}, {allocations:.2}, {resident:.1}"))
+            Some(format!("{calls}, {allocations}, {resident:.1}"))
         });
         Some(format!("{} / {}", a?, b?))
     };

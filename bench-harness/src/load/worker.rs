@@ -30,7 +30,8 @@ const CONNECTING_MAX: usize = 64;
 /// Pauses after a connection could not be established, doubled from the first to the last.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// With `--batch`: so many completions wait for no more. Half of them are those of requests sent.
+/// With `--batch`: so many completions wait for no more, or two for each connection if that is less:
+/// one of its request and one of its response.
 const GATHERED: u32 = 64;
 /// How long an interrupted run waits for what is under way.
 const GRACE: Duration = Duration::from_millis(250);
@@ -66,7 +67,8 @@ pub fn run(
     if let Some(cpus) = &plan.cpus {
         affinity::pin(cpus).map_err(|error| format!("pinning a thread to {cpus:?}: {error}"))?;
     }
-    let runtime = runtime(&plan).map_err(|error| format!("starting a runtime: {error}"))?;
+    let runtime = runtime(&plan, plan.share(index))
+        .map_err(|error| format!("starting a runtime: {error}"))?;
     let (connections, failures) = runtime.block_on(connect(plan.clone(), plan.share(index)));
     // Nobody listens any more, or no start comes, when the run has been given up.
     let reported = ready.send(Ready { up: connections.len(), failures });
@@ -87,10 +89,10 @@ pub fn run(
 }
 
 /// With `--batch` one whose loop sleeps until several responses are there.
-fn runtime(plan: &Plan) -> Result<Runtime, SetupError> {
+fn runtime(plan: &Plan, share: usize) -> Result<Runtime, SetupError> {
     let builder = Builder::new();
     match plan.batch {
-        Some(gather) => builder.min_wait(gather, GATHERED).build(),
+        Some(gather) => builder.min_wait(gather, GATHERED.min(2 * share as u32)).build(),
         None => builder.build(),
     }
 }

@@ -224,7 +224,7 @@ mod tests {
         for line in [
             "POST http://localhost:8080/get  (embedded server)\n",
             "open loop 3/s · 64 connections · 1 thread · warm-up 2 s + 1 s\n",
-            "batched: each latency may be longer by up to 50 µs\n",
+            "batched: each latency may be longer by up to 200 µs\n",
             "wakering on memory, Linux 6.1.0 · server on cpu 0, load on 1\n",
             "  requests   3 sent   2 ok   1 failed   2.0/s\n",
             "  schedule   ✓ 3.0/s of 3.0/s: kept\n",

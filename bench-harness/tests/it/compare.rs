@@ -22,6 +22,12 @@ while read verb number; do
 done
 ";
 
+/// The same, with a warning.
+const WARNING: &str = "#!/bin/sh
+echo the limit is low >&2
+exec ${0%/*}/good
+";
+
 /// Has a word to say before it ends.
 const BAD: &str = "#!/bin/sh
 echo no such luck >&2
@@ -32,7 +38,7 @@ exit 3
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("there is room");
     fs::write(folder.path().join("Cargo.toml"), "").expect("it can be written");
-    for (name, script) in [("good", GOOD), ("bad", BAD)] {
+    for (name, script) in [("good", GOOD), ("warning", WARNING), ("bad", BAD)] {
         let path = folder.path().join(name);
         fs::write(&path, script).expect("it can be written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -73,7 +79,7 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
 
     // When it goes on with a second rival, and with one that fails
     let html = folder.path().join("page.html");
-    let more = format!("{one} --rival two={at}/good --rival three={at}/bad");
+    let more = format!("{one} --rival two={at}/warning --rival three={at}/bad");
     let files = format!("--resume {} --html {}", json.display(), html.display());
     let output = compare(folder.path(), &format!("{more} {files}"));
 
@@ -81,6 +87,7 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     let said = complaint(&output);
     assert!(said.contains("yield, three: left out: no such luck"), "{said}");
+    assert!(said.contains("two: the limit is low"), "{said}");
     let text = text(&output);
     assert!(text.contains("subject   / two") && !text.contains("subject   / one"), "{text}");
     assert!(text.contains("| one | ") && text.contains("| two | "), "{text}");
@@ -91,6 +98,37 @@ fn a_comparison_goes_on_where_it_stopped_and_leaves_out_who_fails() {
     let output = run(&format!("compare --render {}", json.display()));
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     assert!(self::text(&output).contains("| two | "));
+}
+
+#[test]
+fn what_is_measured_again_takes_the_place_of_what_the_file_has() {
+    // Given a comparison in two scenarios, one of which a rival was left out of
+    let folder = folder();
+    let (at, json) = (folder.path().display(), folder.path().join("record.json"));
+    let rivals = format!("--rival one={at}/good --rival bad={at}/bad");
+    let first = format!("--scenario yield,channel {rivals} --json {}", json.display());
+    let output = compare(folder.path(), &first);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let before = fs::read_to_string(&json).expect("it is there");
+
+    // When one of them is measured again
+    let again = format!("--scenario channel {rivals} --again --resume {}", json.display());
+    let output = compare(folder.path(), &again);
+
+    // Then that one is run, nothing else is, and each duel is there once
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    assert!(text(&output).starts_with("channel "), "{}", text(&output));
+    assert_eq!(rows(&json), [("yield".into(), "one".into()), ("channel".into(), "one".into())]);
+    let after = fs::read_to_string(&json).expect("it is there");
+    let line = |text: &str, name: &str| {
+        let name = format!("\"scenario\":\"{name}\"");
+        text.lines().find(|line| line.contains(&name)).expect("there is a row").to_owned()
+    };
+    assert_eq!(line(&before, "yield"), line(&after, "yield"));
+    assert_ne!(line(&before, "channel"), line(&after, "channel"));
+
+    // And what was left out is still told, for both
+    assert_eq!(after.matches("no such luck").count(), 2, "{after}");
 }
 
 #[test]
@@ -137,6 +175,9 @@ fn bad_arguments_end_with_2_and_one_line() {
         ("--json /no/such/folder/x", "/no/such/folder/x"),
         ("--html /no/such/folder/x", "/no/such/folder/x"),
         ("--into x", "--render"),
+        ("--again", "--resume"),
+        ("--resume Cargo.toml", "it is no comparison"),
+        ("--resume ../docs/report.schema.json", "it is no comparison"),
     ] {
         let output = compare(folder.path(), arguments);
         let complaint = complaint(&output);

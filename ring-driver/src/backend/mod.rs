@@ -7,9 +7,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::buffer::{Block, BufPool};
+use crate::buffer::{Block, BufPool, PooledBuf};
 use crate::call::{self, Class};
 use crate::capabilities::Capabilities;
 use crate::completion::{Completion, Outcome};
@@ -81,13 +82,32 @@ impl Backend {
 
     /// A descriptor is given to somebody else, who expects that it waits.
     pub(crate) fn release(&mut self, fd: Number) {
-        if let Backend::Poll(poll) = self {
-            poll.release(fd);
+        match self {
+            Backend::Uring(uring) => uring.forget(fd),
+            Backend::Poll(poll) => poll.release(fd),
+            Backend::Memory(_) | Backend::Gone => {}
         }
     }
 
+    /// Closes a descriptor that nothing in flight names; the errno, if there is one.
+    pub(crate) fn close(&mut self, fd: Number) -> Option<i32> {
+        if let Backend::Uring(uring) = self {
+            uring.forget(fd);
+        }
+        self.call_now(&Request::Close { fd }).errno()
+    }
+
     /// Whether a request ends because it is asked to, whatever it waits for.
+    #[inline(always)]
     pub(crate) fn can_cancel(&self, request: &Request) -> bool {
+        match request {
+            // What files do all the time: here the compiler sees that it does not.
+            Request::Read { offset: Some(_), .. } | Request::Write { offset: Some(_), .. } => false,
+            _ => self.can_cancel_any(request),
+        }
+    }
+
+    fn can_cancel_any(&self, request: &Request) -> bool {
         match (request.class(), self) {
             (Class::Blocking, _) => false,
             (Class::Untold, Backend::Uring(uring)) => uring.can(request),
@@ -106,6 +126,21 @@ impl Backend {
             Backend::Gone => unreachable!("nothing starts once the driver has been shut down"),
         }
         None
+    }
+
+    /// Receives at once from a stream, where plain calls are made. Where there is nothing yet, an
+    /// edge of `fd` will say so to the readers of `descriptor`. `None` says that a request has to do
+    /// it.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        fd: Number,
+        descriptor: u32,
+    ) -> Option<Poll<Result<PooledBuf, i32>>> {
+        match self {
+            Backend::Poll(poll) => poll.receive(fd, descriptor),
+            Backend::Uring(_) | Backend::Memory(_) | Backend::Gone => None,
+        }
     }
 
     /// Asks for the end of `target`. The answer shows in the target's own completion.
@@ -145,6 +180,14 @@ impl Backend {
             Backend::Poll(poll) => poll.reap(batch),
             Backend::Memory(memory) => memory.reap(batch),
             Backend::Gone => {}
+        }
+    }
+
+    /// Goes for more if the backend holds completions back. Whether it did.
+    pub(crate) fn enter_again(&mut self) -> bool {
+        match self {
+            Backend::Uring(uring) => uring.enter_again(),
+            Backend::Poll(_) | Backend::Memory(_) | Backend::Gone => false,
         }
     }
 

@@ -127,6 +127,12 @@ impl BufPool {
         BufPool::ring(0, BufPool::WORKING_SET, BufPool::ENTRIES, BufPool::SIZE)
     }
 
+    /// The driver's pool for plain calls, which pick from it themselves: few are in use at a time,
+    /// so that each may be larger, and a message that fills one is rare.
+    pub(crate) fn for_calls() -> io::Result<BufPool> {
+        BufPool::ring(0, 0, BufPool::ENTRIES / 2, 2 * BufPool::SIZE)
+    }
+
     /// The driver's pool where there is no ring.
     pub(crate) fn without_ring() -> BufPool {
         BufPool::plain(BufPool::WORKING_SET, BufPool::SIZE)
@@ -286,6 +292,29 @@ impl BufPool {
         if let Form::Ring(ring) = &self.shared.form {
             ring.head.update(|head| head.wrapping_sub(1));
         }
+    }
+
+    /// Has `call` receive into the spare buffer that was used last, and is still in the cache: what
+    /// it said, and the bytes if there are any. `None` if no buffer is spare.
+    #[inline]
+    pub(crate) fn receive(
+        &self,
+        call: impl FnOnce(*mut u8, u32) -> i32,
+    ) -> Option<Result<PooledBuf, i32>> {
+        let Form::Ring(ring) = &self.shared.form else { return None };
+        let mut spare = ring.spare.borrow_mut();
+        let id = *spare.last()?;
+        let received = call(ring.address(id, self.shared.size), self.shared.size as u32);
+        let len = match received {
+            1.. => received as usize,
+            0 => return Some(Ok(PooledBuf::default())),
+            error => return Some(Err(error)),
+        };
+        assert!(len <= self.shared.size, "{len} bytes in a buffer of {}", self.shared.size);
+        spare.pop();
+        ring.taken[usize::from(id)].set(true);
+        self.shared.count(|stats| stats.taken += 1);
+        Some(Ok(PooledBuf::provided(Rc::clone(&self.shared), id, len)))
     }
 
     /// An empty vector with room for one buffer, for a receive that picks none.

@@ -160,7 +160,10 @@ mod tests {
     fn tier1_is_6_0() {
         let left = parsed("t1");
         let gone: Vec<_> = left.entries().filter(|&(_, on)| !on).map(|(name, _)| name).collect();
-        assert_eq!(gone, ["defer_taskrun", "send_zc", "no_sqarray", "min_wait", "no_iowait"]);
+        assert_eq!(
+            gone,
+            ["defer_taskrun", "send_zc", "no_sqarray", "min_wait", "no_iowait", "registered_files"]
+        );
         assert!(left.supports(opcode::SendZc::CODE) && !left.supports(opcode::SendMsgZc::CODE));
         assert_eq!(left.tier(), "T1");
     }

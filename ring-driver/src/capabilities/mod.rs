@@ -126,6 +126,8 @@ capabilities! {
     min_wait: 6, 12, "a wait ends with the first one";
     /// An idle wait does not count as waiting for I/O.
     no_iowait: 6, 15, "an idle ring shows as I/O wait";
+    /// A ring may be told in advance of files that are read and written at offsets.
+    registered_files: 6, 15, "the kernel looks the file up each time";
 }
 
 impl Capabilities {

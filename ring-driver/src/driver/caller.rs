@@ -23,7 +23,7 @@ impl<'a> Caller<'a> {
     }
 
     /// One that will be remembered for sure.
-    pub(super) fn ready(waker: &'a Waker) -> Caller<'a> {
+    pub(crate) fn ready(waker: &'a Waker) -> Caller<'a> {
         Caller { clone: Some(waker.clone()), ..Caller::new(waker) }
     }
 

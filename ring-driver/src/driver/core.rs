@@ -19,7 +19,7 @@ use crate::backend::Backend;
 use crate::buffer::BufPool;
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, Sharing, Shelf, SpareShelves, Spares};
+use crate::fd::{Descriptor, Phase, Sharing, Shelf, SpareShelves, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -234,25 +234,37 @@ impl Core {
         }
     }
 
-    /// Takes in what has completed. The kernel may hold more back, which the next turn gets: those
-    /// who have been told come first, while what they were told of is in the cache.
+    /// Takes in what has completed. The kernel may hold more back. Where streams are concerned, the
+    /// next turn gets it: those who have been told come first, while what they were told of is in
+    /// the cache, and the pool has buffers. Files do better with all at once: their next operations
+    /// then go to the device together.
     pub(super) fn reap(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
-        self.backend.reap(&mut batch);
-        self.tally.count_batch(batch.len());
-        for completion in batch.drain(..) {
-            self.on_completion(completion);
+        loop {
+            self.backend.reap(&mut batch);
+            self.tally.count_batch(batch.len());
+            let mut asks_for_more = !batch.is_empty();
+            for completion in batch.drain(..) {
+                asks_for_more &= !self.on_completion(completion);
+            }
+            if !asks_for_more || !self.backend.enter_again() {
+                break;
+            }
         }
         self.batch = batch;
     }
 
-    pub(super) fn on_completion(&mut self, completion: Completion) {
+    /// Whether that was for a stream.
+    pub(super) fn on_completion(&mut self, completion: Completion) -> bool {
         let Completion { user_data, mut outcome } = completion;
         if outcome.result() < 0 {
             outcome = self.take_back_buffer(outcome);
         }
         let key = Key::from_user_data(user_data);
-        let Some(slot) = self.slots.get(key) else { return self.on_stranger(user_data, outcome) };
+        let Some(slot) = self.slots.get(key) else {
+            self.on_stranger(user_data, outcome);
+            return false;
+        };
         self.tally.completions += 1;
         let outcome = match outcome.is_notification() {
             true => slot.outcome.ended_by(outcome),
@@ -285,6 +297,7 @@ impl Core {
                 self.tally.stale += 1;
             }
         }
+        !matches!(home, Home::Account { .. })
     }
 
     /// A completion with more to come. One of a multishot is left on the shelf, in order, whether or
@@ -337,6 +350,9 @@ impl Core {
     /// A completion that no slot waits for: the answer to a cancellation, or of a leaked flight, or
     /// posted by somebody else. Its buffer goes home.
     fn on_stranger(&mut self, user_data: UserData, outcome: Outcome) {
+        if let Some(descriptor) = user_data.readers() {
+            return self.wake_readers(descriptor);
+        }
         if let Some(target) = user_data.cancelled() {
             return self.on_cancellation(Key::from_user_data(target), outcome);
         }
@@ -431,7 +447,9 @@ impl Core {
     fn no_longer_named(&mut self, descriptor: u32) {
         if let Some(state) = self.descriptors.get_mut(descriptor as usize) {
             state.free_flights -= 1;
-            self.on_quieter(descriptor);
+            if state.phase != Phase::Open {
+                self.on_quieter(descriptor);
+            }
         }
     }
 
@@ -461,8 +479,14 @@ impl Core {
 
     fn wake_read_side(&mut self, home: Home) {
         if let Home::Side { descriptor, lane: Lane::Read } = home {
-            let side = &mut self.descriptors[descriptor as usize].read;
-            side.waiters.leave_to(&mut self.after.wakers);
+            self.wake_readers(descriptor);
+        }
+    }
+
+    /// Whoever waits for the read side of a descriptor, which may have been closed by now, may try.
+    fn wake_readers(&mut self, descriptor: u32) {
+        if let Some(state) = self.descriptors.get_mut(descriptor as usize) {
+            state.read.waiters.leave_to(&mut self.after.wakers);
         }
     }
 
@@ -570,6 +594,19 @@ impl UserData {
     const CANCELLATION: u64 = 1 << 62;
     /// What another driver posts to end a sleep.
     pub(crate) const NUDGE: UserData = UserData(UserData::RESERVED + 2);
+
+    /// Makes of the number of a descriptor the name of the news that it may be readable.
+    const READABLE: u64 = 1 << 61;
+
+    /// Names the news that the readers of `descriptor` may try. No flight stands behind it.
+    pub(crate) const fn readable(descriptor: u32) -> UserData {
+        UserData(UserData::READABLE | descriptor as u64)
+    }
+
+    /// Whose readers may try, if that is what it says.
+    fn readers(self) -> Option<u32> {
+        (self.0 >> 32 == UserData::READABLE >> 32).then_some(self.0 as u32)
+    }
 
     /// Names the cancellation of this flight.
     pub(crate) fn cancellation(self) -> UserData {

@@ -314,7 +314,9 @@ impl Driver {
         let mut panic = None;
         for message in messages.drain(..) {
             isolate(&mut panic, || match message {
-                Message::Completed(completion) => self.with(|core| core.on_completion(completion)),
+                Message::Completed(completion) => {
+                    self.with(|core| core.on_completion(completion));
+                }
                 Message::Deliver(deliver) => deliver.deliver(),
             });
         }

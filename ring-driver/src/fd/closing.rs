@@ -231,13 +231,13 @@ impl Core {
         // Connections that nobody accepted end with their listener.
         let accepted = read.as_mut().map(|shelf| std::mem::take(&mut shelf.accepted));
         for (connection, _) in accepted.into_iter().flatten() {
-            self.backend.call_now(&Request::Close { fd: connection });
+            self.backend.close(connection);
         }
         self.after.shelves.extend(read.into_iter().chain(write));
         if number == Number::NONE {
             return late;
         }
-        late.or(self.backend.call_now(&Request::Close { fd: number }).errno())
+        late.or(self.backend.close(number))
     }
 
     /// Sends that have lingered long enough are cancelled.

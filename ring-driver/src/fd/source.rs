@@ -33,9 +33,9 @@ impl Fd {
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<PooledBuf>> {
         self.driver().check_current()?;
         loop {
-            let filled = self
-                .driver()
-                .with_caller(cx.waker(), |core, caller| core.poll_fill(self.0.index, caller));
+            // A reader who has got something comes again, and waits: he is remembered sooner or later.
+            let mut caller = Caller::ready(cx.waker());
+            let filled = self.driver().with(|core| core.poll_fill(self.0.index, &mut caller));
             match filled {
                 Fill::Bytes(bytes) => return Poll::Ready(Ok(bytes)),
                 Fill::Pending => return Poll::Pending,
@@ -96,6 +96,13 @@ impl crate::driver::Core {
                     break;
                 }
                 None if self.is_holding() => return Fill::Pending,
+                None if let Some(received) = self.receive(descriptor) => match received {
+                    Poll::Ready(Ok(bytes)) => return Fill::Bytes(bytes),
+                    Poll::Ready(Err(errno)) => {
+                        return Fill::Failed(io::Error::from_raw_os_error(-errno));
+                    }
+                    Poll::Pending => break,
+                },
                 None => {
                     if let Err(error) = self.prefetch(descriptor) {
                         return Fill::Failed(error);
@@ -111,6 +118,13 @@ impl crate::driver::Core {
         side.tidy(&mut self.spare_shelves);
         caller.stay_among(&mut side.waiters);
         Fill::Pending
+    }
+
+    /// The next bytes, where the backend receives at once, or the promise to tell of them.
+    #[inline]
+    fn receive(&mut self, descriptor: u32) -> Option<Poll<Result<PooledBuf, i32>>> {
+        let number = self.descriptors[descriptor as usize].number;
+        self.backend.receive(number, descriptor)
     }
 
     /// Begins what brings the next bytes.

@@ -137,7 +137,9 @@ impl Kept {
         // SAFETY: the caller names the type; the operation is live until one of the consuming
         // functions, and this is one.
         let operation = unsafe { take::<O>(self.operation()) };
-        cells.recycle(self.into_cell());
+        if !TableOf::<O>::TABLE.has_no_cell {
+            cells.release(self.operation(), Layout::new::<O>());
+        }
         operation
     }
 
@@ -219,6 +221,8 @@ impl Cells {
         NonNull::new(cell).unwrap_or_else(|| handle_alloc_error(allocation))
     }
 
+    /// Where the layout is that of a known type, the compiler knows its class.
+    #[inline(always)]
     fn release(&mut self, cell: NonNull<u8>, layout: Layout) {
         match class(layout) {
             Some(class) if self.free[class].len() < KEEP => self.free[class].push(cell),

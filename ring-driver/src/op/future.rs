@@ -114,6 +114,7 @@ impl Target {
     }
 
     /// The driver that holds the slot.
+    #[inline]
     fn driver(&self) -> &Driver {
         match self {
             Target::Driver(driver) => driver,

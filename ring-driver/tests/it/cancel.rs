@@ -14,6 +14,7 @@ use wakering_ring_driver::op;
 use wakering_ring_driver::testing::{patience, ring_or_skip};
 use wakering_ring_driver::{Backend, Config, Driver, Fd, Instant, Wait};
 
+use crate::world::World;
 use crate::{Wakes, adopt, block_on, driver, poll_once, settle};
 
 const CANCELLED: Option<i32> = Some(libc::ECANCELED);
@@ -166,11 +167,34 @@ fn without(names: &str) -> Driver {
     Driver::new(&config).unwrap()
 }
 
-/// Two kinds of ring to race on. One completes operations while nobody looks, so that a request to
-/// cancel meets the completion inside the kernel. With the other nothing completes outside of a
-/// turn, where a cancellation always comes first; there has to be a turn in between.
-fn rings() -> [(Driver, bool); 2] {
-    [(without("-defer_taskrun,-coop_taskrun"), false), (driver(), true)]
+/// A ring to race on.
+struct Course {
+    driver: Driver,
+    /// Whether there has to be a turn between an operation and its cancellation.
+    turns: bool,
+}
+
+/// Two kinds of ring. One completes operations while nobody looks, so that a request to cancel
+/// meets the completion inside the kernel. With the other nothing completes outside of a turn,
+/// where a cancellation always comes first.
+fn courses() -> [Course; 2] {
+    [
+        Course { driver: without("-defer_taskrun,-coop_taskrun"), turns: false },
+        Course { driver: driver(), turns: true },
+    ]
+}
+
+impl Course {
+    /// Hands `future` to the kernel, and lets `rival` complete it within `delay`, or not.
+    fn start(&self, future: &mut (impl Future + Unpin), rival: &Rival, delay: Duration) {
+        assert!(poll_once(&self.driver, future, &Arc::default()).is_pending());
+        self.driver.turn(Wait::Now);
+        rival.act();
+        spin(delay);
+        if self.turns {
+            self.driver.turn(Wait::Now);
+        }
+    }
 }
 
 /// A thread that does something when told to.
@@ -251,28 +275,22 @@ fn numbers(driver: &Driver) -> (Rival, Fd) {
 /// there: as the outcome, or for the next receive.
 #[test]
 fn case_k12_a_byte_that_races_its_cancellation_is_not_lost() {
-    for (driver, turn) in rings() {
-        let (rival, fd) = numbers(&driver);
-        let wakes = Arc::new(Wakes::default());
+    for course in courses() {
+        let driver = &course.driver;
+        let (rival, fd) = numbers(driver);
         let mut expected = 0u8;
         race("a receive taken back", |delay| {
             expected = expected.wrapping_add(1);
             let mut receive = op::recv(&fd, vec![0]);
-            assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
-            driver.turn(Wait::Now);
-            rival.act();
-            spin(delay);
-            if turn {
-                driver.turn(Wait::Now);
-            }
-            match block_on(&driver, receive.cancel()) {
+            course.start(&mut receive, &rival, delay);
+            match block_on(driver, receive.cancel()) {
                 Ok((1, buf)) => {
                     assert_eq!(buf, [expected]);
                     true
                 }
                 Err(failed) => {
                     assert_eq!(failed.error.raw_os_error(), CANCELLED);
-                    let (_, buf) = block_on(&driver, op::recv(&fd, vec![0])).unwrap();
+                    let (_, buf) = block_on(driver, op::recv(&fd, vec![0])).unwrap();
                     assert_eq!(buf, [expected]);
                     false
                 }
@@ -286,24 +304,18 @@ fn case_k12_a_byte_that_races_its_cancellation_is_not_lost() {
 /// asking the kernel.
 #[test]
 fn case_k12_a_byte_that_races_the_drop_is_not_lost() {
-    for (driver, turn) in rings() {
-        let (rival, fd) = numbers(&driver);
-        let wakes = Arc::new(Wakes::default());
+    for course in courses() {
+        let driver = &course.driver;
+        let (rival, fd) = numbers(driver);
         let mut expected = 0u8;
         race("a receive dropped", |delay| {
             expected = expected.wrapping_add(1);
             let mut receive = op::recv(&fd, vec![0]);
-            assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
-            driver.turn(Wait::Now);
-            rival.act();
-            spin(delay);
-            if turn {
-                driver.turn(Wait::Now);
-            }
+            course.start(&mut receive, &rival, delay);
             drop(receive);
-            settle(&driver);
+            settle(driver);
             let asked = driver.counters().submitted;
-            let (_, buf) = block_on(&driver, op::recv(&fd, vec![0])).unwrap();
+            let (_, buf) = block_on(driver, op::recv(&fd, vec![0])).unwrap();
             assert_eq!(buf, [expected]);
             driver.counters().submitted == asked
         });
@@ -314,26 +326,20 @@ fn case_k12_a_byte_that_races_the_drop_is_not_lost() {
 /// given to the next accept.
 #[test]
 fn case_w06_a_client_that_races_the_drop_of_accept_is_served() {
-    for (driver, turn) in rings() {
+    for course in courses() {
+        let driver = &course.driver;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let listener = adopt(&driver, listener);
-        let wakes = Arc::new(Wakes::default());
+        let listener = adopt(driver, listener);
         let (tell, clients) = mpsc::channel();
         let rival = Rival::new(move || tell.send(TcpStream::connect(address).unwrap()).unwrap());
         race("an accept dropped", |delay| {
             let mut accept = op::accept(&listener);
-            assert!(poll_once(&driver, &mut accept, &wakes).is_pending());
-            driver.turn(Wait::Now);
-            rival.act();
-            spin(delay);
-            if turn {
-                driver.turn(Wait::Now);
-            }
+            course.start(&mut accept, &rival, delay);
             drop(accept);
-            settle(&driver);
+            settle(driver);
             let asked = driver.counters().submitted;
-            let (server, peer) = block_on(&driver, op::accept(&listener)).unwrap();
+            let (server, peer) = block_on(driver, op::accept(&listener)).unwrap();
             let served = driver.counters().submitted == asked;
             let mut client = clients.recv().unwrap();
             assert_eq!(peer.to_inet(), client.local_addr().ok());
@@ -374,65 +380,58 @@ fn a_timer_that_races_its_cancellation_ends_once() {
 /// then it is not told that it was cancelled.
 #[test]
 fn a_cancellation_is_no_news_for_the_next_send() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
-    let mut first = op::send(&fd, "first");
-    assert!(poll_once(&driver, &mut first, &wakes).is_pending());
+    let world = World::new();
+    let mut first = op::send(&world.fd, "first");
+    world.waits(&mut first);
     let mut cancel = first.cancel();
-    assert!(poll_once(&driver, &mut cancel, &wakes).is_pending());
+    world.waits(&mut cancel);
     drop(cancel);
-    driver.turn(Wait::Now);
-    assert_eq!(memory.in_flight(), 0);
-    let mut second = op::send(&fd, "second");
-    assert!(poll_once(&driver, &mut second, &wakes).is_pending());
-    let submitted = memory.next_request().unwrap();
+    world.turn();
+    assert_eq!(world.memory.in_flight(), 0);
+    let mut second = op::send(&world.fd, "second");
+    let submitted = world.submit(&mut second);
     assert_eq!(submitted.bytes(), b"second");
     submitted.complete(6);
-    driver.turn(Wait::Now);
-    assert!(matches!(poll_once(&driver, &mut second, &wakes), Poll::Ready(Ok((6, "second")))));
+    world.turn();
+    assert!(matches!(world.poll(&mut second), Poll::Ready(Ok((6, "second")))));
 }
 
 /// Given a receive that waits behind another one; when it is polled where it cannot run; then it no
 /// longer counts as somebody who waits: the other one's drop leaves an orphan that is cancelled.
 #[test]
 fn an_operation_that_fails_in_the_queue_leaves_it() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
-    let mut first = op::recv(&fd, vec![1; 4]);
-    assert!(poll_once(&driver, &mut first, &wakes).is_pending());
-    let mut second = op::recv(&fd, vec![2; 4]);
-    assert!(poll_once(&driver, &mut second, &wakes).is_pending());
+    let world = World::new();
+    let mut first = op::recv(&world.fd, vec![1; 4]);
+    world.waits(&mut first);
+    let mut second = op::recv(&world.fd, vec![2; 4]);
+    world.waits(&mut second);
     let elsewhere = self::driver();
-    assert!(matches!(poll_once(&elsewhere, &mut second, &wakes), Poll::Ready(Err(_))));
+    assert!(matches!(poll_once(&elsewhere, &mut second, &world.wakes), Poll::Ready(Err(_))));
     drop(first);
-    driver.turn(Wait::Now);
-    assert_eq!(memory.in_flight(), 0, "it was not cancelled");
+    world.turn();
+    assert_eq!(world.memory.in_flight(), 0, "it was not cancelled");
 }
 
 /// Given a kernel that twice does not find what it is to cancel; when an operation is dropped, or
 /// taken back; then it is asked again until the operation has ended, and not once more.
 #[test]
 fn a_cancellation_that_found_nothing_is_made_again() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
+    let world = World::new();
     for is_dropped in [true, false] {
-        memory.miss_cancels(2);
-        let before = driver.counters().cancels;
-        let mut receiving = op::recv(&fd, Vec::with_capacity(8));
-        assert!(poll_once(&driver, &mut receiving, &wakes).is_pending());
+        world.memory.miss_cancels(2);
+        let before = world.driver.counters().cancels;
+        let mut receiving = op::recv(&world.fd, Vec::with_capacity(8));
+        world.waits(&mut receiving);
         if is_dropped {
             drop(receiving);
-            settle(&driver);
+            settle(&world.driver);
         } else {
-            let error = block_on(&driver, receiving.cancel()).unwrap_err();
+            let error = block_on(&world.driver, receiving.cancel()).unwrap_err();
             assert_eq!(error.error.raw_os_error(), CANCELLED);
         }
         thread::sleep(Duration::from_millis(20));
-        driver.turn(Wait::Now);
-        let counters = driver.counters();
+        world.turn();
+        let counters = world.driver.counters();
         assert_eq!((counters.cancels - before, counters.in_flight, counters.stale), (3, 0, 0));
     }
 }
@@ -441,42 +440,38 @@ fn a_cancellation_that_found_nothing_is_made_again() {
 /// asked less and less often.
 #[test]
 fn a_cancellation_that_finds_nothing_for_long_becomes_rare() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
-    memory.miss_cancels(u32::MAX);
-    let mut receiving = op::recv(&fd, Vec::with_capacity(8));
-    assert!(poll_once(&driver, &mut receiving, &wakes).is_pending());
+    let world = World::new();
+    world.memory.miss_cancels(u32::MAX);
+    let mut receiving = op::recv(&world.fd, Vec::with_capacity(8));
+    world.waits(&mut receiving);
     drop(receiving);
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(200) {
-        driver.turn(Wait::Until(Some(begun + Duration::from_millis(200))));
+        world.driver.turn(Wait::Until(Some(begun + Duration::from_millis(200))));
     }
     // The pauses up to the last one sum up to less than twice that.
     let pauses = begun.elapsed().as_millis() as u64 / 5;
     let most = 2 + u64::from((pauses + 1).ilog2());
-    let cancels = driver.counters().cancels;
+    let cancels = world.driver.counters().cancels;
     assert!((2..=most).contains(&cancels), "{cancels} of at most {most}");
-    memory.miss_cancels(0);
-    settle(&driver);
+    world.memory.miss_cancels(0);
+    settle(&world.driver);
 }
 
 /// Given a cancellation that found nothing, and a loop that has other things to do; when its time
 /// comes; then a turn is asked for.
 #[test]
 fn a_busy_loop_is_told_to_cancel_again() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
-    memory.miss_cancels(1);
-    let mut receiving = op::recv(&fd, Vec::with_capacity(8));
-    assert!(poll_once(&driver, &mut receiving, &wakes).is_pending());
+    let world = World::new();
+    world.memory.miss_cancels(1);
+    let mut receiving = op::recv(&world.fd, Vec::with_capacity(8));
+    world.waits(&mut receiving);
     drop(receiving);
     let end = Instant::now() + patience(Duration::from_secs(10));
-    while driver.counters().in_flight > 0 {
+    while world.driver.counters().in_flight > 0 {
         assert!(Instant::now() < end, "the operation does not end");
-        if driver.needs_turn() {
-            driver.turn(Wait::Now);
+        if world.driver.needs_turn() {
+            world.turn();
         }
     }
 }

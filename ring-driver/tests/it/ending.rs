@@ -17,6 +17,7 @@ use wakering_ring_driver::testing::{CheckingBuf, Witness, in_child, open_descrip
 use wakering_ring_driver::{Config, Driver, Instant, Wait};
 
 use crate::drop_in_flight::{Anything, MOMENTS, direct_file, drop_at};
+use crate::world::World;
 use crate::{Wakes, adopt, block_on, driver, poll_once};
 
 /// Given a positioned read in the queue that the kernel has not seen; when the descriptor is closed
@@ -24,22 +25,19 @@ use crate::{Wakes, adopt, block_on, driver, poll_once};
 /// whatever file gets the number next.
 #[test]
 fn closing_waits_for_operations_that_occupy_no_side() {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
-    let mut read = op::read_at(&fd, Vec::with_capacity(4), 0);
-    assert!(poll_once(&driver, &mut read, &wakes).is_pending());
-    let mut close = Box::pin(fd.clone().close());
-    assert!(poll_once(&driver, &mut close, &wakes).is_pending());
-    driver.turn(Wait::Now);
-    assert!(poll_once(&driver, &mut close, &wakes).is_pending());
-    assert_eq!(memory.closed(), 0, "the number is named by a request");
-    memory.next_request().unwrap().receive(b"ours");
-    driver.turn(Wait::Now);
-    assert!(poll_once(&driver, &mut close, &wakes).is_ready());
-    assert_eq!(memory.closed(), 1);
-    assert!(poll_once(&driver, &mut read, &wakes).is_ready(), "what came is still its future's");
+    let world = World::stubborn();
+    let mut read = op::read_at(&world.fd, Vec::with_capacity(4), 0);
+    world.waits(&mut read);
+    let mut close = Box::pin(world.fd.clone().close());
+    world.waits(&mut close);
+    world.turn();
+    world.waits(&mut close);
+    assert_eq!(world.memory.closed(), 0, "the number is named by a request");
+    world.memory.next_request().unwrap().receive(b"ours");
+    world.turn();
+    assert!(world.poll(&mut close).is_ready());
+    assert_eq!(world.memory.closed(), 1);
+    assert!(world.poll(&mut read).is_ready(), "what came is still its future's");
 }
 
 /// The same on the kernel: the number of a file with a queued read is closed, and another file is

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wakering_ring_driver::op::{nop, read_at, recv, send};
 use wakering_ring_driver::{AccountId, Driver, Wait};
 
+use crate::world::World;
 use crate::{Wakes, poll_once};
 
 /// Given operations on a side, on the other and on none; when somebody asks; then each is listed
@@ -73,23 +74,20 @@ fn what_is_in_flight_is_listed_with_its_payer() {
 /// other; then one cancellation has won and one has lost.
 #[test]
 fn cancellations_that_win_are_told_from_those_that_lose() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
+    let world = World::new();
 
     for wins in [true, false] {
-        memory.set_cancel_wins(wins);
-        let mut receive = recv(&fd, vec![0; 8]);
-        assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
-        let request = memory.next_request().unwrap();
+        world.memory.set_cancel_wins(wins);
+        let mut receive = recv(&world.fd, vec![0; 8]);
+        let request = world.submit(&mut receive);
         drop(receive);
-        driver.turn(Wait::Now);
+        world.turn();
         if !wins {
             request.complete(0);
         }
-        driver.turn(Wait::Now);
+        world.turn();
     }
-    let counters = driver.counters();
+    let counters = world.driver.counters();
     assert_eq!((counters.cancels, counters.cancels_won, counters.cancels_lost), (2, 1, 1));
 }
 
@@ -97,21 +95,19 @@ fn cancellations_that_win_are_told_from_those_that_lose() {
 /// batches are counted by their size.
 #[test]
 fn completions_are_counted_by_batches() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
+    let world = World::new();
     for size in [1, 5, 1] {
-        let mut reads: Vec<_> = (0..size).map(|_| read_at(&fd, vec![0; 8], 0)).collect();
+        let mut reads: Vec<_> = (0..size).map(|_| read_at(&world.fd, vec![0; 8], 0)).collect();
         for read in &mut reads {
-            assert!(poll_once(&driver, read, &wakes).is_pending());
+            world.waits(read);
         }
-        while let Some(request) = memory.next_request() {
+        while let Some(request) = world.memory.next_request() {
             request.complete(0);
         }
-        driver.turn(Wait::Now);
-        assert!(reads.iter_mut().all(|read| poll_once(&driver, read, &wakes).is_ready()));
+        world.turn();
+        assert!(reads.iter_mut().all(|read| world.poll(read).is_ready()));
     }
-    let counters = driver.counters();
+    let counters = world.driver.counters();
     assert_eq!(counters.batch_sizes[..4], [2, 0, 1, 0]);
     assert_eq!((counters.batch_sizes.iter().sum::<u64>(), counters.completions), (3, 7));
 }

@@ -32,6 +32,7 @@ mod poll;
 mod prefetch;
 mod process;
 mod registered;
+mod registered_files;
 mod relay;
 mod series;
 mod setup;
@@ -41,6 +42,7 @@ mod splice;
 mod waits;
 mod wake;
 mod workers;
+mod world;
 mod zero_copy;
 
 /// A driver with default settings.

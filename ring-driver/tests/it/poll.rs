@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use wakering_ring_driver::op::{self, Domain, Interest, OpenHow, SocketKind};
 use wakering_ring_driver::testing::{in_child, open_descriptors, patience};
-use wakering_ring_driver::{Backend, Config, Driver, Fd, Instant, Sharing, SocketAddress};
+use wakering_ring_driver::{Backend, Config, Driver, Fd, Instant, Sharing, SocketAddress, Wait};
 
 use crate::{Wakes, adopt, block_on, poll_once, settle};
 
@@ -460,4 +460,55 @@ fn connections_that_come_together_are_all_accepted() {
         Ok::<_, io::Error>(())
     })
     .unwrap();
+}
+
+/// Given two connections that are read in turn, and a reader who waits; when their messages come;
+/// then they lie in the same buffer, one after the other, and the wait is no operation.
+#[test]
+fn all_streams_are_read_into_the_buffer_that_was_used_last() {
+    let driver = driver();
+    let ((one, mut theirs), (other, mut others)) = (connection(&driver), connection(&driver));
+    let wakes = Arc::new(Wakes::default());
+    let mut buffers = Vec::new();
+    for round in 0..20u8 {
+        for (fd, peer) in [(&one, &mut theirs), (&other, &mut others)] {
+            let mut fill = poll_fn(|cx| fd.poll_fill(cx));
+            assert!(poll_once(&driver, &mut fill, &wakes).is_pending());
+            assert_eq!(driver.counters().in_flight, 0);
+            peer.write_all(&[round; 20_000]).unwrap();
+            let bytes = block_on(&driver, fill).unwrap();
+            assert_eq!(*bytes, [round; 20_000]);
+            buffers.push(bytes.as_ptr());
+        }
+    }
+    buffers.dedup();
+    assert_eq!(buffers.len(), 1);
+}
+
+/// Given many streams with bytes that are there already; when one task reads all of them; then the
+/// turn comes in between, and afterwards the others are read too.
+#[test]
+fn a_reader_who_always_finds_bytes_lets_the_turn_come() {
+    let driver = driver();
+    let pairs: Vec<_> = (0..300).map(|_| UnixStream::pair().unwrap()).collect();
+    let mut streams: Vec<_> = (pairs.into_iter())
+        .map(|(ours, mut theirs)| {
+            theirs.write_all(b"x").unwrap();
+            (adopt(&driver, ours), theirs, false)
+        })
+        .collect();
+    let mut read_all = poll_fn(|cx| {
+        for (fd, _, is_read) in streams.iter_mut().filter(|(.., is_read)| !is_read) {
+            *is_read = fd.poll_fill(cx).map_ok(|bytes| assert_eq!(*bytes, *b"x"))?.is_ready();
+        }
+        match streams.iter().all(|&(.., is_read)| is_read) {
+            true => Poll::Ready(io::Result::Ok(())),
+            false => Poll::Pending,
+        }
+    });
+    let wakes = Arc::new(Wakes::default());
+    assert!(poll_once(&driver, &mut read_all, &wakes).is_pending(), "all at once");
+    driver.turn(Wait::Now);
+    assert!(wakes.count() > 0);
+    block_on(&driver, read_all).unwrap();
 }

@@ -13,7 +13,7 @@ use crate::{block_on, driver};
 
 const PAGE: usize = 4096;
 
-fn masked(mask: &str) -> Driver {
+pub(crate) fn masked(mask: &str) -> Driver {
     let lane = std::env::var("WAKERING_CAPS").unwrap_or_default();
     let mut config = Config::default();
     config.mask = Some(format!("{lane},{mask}").parse().expect(mask));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use wakering_ring_driver::op::{self, DatagramBuffer};
 use wakering_ring_driver::{AccountId, Driver, Wait};
 
+use crate::world::World;
 use crate::{Wakes, adopt, driver, poll_once, settle};
 
 /// Given a close that waits for queued bytes; when another handle aborts; then the close ends.
@@ -62,30 +63,30 @@ fn a_driver_that_was_never_left_ends_with_its_thread() {
 /// not polled; when somebody else reads; then these bytes come first.
 #[test]
 fn what_a_receive_has_taken_comes_before_what_is_still_to_be_read() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
-    let _entered = driver.enter();
+    let world = World::new();
+    let _entered = world.driver.enter();
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(fd.poll_fill(&mut cx).is_pending());
+    assert!(world.fd.poll_fill(&mut cx).is_pending());
     // It asks again as long as the pool has a buffer to spare.
     let readiness = loop {
-        let request = memory.next_request().unwrap();
+        let request = world.memory.next_request().unwrap();
         if request.name() == "poll" {
             break request;
         }
         request.complete(-libc::ENOBUFS);
-        driver.turn(Wait::Now);
-        assert!(fd.poll_fill(&mut cx).is_pending());
+        world.turn();
+        assert!(world.fd.poll_fill(&mut cx).is_pending());
     };
     readiness.complete(1);
-    driver.turn(Wait::Now);
+    world.turn();
 
-    let mut receive = op::recv(&fd, Vec::with_capacity(8));
-    assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
-    memory.next_request().unwrap().receive(b"first");
-    driver.turn(Wait::Now);
-    let Poll::Ready(Ok(bytes)) = fd.poll_fill(&mut cx) else { panic!("the first bytes are here") };
+    let mut receive = op::recv(&world.fd, Vec::with_capacity(8));
+    world.waits(&mut receive);
+    world.memory.next_request().unwrap().receive(b"first");
+    world.turn();
+    let Poll::Ready(Ok(bytes)) = world.fd.poll_fill(&mut cx) else {
+        panic!("the first bytes are here")
+    };
     assert_eq!(*bytes, *b"first");
 }
 
@@ -169,24 +170,21 @@ fn a_panicking_waker_does_not_keep_others_from_being_woken() {
 /// its completion; then that does not end the other, which still has what it has lent.
 #[test]
 fn a_completion_of_what_a_panic_gave_up_ends_nobody_else() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let fd = memory.descriptor(&driver);
-    let wakes = Arc::new(Wakes::default());
+    let world = World::new();
     let stranger = Driver::memory().unwrap().0.open_account(AccountId::ROOT);
-    let payer = driver.charge_to(stranger);
+    let payer = world.driver.charge_to(stranger);
     let mut given_up = op::nop();
-    let begun = catch_unwind(AssertUnwindSafe(|| poll_once(&driver, &mut given_up, &wakes)));
+    let begun = catch_unwind(AssertUnwindSafe(|| world.poll(&mut given_up)));
     assert!(begun.is_err());
-    let given_up = memory.next_request().expect("the kernel has it");
-    driver.charge_to(payer);
+    let given_up = world.memory.next_request().expect("the kernel has it");
+    world.driver.charge_to(payer);
 
-    let mut receive = op::recv(&fd, Vec::with_capacity(8));
-    assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
+    let mut receive = op::recv(&world.fd, Vec::with_capacity(8));
+    world.waits(&mut receive);
     given_up.complete(0);
-    driver.turn(Wait::Now);
-    assert!(poll_once(&driver, &mut receive, &wakes).is_pending());
-    memory.next_request().unwrap().receive(b"bytes");
-    driver.turn(Wait::Now);
-    let Poll::Ready(received) = poll_once(&driver, &mut receive, &wakes) else { panic!("pending") };
-    assert_eq!(received.unwrap().1, b"bytes");
+    world.turn();
+    world.waits(&mut receive);
+    world.memory.next_request().unwrap().receive(b"bytes");
+    world.turn();
+    assert_eq!(world.ended(&mut receive).unwrap().1, b"bytes");
 }

@@ -20,6 +20,18 @@ fn room(capacity: usize) -> Vec<u8> {
     Vec::with_capacity(capacity)
 }
 
+/// The two ends of a pipe.
+fn piped(driver: &Driver) -> io::Result<(Fd, Fd)> {
+    let (reader, writer) = pipe()?;
+    Ok((adopt(driver, reader), adopt(driver, writer)))
+}
+
+/// A peer, and the socket that it talks to.
+fn socket(driver: &Driver) -> io::Result<(UnixStream, Fd)> {
+    let (peer, socket) = UnixStream::pair()?;
+    Ok((peer, adopt(driver, socket)))
+}
+
 /// Given a file and a pipe; when bytes go from the one through the other to a second file; then they
 /// arrive where they were to go, as many as there are, and the end of the file is 0.
 #[test]
@@ -30,8 +42,7 @@ fn a_file_goes_through_a_pipe() {
         fs::write(&from, "0123456789")?;
         let source = adopt(driver, File::open(&from)?);
         let target = adopt(driver, File::create(&to)?);
-        let (reader, writer) = pipe()?;
-        let (reader, writer) = (adopt(driver, reader), adopt(driver, writer));
+        let (reader, writer) = piped(driver)?;
 
         assert_eq!(op::splice(&source, Some(4), &writer, None, 3).await?, 3, "as many as asked");
         assert_eq!(op::splice(&reader, None, &target, Some(2), 64).await?, 3, "as many as there");
@@ -55,11 +66,9 @@ fn a_file_goes_through_a_pipe() {
 #[test]
 fn a_socket_goes_through_a_pipe() {
     each_way(&["splice"], async |driver: &Driver| {
-        let (mut client, source) = UnixStream::pair()?;
-        let (target, mut server) = UnixStream::pair()?;
-        let (source, target) = (adopt(driver, source), adopt(driver, target));
-        let (reader, writer) = pipe()?;
-        let (reader, writer) = (adopt(driver, reader), adopt(driver, writer));
+        let (mut client, source) = socket(driver)?;
+        let (mut server, target) = socket(driver)?;
+        let (reader, writer) = piped(driver)?;
 
         let mut waiting = op::splice(&source, None, &writer, None, 64);
         assert!(poll_once(driver, &mut waiting, &Arc::new(Wakes::default())).is_pending());
@@ -92,10 +101,8 @@ fn what_cannot_be_spliced_is_refused() {
         let file = adopt(driver, File::open(&path)?);
         let how = OpenHow { append: true, ..OpenHow::default() };
         let appending = op::open(None, &path, how).await?;
-        let (socket, _peer) = UnixStream::pair()?;
-        let socket = adopt(driver, socket);
-        let (reader, writer) = pipe()?;
-        let (reader, writer) = (adopt(driver, reader), adopt(driver, writer));
+        let (_peer, socket) = socket(driver)?;
+        let (reader, writer) = piped(driver)?;
         op::write(&writer, "x").await?;
         let errno = |moved: io::Result<usize>| moved.unwrap_err().raw_os_error();
 
@@ -116,11 +123,9 @@ fn what_cannot_be_spliced_is_refused() {
 #[test]
 fn a_splice_overtakes_nothing() {
     each_way(&["splice"], async |driver: &Driver| {
-        let (mut client, source) = UnixStream::pair()?;
-        let (target, mut server) = UnixStream::pair()?;
-        let (source, target) = (adopt(driver, source), adopt(driver, target));
-        let (reader, writer) = pipe()?;
-        let (reader, writer) = (adopt(driver, reader), adopt(driver, writer));
+        let (mut client, source) = socket(driver)?;
+        let (mut server, target) = socket(driver)?;
+        let (reader, writer) = piped(driver)?;
         let kind = |moved: io::Result<usize>| moved.unwrap_err().kind();
         let busy = io::ErrorKind::ResourceBusy;
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wakering_ring_driver::Wait;
 use wakering_ring_driver::op::{self, Interest};
 
 use crate::{Wakes, poll_once};
@@ -53,4 +54,20 @@ fn a_timer_is_never_early() {
         io::Result::Ok(())
     })
     .unwrap();
+}
+
+/// Given more operations that end while nobody looks than the kernel brings in one enter, none of
+/// them on a stream; when there is one turn; then all of them are over.
+#[test]
+fn one_turn_takes_in_all_that_is_not_for_streams() {
+    let driver = crate::driver();
+    let wakes = Arc::new(Wakes::default());
+    let mut timers: Vec<_> = (0..100).map(|_| op::timeout(Duration::from_millis(1))).collect();
+    let _entered = driver.enter();
+    assert!(timers.iter_mut().all(|timer| poll_once(&driver, timer, &wakes).is_pending()));
+    driver.turn(Wait::Now);
+    std::thread::sleep(Duration::from_millis(50));
+    driver.turn(Wait::Now);
+    let over = timers.iter_mut().map(|timer| poll_once(&driver, timer, &wakes).is_ready());
+    assert_eq!(over.filter(|&is_over| is_over).count(), 100);
 }

@@ -11,48 +11,30 @@ use std::thread;
 use std::time::Duration;
 
 use wakering_ring_driver::op::{self, Domain, Lent, SocketKind, ZeroCopy};
-use wakering_ring_driver::testing::{CheckingBuf, Memory, Submitted, Witness, patience, skip};
+use wakering_ring_driver::testing::{CheckingBuf, Submitted, Witness, patience, skip};
 use wakering_ring_driver::{Driver, Fd, Instant, IoBuf, Wait, option};
 
+use crate::world::World;
 use crate::{Wakes, adopt, block_on, driver, each_way, poll_once, settle};
 
 const LEN: usize = 64 * 1024;
 
-/// A send that the kernel of a test's own world has, and that borrows.
-struct World {
-    driver: Driver,
-    memory: Memory,
-    fd: Fd,
-    wakes: Arc<Wakes>,
-}
-
 impl World {
-    fn new() -> World {
-        let (driver, memory) = Driver::memory().unwrap();
-        let fd = memory.descriptor(&driver);
-        World { driver, memory, fd, wakes: Arc::new(Wakes::default()) }
-    }
-
     /// Begins to send a buffer that notices whether it is dropped.
     fn send(&self) -> (ZeroCopy<CheckingBuf>, Submitted, Witness) {
         let (buf, witness) = CheckingBuf::of(&[7; LEN]);
         let mut sending = op::send_zc(&self.fd, buf);
-        assert!(poll_once(&self.driver, &mut sending, &self.wakes).is_pending());
-        let submitted = self.memory.next_request().unwrap();
+        let submitted = self.submit(&mut sending);
         assert_eq!((submitted.name().as_str(), submitted.bytes().len()), ("sendzc", LEN));
         (sending, submitted, witness)
     }
 
     /// Finds that `sending` has sent everything.
     fn sent(&self, sending: &mut ZeroCopy<CheckingBuf>) -> Lent<CheckingBuf> {
-        match poll_once(&self.driver, sending, &self.wakes) {
+        match self.poll(sending) {
             Poll::Ready(Ok((LEN, lent))) => lent,
             _ => panic!("the first completion has come, and says that all was sent"),
         }
-    }
-
-    fn turn(&self) {
-        self.driver.turn(Wait::Now);
     }
 }
 
@@ -65,7 +47,7 @@ fn case_u06_what_the_kernel_has_borrowed_is_kept_until_it_says_so() {
         let world = World::new();
         let (mut sending, submitted, witness) = world.send();
         let mut next = op::send(&world.fd, "next");
-        assert!(poll_once(&world.driver, &mut next, &world.wakes).is_pending());
+        world.waits(&mut next);
         match moment {
             "in flight" => {
                 drop(sending);
@@ -85,7 +67,7 @@ fn case_u06_what_the_kernel_has_borrowed_is_kept_until_it_says_so() {
             }
         }
         world.turn();
-        assert!(poll_once(&world.driver, &mut next, &world.wakes).is_pending());
+        world.waits(&mut next);
         let following = world.memory.next_request().expect("the side is free for the next");
         assert_eq!(following.bytes(), b"next");
         following.complete(4);
@@ -110,11 +92,11 @@ fn the_buffer_comes_back_in_a_second_step() {
     world.turn();
     assert_eq!(world.wakes.count(), 1);
     let mut lent = world.sent(&mut sending);
-    assert!(poll_once(&world.driver, &mut lent, &world.wakes).is_pending());
+    world.waits(&mut lent);
     submitted.notify(false);
     world.turn();
     assert_eq!(world.wakes.count(), 2);
-    let Poll::Ready(buf) = poll_once(&world.driver, &mut lent, &world.wakes) else { panic!() };
+    let buf = world.ended(&mut lent);
     assert!(buf.as_slice().iter().all(|&byte| byte == 7) && !witness.is_dropped());
 
     let (mut sending, submitted, _witness) = world.send();
@@ -122,7 +104,7 @@ fn the_buffer_comes_back_in_a_second_step() {
     submitted.notify(false);
     world.turn();
     let mut lent = world.sent(&mut sending);
-    assert!(poll_once(&world.driver, &mut lent, &world.wakes).is_ready());
+    assert!(world.poll(&mut lent).is_ready());
     assert_eq!(world.driver.counters().in_flight, 0);
 }
 
@@ -135,12 +117,10 @@ fn a_failed_send_is_over_with_its_second_completion() {
     let (mut sending, submitted, _witness) = world.send();
     submitted.sent(-libc::EPIPE);
     world.turn();
-    assert!(poll_once(&world.driver, &mut sending, &world.wakes).is_pending());
+    world.waits(&mut sending);
     submitted.notify(false);
     world.turn();
-    let Poll::Ready(Err(failed)) = poll_once(&world.driver, &mut sending, &world.wakes) else {
-        panic!("it has ended")
-    };
+    let Err(failed) = world.ended(&mut sending) else { panic!("it has failed") };
     assert_eq!((failed.error.kind(), failed.buf.len()), (ErrorKind::BrokenPipe, LEN));
 
     let (sending, submitted, witness) = world.send();
@@ -152,9 +132,7 @@ fn a_failed_send_is_over_with_its_second_completion() {
     world.turn();
     assert!(witness.is_dropped());
     let mut next = op::send(&world.fd, "next");
-    let Poll::Ready(Err(failed)) = poll_once(&world.driver, &mut next, &world.wakes) else {
-        panic!("the kernel tells it once")
-    };
+    let Err(failed) = world.ended(&mut next) else { panic!("the kernel tells it once") };
     assert_eq!(failed.error.kind(), ErrorKind::ConnectionReset);
 }
 
@@ -167,13 +145,13 @@ fn what_cannot_be_borrowed_is_copied() {
     submitted.complete(-libc::ENOMEM);
     world.turn();
     for _ in 0..2 {
-        assert!(poll_once(&world.driver, &mut sending, &world.wakes).is_pending());
+        world.waits(&mut sending);
         let copying = world.memory.next_request().unwrap();
         assert_eq!((copying.name().as_str(), copying.bytes().len()), ("send", LEN));
         copying.complete(LEN as i32);
         world.turn();
         let mut lent = world.sent(&mut sending);
-        let buf = poll_once(&world.driver, &mut lent, &world.wakes);
+        let buf = world.poll(&mut lent);
         let Poll::Ready(buf) = buf else { panic!("it is back at once") };
         sending = op::send_zc(&world.fd, buf);
     }
@@ -191,7 +169,7 @@ fn where_the_kernel_copies_nothing_is_borrowed_any_more() {
     world.turn();
     drop(world.sent(&mut sending));
     let mut again = op::send_zc(&world.fd, vec![7; LEN]);
-    assert!(poll_once(&world.driver, &mut again, &world.wakes).is_pending());
+    world.waits(&mut again);
     let copying = world.memory.next_request().unwrap();
     assert_eq!(copying.name(), "send");
     copying.complete(LEN as i32);

@@ -45,6 +45,8 @@
 //! [`BufReader`]: crate::io::BufReader
 //! [`duplex`]: crate::io::duplex()
 
+/// What leads to a stream is one.
+mod through;
 /// The primitive of everything that can be read.
 mod source;
 /// The primitive of everything that can be written.

@@ -11,6 +11,7 @@ use std::io;
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBufMut, Slice};
 
 use super::source::no_room;
+use super::through::through_pointers;
 use super::{Chain, Take, read_from};
 
 /// The least room that [`AsyncRead::read_to_end`] makes when the vector is full.
@@ -325,23 +326,15 @@ pub trait AsyncRead {
     }
 }
 
-impl<R: AsyncRead + ?Sized> AsyncRead for &mut R {
-    async fn read<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
-        (**self).read(buf).await
-    }
+through_pointers! {
+    impl AsyncRead {
+        async fn read<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
+            (**self).read(buf).await
+        }
 
-    async fn read_vectored<B: IoBufMut>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
-        (**self).read_vectored(bufs).await
-    }
-}
-
-impl<R: AsyncRead + ?Sized> AsyncRead for Box<R> {
-    async fn read<B: IoBufMut>(&mut self, buf: B) -> BufResult<usize, B> {
-        (**self).read(buf).await
-    }
-
-    async fn read_vectored<B: IoBufMut>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
-        (**self).read_vectored(bufs).await
+        async fn read_vectored<B: IoBufMut>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
+            (**self).read_vectored(bufs).await
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use std::task::{Context, Poll, ready};
 
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf};
 
+use super::through::through_pointers;
+
 /// What [`write_to`] queues in one go, so that a large buffer is not held twice.
 const QUEUED_MAX: usize = 64 * 1024;
 
@@ -121,39 +123,23 @@ where
     }
 }
 
-impl<S: Sink + ?Sized> Sink for &mut S {
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        (**self).poll_ready(cx)
-    }
+through_pointers! {
+    impl Sink {
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            (**self).poll_ready(cx)
+        }
 
-    fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
-        (**self).queue(bytes)
-    }
+        fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
+            (**self).queue(bytes)
+        }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        (**self).poll_flush(cx)
-    }
+        fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            (**self).poll_flush(cx)
+        }
 
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        (**self).poll_shutdown(cx)
-    }
-}
-
-impl<S: Sink + ?Sized> Sink for Box<S> {
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        (**self).poll_ready(cx)
-    }
-
-    fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
-        (**self).queue(bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        (**self).poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        (**self).poll_shutdown(cx)
+        fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            (**self).poll_shutdown(cx)
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use std::task::{Context, Poll, ready};
 
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBufMut};
 
+use super::through::through_pointers;
+
 /// A stream of bytes that owns the buffer it reads into.
 ///
 /// Implementers write these two functions and, with [`read_from`], one line for
@@ -129,23 +131,15 @@ pub(super) fn no_room() -> io::Error {
     )
 }
 
-impl<S: Source + ?Sized> Source for &mut S {
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        (**self).poll_fill(cx)
-    }
+through_pointers! {
+    impl Source {
+        fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+            (**self).poll_fill(cx)
+        }
 
-    fn consume(&mut self, n: usize) {
-        (**self).consume(n);
-    }
-}
-
-impl<S: Source + ?Sized> Source for Box<S> {
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        (**self).poll_fill(cx)
-    }
-
-    fn consume(&mut self, n: usize) {
-        (**self).consume(n);
+        fn consume(&mut self, n: usize) {
+            (**self).consume(n);
+        }
     }
 }
 

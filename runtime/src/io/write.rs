@@ -9,6 +9,8 @@ use std::io;
 
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf, Slice};
 
+use super::through::through_pointers;
+
 /// Writes bytes from buffers that are handed over and come back with the result.
 ///
 /// ```
@@ -260,39 +262,23 @@ fn whole<B: IoBuf>(slices: Vec<Slice<B>>) -> Vec<B> {
     slices.into_iter().map(Slice::into_inner).collect()
 }
 
-impl<W: AsyncWrite + ?Sized> AsyncWrite for &mut W {
-    async fn write<B: IoBuf>(&mut self, buf: B) -> BufResult<usize, B> {
-        (**self).write(buf).await
-    }
+through_pointers! {
+    impl AsyncWrite {
+        async fn write<B: IoBuf>(&mut self, buf: B) -> BufResult<usize, B> {
+            (**self).write(buf).await
+        }
 
-    async fn write_vectored<B: IoBuf>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
-        (**self).write_vectored(bufs).await
-    }
+        async fn write_vectored<B: IoBuf>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
+            (**self).write_vectored(bufs).await
+        }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        (**self).flush().await
-    }
+        async fn flush(&mut self) -> io::Result<()> {
+            (**self).flush().await
+        }
 
-    async fn shutdown(&mut self) -> io::Result<()> {
-        (**self).shutdown().await
-    }
-}
-
-impl<W: AsyncWrite + ?Sized> AsyncWrite for Box<W> {
-    async fn write<B: IoBuf>(&mut self, buf: B) -> BufResult<usize, B> {
-        (**self).write(buf).await
-    }
-
-    async fn write_vectored<B: IoBuf>(&mut self, bufs: Vec<B>) -> BufResult<usize, Vec<B>> {
-        (**self).write_vectored(bufs).await
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        (**self).flush().await
-    }
-
-    async fn shutdown(&mut self) -> io::Result<()> {
-        (**self).shutdown().await
+        async fn shutdown(&mut self) -> io::Result<()> {
+            (**self).shutdown().await
+        }
     }
 }
 

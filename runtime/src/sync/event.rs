@@ -1,12 +1,11 @@
 //! A flag to wait for.
 
 use std::fmt;
-use std::task::Poll;
 
-use super::after::{After, update};
+use super::after::update;
 use super::flavor::{Flavor, Protect};
-use super::wait::{Wait, Waits};
-use super::wait_list::{Ticket, WaitList};
+use super::wait::{Until, Wait};
+use super::wait_list::WaitList;
 
 /// A flag that stays set until it is cleared, and that any number of tasks can wait for.
 ///
@@ -33,6 +32,12 @@ pub struct Event<F: Flavor> {
 struct State {
     is_set: bool,
     waiters: WaitList,
+}
+
+impl State {
+    fn set(&mut self) -> (bool, &mut WaitList) {
+        (self.is_set, &mut self.waiters)
+    }
 }
 
 impl<F: Flavor> Event<F> {
@@ -111,26 +116,7 @@ impl<F: Flavor> Event<F> {
     /// # Cancellation
     /// **Strict.**
     pub async fn wait(&self) {
-        Wait::<F, _, _>::new(&self.cell, UntilSet).await;
-    }
-}
-
-struct UntilSet;
-
-impl Waits<State> for UntilSet {
-    type Output = ();
-
-    fn poll(
-        &mut self,
-        state: &mut State,
-        ticket: &mut Option<Ticket>,
-        after: &mut After<'_>,
-    ) -> Poll<()> {
-        state.waiters.poll_unless(state.is_set, ticket, after)
-    }
-
-    fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {
-        state.waiters.remove(ticket, after);
+        Wait::<F, _, _>::new(&self.cell, Until(State::set)).await;
     }
 }
 

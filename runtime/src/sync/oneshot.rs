@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use super::after::{After, update};
 use super::flavor::{Flavor, Protect, Threads};
-use super::wait::{self, Wait, Waits};
+use super::wait::{self, Until, Wait, Waits};
 use super::wait_list::{Ticket, WaitList};
 
 pub use super::channel::TryRecvError;
@@ -118,7 +118,7 @@ impl<T, F: Flavor> Sender<T, F> {
     /// # Cancellation
     /// **Strict.**
     pub async fn closed(&mut self) {
-        Wait::<F, _, _>::new(&*self.shared, Unwanted).await;
+        Wait::<F, _, _>::new(&*self.shared, Until(State::unwanted)).await;
     }
 }
 
@@ -193,6 +193,10 @@ impl<T> State<T> {
         self.will_come && self.is_wanted
     }
 
+    fn unwanted(&mut self) -> (bool, &mut WaitList) {
+        (!self.is_wanted, &mut self.sender)
+    }
+
     fn close(&mut self, after: &mut After<'_>) {
         self.is_wanted = false;
         self.sender.call_all(after);
@@ -243,26 +247,6 @@ impl<T> Waits<State<T>> for Arrival {
 
     fn leave(&mut self, state: &mut State<T>, ticket: Ticket, after: &mut After<'_>) {
         state.receiver.remove(ticket, after);
-    }
-}
-
-/// The wish to hear that nobody wants the value.
-struct Unwanted;
-
-impl<T> Waits<State<T>> for Unwanted {
-    type Output = ();
-
-    fn poll(
-        &mut self,
-        state: &mut State<T>,
-        ticket: &mut Option<Ticket>,
-        after: &mut After<'_>,
-    ) -> Poll<()> {
-        state.sender.poll_unless(!state.is_wanted, ticket, after)
-    }
-
-    fn leave(&mut self, state: &mut State<T>, ticket: Ticket, after: &mut After<'_>) {
-        state.sender.remove(ticket, after);
     }
 }
 

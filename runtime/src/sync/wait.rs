@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::after::{After, update};
 use super::flavor::{Flavor, Protect};
-use super::wait_list::Ticket;
+use super::wait_list::{Ticket, WaitList};
 
 /// What is waited for in a state of type `S`.
 pub(crate) trait Waits<S> {
@@ -23,6 +23,32 @@ pub(crate) trait Waits<S> {
 
     /// Under the lock: gives the ticket back undone, and passes on what it was called for.
     fn leave(&mut self, state: &mut S, ticket: Ticket, after: &mut After<'_>);
+}
+
+/// The wish that something be so once. The function tells whether it is, and who waits for that:
+/// they are all called when it comes about, and have waited enough even if it passes again.
+pub(crate) struct Until<P>(pub(crate) P);
+
+impl<S, P: FnMut(&mut S) -> (bool, &mut WaitList)> Waits<S> for Until<P> {
+    type Output = ();
+
+    fn poll(
+        &mut self,
+        state: &mut S,
+        ticket: &mut Option<Ticket>,
+        after: &mut After<'_>,
+    ) -> Poll<()> {
+        let (is_so, waiters) = (self.0)(state);
+        if waiters.take_called(ticket, after).is_some() || is_so {
+            return Poll::Ready(());
+        }
+        waiters.park(ticket, (), after);
+        Poll::Pending
+    }
+
+    fn leave(&mut self, state: &mut S, ticket: Ticket, after: &mut After<'_>) {
+        (self.0)(state).1.remove(ticket, after);
+    }
 }
 
 /// Polls for `wish` once.

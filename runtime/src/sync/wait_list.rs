@@ -8,7 +8,7 @@
 //!
 //! A list that becomes empty gives its memory back.
 
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use slab::Slab;
 
@@ -160,22 +160,6 @@ impl<W> WaitList<W> {
     #[cfg(all(test, not(loom)))]
     pub(super) fn is_unused(&self) -> bool {
         self.entries.is_empty()
-    }
-}
-
-impl WaitList<()> {
-    /// Ready if nobody has to wait, or the holder of `ticket` was called; else it is parked.
-    pub(crate) fn poll_unless(
-        &mut self,
-        is_over: bool,
-        ticket: &mut Option<Ticket>,
-        after: &mut After<'_>,
-    ) -> Poll<()> {
-        if self.take_called(ticket, after).is_some() || is_over {
-            return Poll::Ready(());
-        }
-        self.park(ticket, (), after);
-        Poll::Pending
     }
 }
 

@@ -17,9 +17,9 @@ use crate::conduct::{Conduct, Ended};
 use crate::context;
 use crate::node::Kind;
 use crate::primitive::Mutex;
-use crate::sync::after::{After, update};
+use crate::sync::after::update;
 use crate::sync::flavor::Protect;
-use crate::sync::wait::{self, Waits};
+use crate::sync::wait::{self, Until};
 use crate::sync::wait_list::{Ticket, WaitList};
 
 /// Tells many that they shall stop, and lets them do so in their own time.
@@ -62,6 +62,12 @@ struct State {
     waiters: WaitList,
     /// Empty once it is cancelled.
     children: Slab<Weak<Node>>,
+}
+
+impl State {
+    fn cancelled(&mut self) -> (bool, &mut WaitList) {
+        (self.is_cancelled, &mut self.waiters)
+    }
 }
 
 impl Node {
@@ -261,38 +267,19 @@ impl Future for Cancelled {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Cancelled { token, ticket } = self.get_mut();
-        wait::poll(&token.node.state, &mut UntilCancelled, ticket, cx)
+        wait::poll(&token.node.state, &mut Until(State::cancelled), ticket, cx)
     }
 }
 
 impl Drop for Cancelled {
     fn drop(&mut self) {
-        wait::leave(&self.token.node.state, &mut UntilCancelled, &mut self.ticket);
+        wait::leave(&self.token.node.state, &mut Until(State::cancelled), &mut self.ticket);
     }
 }
 
 impl fmt::Debug for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Cancelled").field(&self.token).finish()
-    }
-}
-
-struct UntilCancelled;
-
-impl Waits<State> for UntilCancelled {
-    type Output = ();
-
-    fn poll(
-        &mut self,
-        state: &mut State,
-        ticket: &mut Option<Ticket>,
-        after: &mut After<'_>,
-    ) -> Poll<()> {
-        state.waiters.poll_unless(state.is_cancelled, ticket, after)
-    }
-
-    fn leave(&mut self, state: &mut State, ticket: Ticket, after: &mut After<'_>) {
-        state.waiters.remove(ticket, after);
     }
 }
 

@@ -16,9 +16,7 @@ use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{interval, sleep, timeout};
 use wakering_runtime::{Builder, Handle, run, spawn};
 
-use crate::{bounded, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{MS, bounded, within_bounds};
 
 /// Given a closure given to `unblock`, when it returns or panics on another thread, then the task that
 /// awaits it gets the value or the panic.

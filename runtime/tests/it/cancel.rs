@@ -10,26 +10,22 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::{hint, thread};
 
+use wakering_ring_driver::op;
 use wakering_ring_driver::testing::{CheckingBuf, patience};
-use wakering_ring_driver::{Driver, op};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, PipeReader, pipe};
 use wakering_runtime::task::{JoinHandle, shield, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};
-use wakering_runtime::{Builder, run, spawn};
+use wakering_runtime::{run, spawn};
 
-use crate::{Witness, within_bounds};
+use crate::{Witness, parked, played, stubborn, within_bounds};
 
 /// Given a task that is parked, when it is cancelled, then joining it says so, its future has been
 /// dropped by then, and a second cancellation is refused.
 #[test]
 fn case_x01_a_parked_task_is_cancelled_once() {
     let witness = Witness::default();
-    let guard = witness.guard();
     within_bounds(async {
-        let mut task = spawn(async move {
-            let _guard = guard;
-            pending::<()>().await
-        });
+        let mut task = spawn(parked::<()>(witness.guard()));
         yield_now().await;
         assert!(task.cancel());
         assert!(!task.cancel());
@@ -160,13 +156,8 @@ async fn scopeguard(on_drop: impl FnMut()) {
 #[test]
 fn a_dropped_handle_that_aborts_cancels_its_task() {
     let witness = Witness::default();
-    let guard = witness.guard();
     within_bounds(async {
-        let aborting = spawn(async move {
-            let _guard = guard;
-            pending::<()>().await
-        })
-        .abort_on_drop();
+        let aborting = spawn(parked::<()>(witness.guard())).abort_on_drop();
         assert!(timeout(Duration::from_millis(1), aborting).await.is_err());
         while witness.drops() == 0 {
             yield_now().await;
@@ -179,10 +170,7 @@ fn a_dropped_handle_that_aborts_cancels_its_task() {
 #[test]
 fn a_handle_resolves_after_the_orphans_of_its_task_have_ended() {
     for how in ["cancelled", "returned", "panicked"] {
-        let (driver, memory) = Driver::memory().unwrap();
-        memory.set_cancel_wins(false);
-        let runtime = Builder::new().build_on(driver.clone());
-        let fd = memory.descriptor(&driver);
+        let (runtime, memory, fd) = stubborn();
         let witness = Witness::default();
         let guard = witness.guard();
         let (buf, lent) = CheckingBuf::new(8);
@@ -226,9 +214,7 @@ fn a_handle_resolves_after_the_orphans_of_its_task_have_ended() {
 
 #[test]
 fn an_operation_whose_future_lives_elsewhere_is_not_waited_for() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let runtime = Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = played();
     let kernel = memory.clone();
     runtime.block_on(async {
         let shared = Rc::new(RefCell::new(op::read_at(&fd, vec![0; 8], 0)));

@@ -14,7 +14,7 @@ use wakering_runtime::signal::{Cancelled, SignalKind, shutdown, signals};
 use wakering_runtime::time::sleep;
 use wakering_runtime::{Builder, Runtime, spawn};
 
-use crate::{Witness, message};
+use crate::{Witness, message, parked};
 
 const TERMINATE: SignalKind = SignalKind::terminate();
 
@@ -136,10 +136,7 @@ fn a_runtime_that_ends_listens_no_more() {
         let runtime = runtime();
         runtime.block_on(async {
             assert!(is_caught(TERMINATE));
-            spawn(async move {
-                let _looks = looks;
-                pending::<()>().await
-            });
+            spawn(parked::<()>(looks));
         });
         assert!(is_caught(TERMINATE), "what it blocks on next can be cancelled, too");
         drop(runtime);
@@ -154,15 +151,10 @@ fn a_cancelled_block_on_unwinds() {
     in_child("cancel_on::a_cancelled_block_on_unwinds", || {
         let runtime = runtime();
         let witness = Witness::default();
-        let guard = witness.guard();
         send_to_thread(TERMINATE, this_thread());
-        let unwound: Box<dyn Any + Send> = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(async move {
-                let _guard = guard;
-                pending::<()>().await
-            })
-        }))
-        .unwrap_err();
+        let unwound: Box<dyn Any + Send> =
+            catch_unwind(AssertUnwindSafe(|| runtime.block_on(parked::<()>(witness.guard()))))
+                .unwrap_err();
         assert_eq!(unwound.downcast::<Cancelled>().unwrap().signal(), TERMINATE);
         assert_eq!(witness.drops(), 1);
         assert!(!is_caught(TERMINATE), "the next one ends the process");

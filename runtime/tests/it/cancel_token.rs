@@ -9,15 +9,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use wakering_ring_driver::op;
 use wakering_ring_driver::testing::CheckingBuf;
-use wakering_ring_driver::{Driver, op};
+use wakering_runtime::spawn;
 use wakering_runtime::task::{CancelToken, yield_now};
-use wakering_runtime::time::{sleep, timeout};
-use wakering_runtime::{Builder, spawn};
+use wakering_runtime::time::timeout;
 
-use crate::{Witness, bounded, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{Witness, assert_waits, bounded, stubborn, within_bounds};
 
 #[test]
 fn a_token_wakes_all_who_wait_in_their_order() {
@@ -138,10 +136,7 @@ fn a_token_may_be_cancelled_from_any_thread() {
 /// cancelled, then the future is dropped, and there is no value once the kernel is done.
 #[test]
 fn what_runs_until_cancelled_is_dropped_and_drained() {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let runtime = Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = stubborn();
     let witness = Witness::default();
     let guard = witness.guard();
     let (buf, lent) = CheckingBuf::new(8);
@@ -154,13 +149,7 @@ fn what_runs_until_cancelled_is_dropped_and_drained() {
         let mut running = pin!(token.run_until_cancelled(body));
         assert!(futures_util::poll!(running.as_mut()).is_pending());
         token.cancel();
-        for _ in 0..3 {
-            sleep(MS).await;
-            assert!(
-                futures_util::poll!(running.as_mut()).is_pending(),
-                "the kernel has the buffer"
-            );
-        }
+        assert_waits(running.as_mut()).await;
         assert_eq!(witness.drops(), 1);
         assert!(!lent.is_dropped());
         memory.next_request().unwrap().receive(b"late");

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use wakering_ring_driver::op;
 use wakering_ring_driver::testing::patience;
@@ -12,9 +11,7 @@ use wakering_runtime::task::{Exit, JoinError, group, race, with_cleanup, yield_n
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Builder, spawn};
 
-use crate::{Witness, against, bounded, message, stubborn, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{MS, Witness, against, bounded, message, parked, stubborn, within_bounds};
 
 /// Given bodies that return, fail, panic and are dropped, when they are over, then their cleanups have
 /// run to their ends and were told how.
@@ -47,14 +44,10 @@ fn a_cleanup_is_told_how_its_body_ended() {
 #[test]
 fn case_x10_a_cleanup_ends_before_its_task() {
     let witness = Witness::default();
-    let guard = witness.guard();
     within_bounds(async {
         let start = Instant::now();
         let seen = witness.clone();
-        let body = async move {
-            let _guard = guard;
-            pending::<()>().await
-        };
+        let body = parked::<()>(witness.guard());
         let task = spawn(with_cleanup(body, async move |exit| {
             assert_eq!((exit, seen.drops()), (Exit::Cancelled, 1));
             sleep(20 * MS).await;

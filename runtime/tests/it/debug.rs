@@ -9,7 +9,7 @@ use wakering_ring_driver::testing::{in_child, in_child_with};
 use wakering_ring_driver::{Driver, Fd, Sharing, op};
 use wakering_runtime::debug::Report;
 use wakering_runtime::task::{self, yield_now};
-use wakering_runtime::time::{sleep, timeout};
+use wakering_runtime::time::timeout;
 use wakering_runtime::{Builder, Runtime, run, spawn};
 
 use crate::bounded;
@@ -136,7 +136,9 @@ fn a_descriptor_closed_under_a_reader_is_told() {
         let task = task::Builder::new()
             .name("reader")
             .spawn(async move { op::recv(&reader, vec![0; 8]).await.map(|_| ()).map_err(|_| ()) });
-        sleep(Duration::from_millis(1)).await;
+        while driver.flights().is_empty() {
+            yield_now().await;
+        }
         let number = fd.os_number();
         fd.close().await.unwrap();
         assert_eq!(task.await.unwrap(), Err(()));

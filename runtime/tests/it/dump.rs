@@ -11,9 +11,9 @@ use wakering_runtime::blocking::unblock;
 use wakering_runtime::debug::{Awaited, NodeKind, TaskNode, TaskTree};
 use wakering_runtime::task::{self, FutureSet, yield_now};
 use wakering_runtime::time::{sleep, timeout};
-use wakering_runtime::{Handle, Runtime, run, spawn};
+use wakering_runtime::{Handle, run, spawn};
 
-use crate::{bounded, runtime, within_bounds};
+use crate::{bounded, runtime, stubborn, within_bounds};
 
 /// Two ends of a connection, one of them the driver's.
 fn pair() -> (Fd, UnixStream) {
@@ -206,10 +206,7 @@ fn whoever_asks_a_runtime_that_ends_is_not_left_waiting() {
 /// dropped.
 #[test]
 fn what_was_dropped_and_has_not_ended_is_shown_as_that() {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let runtime: Runtime = wakering_runtime::Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = stubborn();
     let request = runtime.block_on(async {
         let handle = spawn(async move {
             let _ = op::read_at(&fd, vec![0; 8], 0).await;

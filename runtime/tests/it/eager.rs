@@ -5,12 +5,12 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use wakering_ring_driver::{Driver, op};
+use wakering_ring_driver::op;
 use wakering_runtime::task::{self, JoinHandle, spawn_eager, yield_now};
 use wakering_runtime::time::sleep;
-use wakering_runtime::{Builder, Runtime, spawn};
+use wakering_runtime::{Runtime, spawn};
 
-use crate::{Witness, bounded, message, within_bounds};
+use crate::{Witness, bounded, message, parked, stubborn, within_bounds};
 
 #[test]
 fn an_eager_task_runs_to_its_first_wait_at_once() {
@@ -64,10 +64,7 @@ fn a_panic_of_an_eager_task_stays_in_its_handle() {
 /// the eager task waits for the kernel.
 #[test]
 fn an_eager_task_pays_for_what_it_submits_in_its_first_poll() {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let runtime = Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = stubborn();
     runtime.block_on(bounded(async {
         let spawner = spawn(async move {
             let eager = spawn_eager(async move {
@@ -131,10 +128,7 @@ fn an_eager_task_spawned_while_the_runtime_ends_never_begins() {
     let runtime = Runtime::new().unwrap();
     let spawns = Spawns(begun.clone());
     runtime.block_on(async {
-        spawn(async move {
-            let _spawns = spawns;
-            pending::<()>().await
-        });
+        spawn(parked::<()>(spawns));
         yield_now().await;
     });
     assert!(runtime.close().is_clean());

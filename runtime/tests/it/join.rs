@@ -2,15 +2,12 @@
 
 use std::cell::RefCell;
 use std::future::{pending, ready};
-use std::time::Duration;
 
 use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{sleep, timeout};
 use wakering_runtime::{join, try_join};
 
-use crate::{Witness, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{MS, Witness, parked, within_bounds};
 
 /// Given three futures of different lengths, when they are joined, then each ends when it is done,
 /// and outputs come in the order of the arguments.
@@ -101,12 +98,7 @@ fn there_may_be_none_and_many() {
 fn the_first_error_ends_a_try_join() {
     within_bounds(async {
         let witness = Witness::default();
-        let guard = witness.guard();
-        let waits = async move {
-            pending::<()>().await;
-            drop(guard);
-            Ok::<u8, String>(1)
-        };
+        let waits = parked::<Result<u8, String>>(witness.guard());
         let fails = async {
             sleep(MS).await;
             Err::<(), _>(String::from("no"))

@@ -35,15 +35,20 @@ mod time;
 mod together;
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
+use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::poll;
 use wakering_ring_driver::testing::{Memory, patience};
 use wakering_ring_driver::{Driver, Fd, op};
+use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{sleep, timeout};
 use wakering_runtime::{Builder, Runtime};
+
+const MS: Duration = Duration::from_millis(1);
 
 /// Runs a test that is over in well under half a minute, or fails.
 fn within_bounds<F: Future>(future: F) -> F::Output {
@@ -61,12 +66,18 @@ fn runtime() -> Runtime {
     Runtime::new().expect("this machine offers a ring")
 }
 
-/// A runtime whose kernel is the test, which ends no operation because it is asked to.
-fn stubborn() -> (Runtime, Memory, Fd) {
+/// A runtime whose kernel is the test.
+fn played() -> (Runtime, Memory, Fd) {
     let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
     let fd = memory.descriptor(&driver);
     (Builder::new().build_on(driver), memory, fd)
+}
+
+/// The same, with a kernel that ends no operation because it is asked to.
+fn stubborn() -> (Runtime, Memory, Fd) {
+    let (runtime, memory, fd) = played();
+    memory.set_cancel_wins(false);
+    (runtime, memory, fd)
 }
 
 /// Tells how many of its guards were dropped.
@@ -90,6 +101,25 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.0.0.update(|drops| drops + 1);
     }
+}
+
+/// Waits for ever, and keeps what it was given until it is dropped.
+async fn parked<T>(_kept: impl Sized) -> T {
+    pending().await
+}
+
+/// Counts its turns for ever, and keeps what it was given until it is dropped.
+async fn counting<E>(turns: impl Deref<Target = Cell<u32>>, _kept: impl Sized) -> Result<(), E> {
+    loop {
+        turns.update(|turns| turns + 1);
+        yield_now().await;
+    }
+}
+
+/// Is ready with `value` after `delay`.
+async fn after<T>(delay: Duration, value: T) -> T {
+    sleep(delay).await;
+    value
 }
 
 /// Calls when it is dropped.
@@ -136,6 +166,16 @@ async fn against<F: Future>(kernel: &Memory, future: F) -> F::Output {
         future.as_mut().poll(cx)
     })
     .await
+}
+
+/// Fails if `future` is over although the kernel has something of it.
+async fn assert_waits(future: impl Future) {
+    let mut future = pin!(future);
+    for _ in 0..8 {
+        assert!(poll!(future.as_mut()).is_pending(), "the kernel has the buffer");
+        sleep(MS).await;
+    }
+    assert!(poll!(future.as_mut()).is_pending(), "the kernel has the buffer");
 }
 
 /// Lets the kernel give back all that it has.

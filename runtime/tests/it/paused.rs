@@ -17,9 +17,8 @@ use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{self, Instant, interval, sleep, sleep_until, timeout, timeout_at};
 use wakering_runtime::{Builder, Runtime, run, select, spawn};
 
-use crate::{Witness, message};
+use crate::{MS, Witness, message};
 
-const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 

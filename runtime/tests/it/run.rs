@@ -20,7 +20,7 @@ use wakering_runtime::task::{self, yield_now};
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Builder, Handle, Runtime, run, spawn};
 
-use crate::{OnDrop, Witness, message, runtime, within_bounds};
+use crate::{OnDrop, Witness, message, parked, runtime, within_bounds};
 
 /// Given a future, when it returns 42, an error, or panics, then just that comes out of `run`.
 #[test]
@@ -200,10 +200,7 @@ fn a_panic_of_the_main_future_leaves_no_task_behind() {
     let guard = witness.guard();
     let panic = catch_unwind(AssertUnwindSafe(|| {
         run(async move {
-            spawn(async move {
-                let _guard = guard;
-                pending::<()>().await
-            });
+            spawn(parked::<()>(guard));
             yield_now().await;
             panic!("main is out")
         })
@@ -307,10 +304,7 @@ fn what_a_task_spawns_while_the_runtime_ends_is_cancelled_before_it_begins() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let respawns = Respawns(log.clone(), None);
     run(async move {
-        spawn(async move {
-            let _respawns = respawns;
-            pending::<()>().await
-        });
+        spawn(parked::<()>(respawns));
         yield_now().await;
     });
     assert_eq!(*log.borrow(), ["dropped"]);
@@ -321,11 +315,7 @@ fn a_runtime_may_be_dropped_inside_another_one() {
     within_bounds(async {
         let inner = runtime();
         let witness = Witness::default();
-        let guard = witness.guard();
-        let task = inner.spawn(async move {
-            let _guard = guard;
-            pending::<()>().await
-        });
+        let task = inner.spawn(parked::<()>(witness.guard()));
         drop(inner);
         assert_eq!(witness.drops(), 1);
         assert!(task.await.unwrap_err().is_cancelled());

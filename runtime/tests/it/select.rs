@@ -5,7 +5,6 @@ use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use wakering_ring_driver::testing::patience;
 use wakering_runtime::io::{AsyncRead, AsyncWrite, duplex};
@@ -13,9 +12,7 @@ use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{Instant, interval, sleep, sleep_until, timeout};
 use wakering_runtime::{run, select};
 
-use crate::{Witness, message, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{MS, Witness, message, parked, within_bounds};
 
 /// Given branches of different types, when one is ready, then its handler has its output, and all
 /// futures have been dropped by then.
@@ -316,11 +313,7 @@ fn it_waits_without_spinning() {
 fn dropping_it_drops_its_futures() {
     within_bounds(async {
         let witness = Witness::default();
-        let guard = witness.guard();
-        let waits = async move {
-            pending::<()>().await;
-            drop(guard);
-        };
+        let waits = parked::<()>(witness.guard());
         let selecting = async {
             select! { () = waits => {}, () = pending() => {} }
         };

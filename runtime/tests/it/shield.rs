@@ -18,9 +18,10 @@ use wakering_runtime::task::{
 use wakering_runtime::time::{Instant, sleep, timeout};
 use wakering_runtime::{Builder, spawn};
 
-use crate::{Witness, against, bounded, give_back, message, runtime, stubborn, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{
+    MS, Witness, against, assert_waits, bounded, give_back, message, parked, runtime, stubborn,
+    within_bounds,
+};
 
 /// Given a task that awaits 10 ms of shielded work, when it is cancelled, then the work is done before
 /// the handle says so.
@@ -49,12 +50,8 @@ fn case_x10_shielded_work_is_done_before_the_task_is_over() {
 #[test]
 fn case_x11_a_limited_shield_ends_in_time() {
     let witness = Witness::default();
-    let guard = witness.guard();
     within_bounds(async {
-        let task = spawn(shield_for(5 * MS, async move {
-            let _guard = guard;
-            pending::<()>().await
-        }));
+        let task = spawn(shield_for(5 * MS, parked::<()>(witness.guard())));
         sleep(10 * MS).await;
         assert_eq!(witness.drops(), 0, "the time begins with the cancellation");
         let start = Instant::now();
@@ -237,10 +234,7 @@ fn a_forgotten_shield_ends_with_its_task() {
             assert!(poll!(forgotten.as_mut()).is_pending());
             std::mem::forget(forgotten);
         });
-        for _ in 0..3 {
-            sleep(MS).await;
-            assert!(poll!(&mut task).is_pending(), "the kernel has the buffer");
-        }
+        assert_waits(&mut task).await;
         give_back(&kernel);
         task.await.unwrap();
         assert_eq!(kernel.in_flight(), 0);
@@ -263,10 +257,7 @@ fn case_g05_a_shielded_future_among_gathered_ones_ends_in_the_scope() {
                     inner.borrow_mut().push("shielded");
                     Ok::<_, ()>(())
                 });
-                let plain = async move {
-                    let _guard = guard;
-                    pending().await
-                };
+                let plain = parked(guard);
                 gather([shielded.boxed_local(), plain.boxed_local()]).await
             });
             yield_now().await;
@@ -309,12 +300,8 @@ fn the_end_of_a_runtime_waits_for_shielded_work() {
 fn shielded_work_that_hangs_ends_with_the_grace() {
     let runtime = Builder::new().grace(20 * MS).build().unwrap();
     let witness = Witness::default();
-    let guard = witness.guard();
     runtime.block_on(async {
-        drop(spawn(shield(async move {
-            let _guard = guard;
-            pending::<()>().await
-        })));
+        drop(spawn(shield(parked::<()>(witness.guard()))));
         yield_now().await;
         yield_now().await;
     });

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
@@ -12,9 +11,7 @@ use wakering_runtime::task::yield_now;
 use wakering_runtime::time::{sleep, timeout};
 use wakering_runtime::{Runtime, join, select, spawn};
 
-use crate::{Witness, message, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{MS, Witness, message, within_bounds};
 
 /// Given a generator that notes how far it is, when values are asked for one by one, then it begins
 /// with the first question and goes on with each, not before.

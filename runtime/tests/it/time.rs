@@ -23,9 +23,7 @@ use wakering_runtime::time::{
 };
 use wakering_runtime::{Builder, spawn};
 
-use crate::{Witness, alloc, bounded, runtime, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{MS, Witness, alloc, bounded, played, runtime, stubborn, within_bounds};
 
 /// Given sleeps of 30, 10, 20, 20 and 20 ms, when they run, then they end in the order of their
 /// deadlines, equal ones in the order in which they began, and none early.
@@ -257,9 +255,7 @@ fn futures_of_timeouts_and_cleanups_hold_their_bodies_once() {
 /// once, gets what is there, and the kernel sees nothing of what it would have to wait for.
 #[test]
 fn case_o03_a_timeout_without_time_hands_nothing_to_the_kernel() {
-    let (driver, memory) = Driver::memory().unwrap();
-    let runtime = Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = played();
     runtime.block_on(async {
         let limits = [Instant::now(), Instant::now() - MS];
         for limit in limits {
@@ -336,10 +332,7 @@ fn case_o11_a_completion_that_is_there_wins_against_its_timeout() {
 /// The kernel, played by the test, does not give the operation back for a while.
 #[test]
 fn an_expired_timeout_drops_its_body_and_waits_for_what_that_left_behind() {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let runtime = Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = stubborn();
     let witness = Witness::default();
     let guard = witness.guard();
     let (buf, lent) = CheckingBuf::new(8);
@@ -366,10 +359,7 @@ fn an_expired_timeout_drops_its_body_and_waits_for_what_that_left_behind() {
 /// for the disk, which has the buffer; the task does.
 #[test]
 fn an_expired_timeout_leaves_the_disk_to_its_task() {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let runtime = Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = stubborn();
     let (buf, lent) = CheckingBuf::new(8);
     let kernel = memory.clone();
     runtime.block_on(async {
@@ -443,10 +433,7 @@ fn an_expired_timeout_leaves_closures_to_the_pool() {
 
 #[test]
 fn a_timeout_that_is_dropped_leaves_its_orphans_to_its_task() {
-    let (driver, memory) = Driver::memory().unwrap();
-    memory.set_cancel_wins(false);
-    let runtime = Builder::new().build_on(driver.clone());
-    let fd = memory.descriptor(&driver);
+    let (runtime, memory, fd) = stubborn();
     let kernel = memory.clone();
     runtime.block_on(async {
         let task = spawn(async move {

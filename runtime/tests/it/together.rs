@@ -17,16 +17,9 @@ use wakering_runtime::task::{
 use wakering_runtime::time::{Elapsed, Instant, sleep, timeout, timeout_at};
 use wakering_runtime::{run, spawn};
 
-use crate::{Witness, bounded, message, stubborn, within_bounds};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{MS, Witness, after, assert_waits, bounded, message, stubborn, within_bounds};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-async fn after<T>(delay: Duration, value: T) -> T {
-    sleep(delay).await;
-    value
-}
 
 /// Given futures that take 20, 10 and 15 ms, when they are gathered, then their values are in the order
 /// of the futures, after the time of the slowest.
@@ -63,13 +56,7 @@ fn case_g02_an_error_comes_out_after_the_siblings_were_drained() {
             sleep(MS).await;
         }
         assert!(start.elapsed() >= 10 * MS);
-        for _ in 0..3 {
-            sleep(MS).await;
-            assert!(
-                futures_util::poll!(gathered.as_mut()).is_pending(),
-                "the kernel has the buffer"
-            );
-        }
+        assert_waits(gathered.as_mut()).await;
         assert!(!lent.is_dropped());
         kernel.next_request().unwrap().receive(b"late");
         assert_eq!(gathered.await, Err("the failing one"));
@@ -217,10 +204,7 @@ fn a_panic_comes_out_after_the_siblings_were_drained() {
             });
             gather::<[Boxed<'_, _>; 2], _, _>([reading, panicking]).await
         });
-        for _ in 0..3 {
-            sleep(MS).await;
-            assert!(futures_util::poll!(&mut task).is_pending(), "the kernel has the buffer");
-        }
+        assert_waits(&mut task).await;
         kernel.next_request().unwrap().receive(b"late");
         assert_eq!(message(task.await.unwrap_err().into_panic().unwrap()), "out");
     }));
@@ -268,10 +252,7 @@ fn a_race_drops_and_drains_the_losers() {
             op::recv(&fd, vec![0; 8]).await.map_or(0, |(n, _)| n)
         });
         let mut racing = pin!(race::<[Boxed<'_, usize>; 2]>([losing, Box::pin(ready(42))]));
-        for _ in 0..3 {
-            assert!(futures_util::poll!(racing.as_mut()).is_pending(), "the kernel has the buffer");
-            sleep(MS).await;
-        }
+        assert_waits(racing.as_mut()).await;
         assert_eq!(witness.drops(), 1);
         kernel.next_request().unwrap().receive(b"late");
         assert_eq!(racing.await, 42);

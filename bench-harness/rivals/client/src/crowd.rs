@@ -3,6 +3,7 @@
 //! Level-triggered epoll and blocking sockets: a socket is read only when epoll says that bytes are
 //! there, and written only when it has nothing under way, so neither blocks for long.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -13,9 +14,15 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use crate::Done;
 use crate::connection::Connection;
 use crate::exchange::Kind;
+use crate::{Done, Latency};
+
+/// What sending or receiving one message takes at most. A turn that takes longer was interrupted.
+const STEP_NS: u64 = 25_000;
+
+/// Messages that are due so early in a paced slice do not count: caches are still the other's.
+const SETTLE_NS: u64 = 5_000_000;
 
 /// A server that says nothing for so long is given up.
 const SILENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -99,45 +106,59 @@ impl Crowd {
     }
 
     /// Sends `rate` messages a second for `length`, each when it is due or, if every connection is
-    /// busy then, as soon as one is free; latencies count from when a message was due.
+    /// busy then, as soon as one is free; latencies count from when a message was due. All
+    /// connections have their turn.
     ///
-    /// It spins, because a client that has to be woken would measure its own waking.
+    /// It spins, because a client that has to be woken would measure its own waking. What it cannot
+    /// help is losing its processor; how long it had lost it is told.
     pub fn run_paced(&mut self, length: Duration, rate: f64) -> io::Result<Done> {
         let planned = (length.as_secs_f64() * rate).ceil() as u64;
         let due_ns = |message: u64| (message as f64 * 1e9 / rate) as u64;
         let latencies = Histogram::<u64>::new_with_bounds(1, 100_000_000_000, 3);
         let mut latencies = latencies.map_err(io::Error::other)?;
-        let mut free: Vec<usize> = (0..self.connections.len()).rev().collect();
+        let mut free: VecDeque<usize> = (0..self.connections.len()).collect();
         let mut since = vec![0; self.connections.len()];
         let (mut sent, mut back) = (0, 0);
         let start = Instant::now();
-        let mut heard = start;
+        let since_start = || start.elapsed().as_nanos() as u64;
+        let (mut turn_ns, mut steps, mut away_ns) = (0, 0, 0);
+        let mut heard_ns = 0;
+        let silence_ns = (length + Duration::from_secs(SILENCE.tv_sec as u64)).as_nanos() as u64;
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         while back < planned {
-            let now_ns = start.elapsed().as_nanos() as u64;
+            let now_ns = since_start();
+            away_ns += (now_ns - turn_ns).saturating_sub(STEP_NS * (steps + 1));
+            (turn_ns, steps) = (now_ns, 0);
             while sent < planned && due_ns(sent) <= now_ns {
-                let Some(index) = free.pop() else { break };
+                let Some(index) = free.pop_front() else { break };
                 since[index] = due_ns(sent);
                 self.connections[index].send(&self.request, self.response)?;
                 sent += 1;
+                steps += 1;
             }
             self.wait(Some(&now))?;
             if !self.events.is_empty() {
-                heard = Instant::now();
-            } else if heard.elapsed() > length + Duration::from_secs(SILENCE.tv_sec as u64) {
+                heard_ns = now_ns;
+            } else if now_ns - heard_ns > silence_ns {
                 return Err(silent());
             }
             for event in &self.events {
                 let index = event.data.u64() as usize;
+                steps += 1;
                 if self.connections[index].receive(&mut self.buffer)? {
                     back += 1;
-                    let latency = start.elapsed().as_nanos() as u64 - since[index];
-                    latencies.saturating_record(latency);
-                    free.push(index);
+                    if since[index] >= SETTLE_NS {
+                        latencies.saturating_record(since_start() - since[index]);
+                    }
+                    free.push_back(index);
                 }
             }
         }
-        let latency = [latencies.value_at_quantile(0.5), latencies.value_at_quantile(0.99)];
+        let latency = Latency {
+            median_ns: latencies.value_at_quantile(0.5),
+            p99_ns: latencies.value_at_quantile(0.99),
+            away_ns,
+        };
         Ok(Done { operations: back, time: start.elapsed(), latency: Some(latency) })
     }
 

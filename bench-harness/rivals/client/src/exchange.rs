@@ -11,6 +11,7 @@ pub enum Kind {
     Echo,
     Idle,
     Http,
+    Cpu,
     Udp,
     FanOut,
 }
@@ -23,6 +24,7 @@ impl FromStr for Kind {
             "echo" => Kind::Echo,
             "idle" => Kind::Idle,
             "http" => Kind::Http,
+            "cpu" => Kind::Cpu,
             "udp" => Kind::Udp,
             "fan-out" => Kind::FanOut,
             _ => return Err(format!("`{word}` is no kind of server")),
@@ -36,8 +38,9 @@ impl Kind {
         match self {
             Kind::Http => {
                 let page = if size == 0 { "get".into() } else { format!("bytes/{size}") };
-                format!("GET /{page} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n").into()
+                get(&page)
             }
+            Kind::Cpu => get(&format!("cpu?us={size}")),
             _ => (0..size).map(|at| at as u8).collect(),
         }
     }
@@ -45,7 +48,7 @@ impl Kind {
     /// How many bytes answer `request`: asked on a connection of its own, once, since an answer's
     /// length does not change.
     pub fn response(self, request: &[u8], connection: &mut Connection) -> io::Result<usize> {
-        if self != Kind::Http {
+        if !matches!(self, Kind::Http | Kind::Cpu) {
             return Ok(request.len());
         }
         connection.send(request, 0)?;
@@ -65,6 +68,10 @@ impl Kind {
         connection.read_exact(&mut rest)?;
         Ok(length)
     }
+}
+
+fn get(page: &str) -> Vec<u8> {
+    format!("GET /{page} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n").into()
 }
 
 /// The length of a whole answer, when its head is complete.

@@ -2,9 +2,12 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// Descriptors beside them: its console, its epoll, and a few to spare.
+const SPARE: u64 = 8;
+
 /// Raises the soft limit if it has to be raised.
 pub fn allow(connections: u64) -> Result<(), String> {
-    let needed = connections + 64;
+    let needed = connections + SPARE;
     let limit = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     if enough(limit.current) {

@@ -7,6 +7,7 @@
 //!
 //! - `echo`, `udp`: SIZE bytes, which come back.
 //! - `http`: a request for `/get`, or for `/bytes/SIZE` if SIZE is not zero.
+//! - `cpu`: a request for `/cpu?us=SIZE`.
 //! - `fan-out`: SIZE bytes on the first connection, which come back on all.
 //! - `churn`: connect, SIZE bytes, which come back, close.
 //! - `idle`: like `echo`; it exchanges one message on each connection and is then only told to end.
@@ -80,8 +81,16 @@ enum Order {
 pub struct Done {
     operations: u64,
     time: Duration,
-    /// Median and 99th percentile of the latency, where there is a schedule to measure from.
-    latency: Option<[u64; 2]>,
+    /// Where there is a schedule to measure from.
+    latency: Option<Latency>,
+}
+
+/// How long messages took, and how far that can be believed.
+pub struct Latency {
+    median_ns: u64,
+    p99_ns: u64,
+    /// How long this client had lost its processor.
+    away_ns: u64,
 }
 
 fn obey(mut work: impl FnMut(Order) -> io::Result<Done>) -> Result<(), String> {
@@ -99,7 +108,9 @@ fn obey(mut work: impl FnMut(Order) -> io::Result<Done>) -> Result<(), String> {
         let order = order.ok_or_else(|| format!("`{line}` is no command"))?;
         let done = work(order).map_err(|error| error.to_string())?;
         let latency = match done.latency {
-            Some([p50, p99]) => format!(" {p50} {p99}"),
+            Some(Latency { median_ns, p99_ns, away_ns }) => {
+                format!(" {median_ns} {p99_ns} {away_ns}")
+            }
             None => String::new(),
         };
         console::say(&format!("done {} {}{latency}", done.operations, done.time.as_nanos()));

@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
     smol::block_on(executor.run(async {
         match job {
             Job::Echo(buffer) => serve::echo(buffer).await,
+            Job::Http => serve::http().await,
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {

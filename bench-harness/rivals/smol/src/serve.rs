@@ -4,8 +4,11 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream, UdpSocket};
+use smol_hyper::rt::FuturesIo;
 use stage::console;
 
 use crate::spawn;
@@ -34,6 +37,18 @@ async fn echo_one(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
             return Ok(());
         }
         stream.write_all(&buffer[..n]).await?;
+    }
+}
+
+/// hyper on smol's streams, by their customary binding.
+pub async fn http() -> io::Result<()> {
+    let listener = listen().await?;
+    loop {
+        let (stream, _peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let connection = http1::Builder::new()
+            .serve_connection(FuturesIo::new(stream), service_fn(stage::http::answer));
+        spawn(connection).detach();
     }
 }
 

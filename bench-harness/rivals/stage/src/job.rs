@@ -14,6 +14,11 @@ pub enum Job {
     Echo(usize),
     /// `http`: answer `GET /get` and `GET /bytes/65536`.
     Http,
+    /// `cores NUMBER`: the same on so many cores, and `GET /cpu?us=MICROSECONDS`.
+    Cores(usize),
+    /// `skew even` or `skew skewed`: a server on two cores and its own client, whose connections all
+    /// arrive at the first core if they are skewed.
+    Skew { skewed: bool },
     /// `udp BUFFER`: send datagrams back to where they come from.
     Udp(usize),
     /// `fan-out BUFFER`: send what comes on one connection to all.
@@ -80,6 +85,9 @@ impl Job {
         Ok(match words[..] {
             ["echo", buffer] => Job::Echo(number(buffer)?),
             ["http"] => Job::Http,
+            ["cores", number_of] => Job::Cores(number(number_of)?),
+            ["skew", "even"] => Job::Skew { skewed: false },
+            ["skew", "skewed"] => Job::Skew { skewed: true },
             ["udp", buffer] => Job::Udp(number(buffer)?),
             ["fan-out", buffer] => Job::FanOut(number(buffer)?),
             ["repeat", what] => Job::Repeat(what.parse()?),
@@ -90,8 +98,8 @@ impl Job {
             },
             _ => {
                 return Err(format!(
-                    "`{}` is none of: echo BUFFER, http, udp BUFFER, fan-out BUFFER, repeat WHAT, \
-                     files WHAT FOLDER DEPTH",
+                    "`{}` is none of: echo BUFFER, http, cores NUMBER, skew even, skew skewed, udp \
+                     BUFFER, fan-out BUFFER, repeat WHAT, files WHAT FOLDER DEPTH",
                     args.join(" ")
                 ));
             }

@@ -32,6 +32,7 @@ fn main() -> io::Result<()> {
                 tokio::spawn(repeat::run::<Tokio>(what)).await.map_err(io::Error::other)
             }
             Job::Files { .. } => files::run(job).await,
+            job => job.cannot(),
         }
     })
 }

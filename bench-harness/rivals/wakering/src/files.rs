@@ -25,9 +25,15 @@ pub async fn run(job: Job) -> io::Result<()> {
     let file = Rc::new(file);
     // The ring knows of them in advance; between slices they lie here.
     let pages = match what {
-        Files::ReadDirect => AlignedBuf::registered(depth, SMALL_READ)?,
+        Files::ReadCached | Files::ReadDirect => AlignedBuf::registered(depth, SMALL_READ)?,
         _ => Vec::new(),
     };
+    if pages.iter().any(|page| !page.is_registered()) {
+        eprintln!(
+            "the ring does not know its buffers in advance: see `ulimit -l`, and with \
+             WAKERING_DEBUG=1 why"
+        );
+    }
     let pages = Rc::new(RefCell::new(pages));
     let mut console = Console::ready(1);
     while let Some(count) = console.next_slice() {
@@ -37,12 +43,7 @@ pub async fn run(job: Job) -> io::Result<()> {
             wakering::spawn(async move {
                 match what {
                     Files::ReadSmall => small(folder, worker, share).await,
-                    Files::ReadCached => {
-                        let (buffer, offsets) =
-                            (vec![0; SMALL_READ], Offsets::of_reader(length, worker));
-                        random(&file, buffer, offsets, share).await.map(drop)
-                    }
-                    Files::ReadDirect => {
+                    Files::ReadCached | Files::ReadDirect => {
                         let buffer =
                             pages.borrow_mut().pop().expect("there is one for each worker");
                         let offsets = Offsets::of_reader(length, worker);
@@ -62,12 +63,12 @@ pub async fn run(job: Job) -> io::Result<()> {
     Ok(())
 }
 
-async fn random<B: wakering::driver::IoBufMut>(
+async fn random(
     file: &File,
-    mut buffer: B,
+    mut buffer: AlignedBuf,
     mut offsets: Offsets,
     count: u64,
-) -> io::Result<B> {
+) -> io::Result<AlignedBuf> {
     for _ in 0..count {
         let n;
         (n, buffer) = file.read_at(buffer, offsets.next()).await?;

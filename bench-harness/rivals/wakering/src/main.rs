@@ -6,6 +6,8 @@
 mod serve;
 /// Files.
 mod files;
+/// Connections that arrive unevenly.
+mod skew;
 
 use std::future::Future;
 use std::io;
@@ -16,16 +18,25 @@ use wakering::sync::local;
 
 fn main() -> io::Result<()> {
     let job = Job::from_args();
-    wakering::run(async {
+    let mut builder = wakering::Builder::new();
+    if let Job::Skew { skewed } = job {
+        return skew::run(skewed);
+    }
+    if let Job::Cores(cores) = job {
+        builder = builder.cores(cores);
+    }
+    builder.build()?.block_on(async {
         match job {
             Job::Echo(_) => serve::echo().await,
             Job::Http => serve::http().await,
+            Job::Cores(_) => serve::http_on_cores().await,
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(_) => serve::fan_out().await,
             Job::Repeat(what) => {
                 wakering::spawn(repeat::run::<Wakering>(what)).await.map_err(io::Error::other)
             }
             Job::Files { .. } => files::run(job).await,
+            Job::Skew { .. } => unreachable!("it has runtimes of its own"),
         }
     })
 }

@@ -43,6 +43,20 @@ pub async fn http() -> io::Result<()> {
     Ok(())
 }
 
+/// The same on all cores of the runtime.
+pub async fn http_on_cores() -> io::Result<()> {
+    let listener = listen().await?;
+    let server = wakering::http::serve_on_cores(listener, || {
+        let accept = async |stream: TcpStream, _peer| {
+            stream.set_nodelay(true)?;
+            Ok((stream, service_fn(stage::http::answer)))
+        };
+        (wakering::http::Builder::new(), accept)
+    });
+    server.wait_closed().await;
+    Ok(())
+}
+
 /// Sends datagrams back.
 pub async fn udp(buffer: usize) -> io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0").await?;

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 
 use super::Poll;
 use super::flights::NO_FLIGHT;
-use super::watch::{Owner, Source};
+use super::watch::{Direction, NO_READER, Owner, Source};
 use crate::call::{self, Mode};
 use crate::fd::Sharing;
 use crate::request::{Number, Request};
@@ -31,6 +31,9 @@ impl Poll {
     pub(super) fn forget(&mut self, fd: Number) {
         let watch = self.watches.of(fd.0);
         debug_assert_eq!(watch.first, NO_FLIGHT, "nothing waits on what is closed");
+        if watch.reader != NO_READER {
+            self.readers -= 1;
+        }
         if watch.source == Source::Epoll {
             self.epoll.forget(fd.0);
         }
@@ -134,7 +137,12 @@ impl Poll {
         self.watches.of(fd).source = match self.epoll.watch(fd) {
             Ok(()) => Source::Epoll,
             Err(libc::EPERM) => Source::Disk,
-            Err(errno) => return Err(errno),
+            Err(errno) => {
+                // No edge will tell that there is something again.
+                self.watches.of(fd).set_idle(Direction::In, false);
+                self.watches.of(fd).set_idle(Direction::Out, false);
+                return Err(errno);
+            }
         };
         Ok(())
     }

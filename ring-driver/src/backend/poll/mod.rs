@@ -37,6 +37,8 @@ mod descriptors;
 mod epoll;
 /// Requests that wait.
 mod flights;
+/// Streams that are read without a flight.
+mod receive;
 /// Flights that wait for a time.
 mod time;
 /// Descriptors, and what they were ready for.
@@ -68,6 +70,8 @@ pub(crate) struct Poll {
     notifier: RawFd,
     watches: Watches,
     flights: Flights,
+    /// On how many descriptors readers wait beside them.
+    readers: usize,
     /// The flights that wait for a time, by that time.
     deadlines: BTreeSet<(Instant, u32)>,
     completed: Vec<Completion>,
@@ -89,6 +93,7 @@ impl Poll {
             notifier,
             watches: Watches::default(),
             flights: Flights::default(),
+            readers: 0,
             deadlines: BTreeSet::new(),
             completed: Vec::new(),
             cached: Cached::default(),
@@ -105,7 +110,10 @@ impl Poll {
 
     /// Nothing is registered anywhere: this backend itself is who picks from the pool.
     pub(crate) fn make_buf_pool(&mut self) -> io::Result<BufPool> {
-        let pool = BufPool::with_ring()?;
+        if let Some(pool) = &self.buf_pool {
+            return Ok(pool.clone());
+        }
+        let pool = BufPool::for_calls()?;
         Ok(self.buf_pool.insert(pool).clone())
     }
 
@@ -217,7 +225,7 @@ impl Poll {
         }
         let timeout = match sleep {
             Some(limit) if !has_completed => limit.into_iter().chain(self.time_left()).min(),
-            _ if self.flights.is_empty() => return,
+            _ if !self.has_waiting() => return,
             _ => Some(Duration::ZERO),
         };
         self.counters.enters += 1;
@@ -229,6 +237,7 @@ impl Poll {
             let event = self.epoll.event(index);
             if event.fd != self.notifier {
                 self.watches.of(event.fd).on_edge(event.events);
+                self.tell_reader(event.fd);
                 self.try_waiting(event.fd);
             }
         }
@@ -245,7 +254,7 @@ impl Poll {
 
     /// Whether a look may find that something has become ready; only a system call tells.
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.flights.is_empty()
+        !self.flights.is_empty() || self.readers > 0
     }
 
     pub(crate) fn call_now(&mut self, request: &Request) -> i32 {
@@ -294,18 +303,14 @@ impl Poll {
             return self.wait_a_while(flight());
         }
         match self.watch(fd.0) {
-            // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
-            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_a_while(flight()),
             Ok(()) => {
                 let slot = self.flights.insert(flight());
                 self.flights.append(&mut self.watches.of(fd.0).first, slot);
                 None
             }
-            Err(errno) => {
-                self.watches.of(fd.0).set_idle(Direction::In, false);
-                self.watches.of(fd.0).set_idle(Direction::Out, false);
-                Some(self.end(fd, Outcome::plain(flight().attempt.ended_by(-errno))))
-            }
+            // No more can be watched (`fs.epoll.max_user_watches`): it is slower, but goes on.
+            Err(libc::ENOSPC | libc::ENOMEM) => self.wait_a_while(flight()),
+            Err(errno) => Some(self.end(fd, Outcome::plain(flight().attempt.ended_by(-errno)))),
         }
     }
 

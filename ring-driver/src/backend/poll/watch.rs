@@ -47,6 +47,9 @@ pub(super) enum Source {
     Disk,
 }
 
+/// Nobody waits to read.
+pub(super) const NO_READER: u32 = u32::MAX;
+
 pub(super) struct Watch {
     pub(super) owner: Owner,
     pub(super) source: Source,
@@ -60,6 +63,9 @@ pub(super) struct Watch {
     pub(super) is_tcp: Option<bool>,
     /// The first of the flights that wait for its edges.
     pub(super) first: u32,
+    /// The descriptor, by the driver's number, whose readers wait for its edges; see
+    /// [`NO_READER`].
+    pub(super) reader: u32,
 }
 
 impl Watch {
@@ -72,6 +78,7 @@ impl Watch {
             is_plain: true,
             is_tcp: None,
             first: NO_FLIGHT,
+            reader: NO_READER,
         }
     }
 

@@ -189,6 +189,15 @@ pub(crate) fn encode_registered(request: &Request, index: u16, user_data: UserDa
     entry.user_data(user_data.0)
 }
 
+/// The same entry for the file that the ring knows by `place`.
+pub(crate) fn on_registered(entry: Entry, place: u8) -> Entry {
+    const { assert!(size_of::<Entry>() == 64) };
+    let mut entry = entry.flags(Flags::FIXED_FILE);
+    // SAFETY: an entry is 64 bytes, aligned to eight, of which the second four are the descriptor.
+    unsafe { ptr::from_mut(&mut entry).cast::<i32>().add(1).write(place.into()) };
+    entry
+}
+
 /// Opcode, flags and priority of an entry, which has no getters; its layout is the kernel's.
 pub(crate) fn head(entry: &Entry) -> (u8, u8, u16) {
     const { assert!(size_of::<Entry>() == 64) };

@@ -30,6 +30,7 @@ use crate::request::{Number, Request, UserData};
 
 use super::cached::Cached;
 use super::offload::Offload;
+use files::Files;
 use registered::Registered;
 use setup::{Ring, Size};
 
@@ -37,6 +38,8 @@ use setup::{Ring, Size};
 pub(crate) mod encode;
 /// The system calls of a running ring.
 pub(crate) mod enter;
+/// Files of which the ring has been told.
+mod files;
 /// Memory of which the ring has been told.
 mod registered;
 /// How a ring comes to be.
@@ -78,6 +81,7 @@ pub(crate) struct Uring {
     /// Registered with the ring, so it must outlive it.
     buf_pool: Option<BufPool>,
     registered: Registered,
+    files: Files,
 }
 
 impl Uring {
@@ -121,6 +125,7 @@ impl Uring {
             counters,
             buf_pool: None,
             registered: Registered::default(),
+            files: Files::default(),
         })
     }
 
@@ -147,6 +152,12 @@ impl Uring {
     /// The number is that of a new descriptor from now on.
     pub(crate) fn made(&mut self, fd: Number) {
         self.cached.forget(fd);
+        self.forget(fd);
+    }
+
+    /// The number is about to be closed, or somebody else's.
+    pub(crate) fn forget(&mut self, fd: Number) {
+        self.files.forget(fd, &self.ring.uring.submitter());
     }
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
@@ -232,6 +243,16 @@ impl Uring {
         }
     }
 
+    /// Since 6.13 an enter brings some twenty deferred completions and no more ("io_uring: limit
+    /// local tw done").
+    pub(crate) fn enter_again(&mut self) -> bool {
+        let (queued, due) = self.submission_state();
+        if due {
+            self.enter_kernel(queued, None);
+        }
+        due
+    }
+
     pub(crate) fn reap(&mut self, batch: &mut Vec<Completion>) {
         let mut raw = std::mem::take(&mut self.raw);
         // The head is published when the iterator is dropped, before anybody is told.
@@ -305,9 +326,11 @@ impl Uring {
     }
 
     fn submit(&mut self, request: &Request, user_data: UserData, flags: Flags) {
-        let entry = match self.registered.index(request) {
-            Some(index) => encode::encode_registered(request, index, user_data),
-            None => encode::encode(request, user_data),
+        let entry = match request {
+            Request::Read { offset: Some(_), .. } | Request::Write { offset: Some(_), .. } => {
+                self.encode_transfer(request, user_data)
+            }
+            _ => encode::encode(request, user_data),
         };
         let entry = entry.flags(flags);
         let (opcode, flags, priority) = encode::head(&entry);
@@ -315,6 +338,22 @@ impl Uring {
         if !self.backlog.is_empty() || !self.try_push(&entry) {
             self.backlog.push_back(entry);
             self.submit_backlog();
+        }
+    }
+
+    /// A read or write at an offset, by what the ring knows already of its memory and its file.
+    fn encode_transfer(&mut self, request: &Request, user_data: UserData) -> Entry {
+        let entry = match self.registered.index(request) {
+            Some(index) => encode::encode_registered(request, index, user_data),
+            None => encode::encode(request, user_data),
+        };
+        let place = match self.ring.capabilities.registered_files {
+            true => self.files.place(request.fd(), &self.ring.uring.submitter()),
+            false => None,
+        };
+        match place {
+            Some(place) => encode::on_registered(entry, place),
+            None => entry,
         }
     }
 
@@ -334,6 +373,9 @@ impl Uring {
         }
     }
 
+    /// Not inlined, or the entry would be taken apart for those who look at its parts, and put
+    /// together again.
+    #[inline(never)]
     fn try_push(&mut self, entry: &Entry) -> bool {
         // SAFETY: what the entry points to stays in place until its final completion: see
         // `in_flight`. The notifier's read points into a box that is leaked if the read does not
@@ -494,6 +536,7 @@ impl Drop for Uring {
                 Box::leak(std::mem::take(&mut self.notified));
             }
         }
+        self.files.forget_all(&self.ring.uring.submitter());
         if let Some(pool) = &self.buf_pool {
             let _ = self.ring.uring.submitter().unregister_buf_ring(pool.group());
         }

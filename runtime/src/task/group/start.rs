@@ -3,8 +3,77 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+
+use super::handle::CancelOnDrop;
+use super::{Shared, TaskGroup, TaskHandle};
+use crate::task::TaskInfo;
+
+impl<E: 'static> TaskGroup<E> {
+    /// Makes a child of `child` and waits until it says that it is [ready](Ready); what it says
+    /// then, and its handle. The child goes on.
+    ///
+    /// ```
+    /// use std::{io, time::Duration};
+    /// use wakering_runtime::{run, task, time::sleep};
+    ///
+    /// run(task::group(async |group| {
+    ///     let (port, server) = group
+    ///         .start(async |ready: task::Ready<u16>| {
+    ///             ready.set(8080);
+    ///             sleep(Duration::from_millis(1)).await;
+    ///             Ok("served")
+    ///         })
+    ///         .await
+    ///         .unwrap();
+    ///     assert_eq!((port, server.await?), (8080, "served"));
+    ///     Ok::<_, io::Error>(())
+    /// }))
+    /// .unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`StartError`] if the child ends before it is ready. Its error is told here, and does not
+    /// end the group.
+    ///
+    /// # Cancellation
+    /// **Weak.** A child that is not ready is cancelled.
+    #[track_caller]
+    pub fn start<V, T, C>(
+        &self,
+        child: C,
+    ) -> impl Future<Output = Result<(V, TaskHandle<T>), StartError<E>>>
+    where
+        V: 'static,
+        T: 'static,
+        C: AsyncFnOnce(Ready<V>) -> Result<T, E> + 'static,
+    {
+        let info = TaskInfo::new(None, Location::caller());
+        async move {
+            let start = Rc::new(Start::default());
+            let error = Rc::new(Cell::new(None));
+            let ready = Ready(start.clone());
+            let (waited_for, kept) = (start.clone(), error.clone());
+            let on_error = move |group: &Shared<E>, error| match waited_for.settled.get() {
+                true => group.failed(error),
+                false => kept.set(Some(error)),
+            };
+            let child = async move { child(ready).await };
+            let handle = self.spawn_as(info, child, on_error, false);
+            let mut handle = CancelOnDrop(Some(handle));
+            let value = poll_fn(|cx| start.poll(cx)).await;
+            start.settled.set(true);
+            match (value, error.take()) {
+                (_, Some(error)) => Err(StartError::Failed(error)),
+                (None, None) => Err(StartError::NotReady),
+                (Some(value), None) => Ok((value, handle.0.take().expect("it is taken once"))),
+            }
+        }
+    }
+}
 
 /// What a child that is being [started](super::TaskGroup::start) says it with.
 ///
@@ -23,15 +92,15 @@ use std::task::{Context, Poll, Waker};
 /// .unwrap();
 /// ```
 #[must_use = "whoever starts the child waits for it"]
-pub struct Ready<V>(pub(super) Rc<Start<V>>);
+pub struct Ready<V>(Rc<Start<V>>);
 
 /// What a child that is being started and whoever waits for it share.
-pub(super) struct Start<V> {
+struct Start<V> {
     value: Cell<Option<V>>,
     /// Whether the child has no way any more to say that it is ready.
     silent: Cell<bool>,
     /// Whether nobody waits any more.
-    pub(super) settled: Cell<bool>,
+    settled: Cell<bool>,
     waiter: Cell<Option<Waker>>,
 }
 
@@ -47,7 +116,7 @@ impl<V> Default for Start<V> {
 }
 
 impl<V> Start<V> {
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Option<V>> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Option<V>> {
         if self.silent.get() {
             return Poll::Ready(self.value.take());
         }

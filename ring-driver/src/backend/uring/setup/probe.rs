@@ -28,15 +28,18 @@ impl Ring {
         let mut found = self.reported();
         self.known_operations(&mut found)
             .map_err(|error| SetupError::diagnosed("io_uring_register", object(), error))?;
-        // The opcodes tell 5.19 and 6.0. Older kernels ignored some fields of an entry that mean
+        // The opcodes tell 5.19, 6.0 and 6.15. Older kernels ignored some fields of an entry that mean
         // something today, so that trying would prove nothing there.
         let since_5_19 = found.supports(opcode::Socket::CODE);
         let since_6_0 = found.supports(opcode::SendZc::CODE);
+        let since_6_15 = found.supports(opcode::EpollWait::CODE);
         found.buf_ring = since_5_19;
         found.cancel_any = since_5_19;
         found.multishot_accept = since_5_19;
         found.multishot_recv = since_6_0;
         found.registered_buffers = since_5_19;
+        // Kernels before 6.13 may keep a file that leaves the table open for another second.
+        found.registered_files = since_6_15;
         found.capped_workers = true;
         let mut found = found.masked(mask);
         found.capped_workers = found.capped_workers && self.takes_worker_limits();

@@ -1,8 +1,15 @@
 //! At most so many at a time.
 
-use std::error::Error;
+/// How it can fail.
+mod error;
+/// What it hands out.
+mod permit;
+
 use std::fmt;
 use std::ops::Deref;
+
+pub use error::{AcquireError, TryAcquireError};
+pub use permit::Permit;
 
 use super::after::update;
 use super::flavor::{Flavor, Protect};
@@ -359,7 +366,7 @@ where
 {
     let taken = Wait::<F, _, _>::new(&semaphore.cell, Take(n)).await;
     taken.map_err(|Ended| AcquireError(()))?;
-    Ok(Permit { semaphore, count: n })
+    Ok(Permit::new(semaphore, n))
 }
 
 fn try_acquire<F, H>(semaphore: H, n: usize) -> Result<Permit<F, H>, TryAcquireError>
@@ -368,7 +375,7 @@ where
     H: Deref<Target = Semaphore<F>>,
 {
     match semaphore.cell.with(|state| state.permits.take(n)) {
-        Ok(true) => Ok(Permit { semaphore, count: n }),
+        Ok(true) => Ok(Permit::new(semaphore, n)),
         Ok(false) => Err(TryAcquireError::NoPermits),
         Err(Ended) => Err(TryAcquireError::Closed),
     }
@@ -386,155 +393,3 @@ impl<F: Flavor> fmt::Debug for Semaphore<F> {
             .finish()
     }
 }
-
-/// Permits of a [`Semaphore`], which come back when this is dropped. `H` is how it holds the
-/// semaphore: by a reference, or by a pointer that is shared.
-///
-/// ```
-/// use wakering_runtime::sync::Semaphore;
-///
-/// let semaphore = Semaphore::new(1);
-/// {
-///     let _permit = semaphore.try_acquire().unwrap();
-///     assert_eq!(semaphore.available_permits(), 0);
-/// }
-/// assert_eq!(semaphore.available_permits(), 1);
-/// ```
-#[must_use = "a permit comes back when it is dropped"]
-pub struct Permit<F: Flavor, H: Deref<Target = Semaphore<F>>> {
-    semaphore: H,
-    count: usize,
-}
-
-impl<F: Flavor, H: Deref<Target = Semaphore<F>>> Permit<F, H> {
-    /// How many permits this stands for.
-    ///
-    /// ```
-    /// use wakering_runtime::sync::Semaphore;
-    ///
-    /// let semaphore = Semaphore::new(3);
-    /// assert_eq!(semaphore.try_acquire_many(2).unwrap().count(), 2);
-    /// ```
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Never gives these permits back: there are fewer from now on.
-    ///
-    /// ```
-    /// use wakering_runtime::sync::Semaphore;
-    ///
-    /// let semaphore = Semaphore::new(1);
-    /// semaphore.try_acquire().unwrap().forget();
-    /// assert_eq!(semaphore.available_permits(), 0);
-    /// semaphore.add_permits(1);
-    /// assert_eq!(semaphore.available_permits(), 1);
-    /// ```
-    pub fn forget(mut self) {
-        self.semaphore.cell.with(|state| state.total -= self.count);
-        self.count = 0;
-    }
-
-    /// Makes two of one: `n` permits part from this, if it has so many.
-    ///
-    /// ```
-    /// use wakering_runtime::sync::Semaphore;
-    ///
-    /// let semaphore = Semaphore::new(3);
-    /// let mut three = semaphore.try_acquire_many(3).unwrap();
-    /// let one = three.split(1).unwrap();
-    /// assert_eq!((three.count(), one.count()), (2, 1));
-    /// assert!(three.split(3).is_none());
-    /// ```
-    pub fn split(&mut self, n: usize) -> Option<Permit<F, H>>
-    where
-        H: Clone,
-    {
-        self.count = self.count.checked_sub(n)?;
-        Some(Permit { semaphore: self.semaphore.clone(), count: n })
-    }
-
-    /// Makes one of two.
-    ///
-    /// ```
-    /// use wakering_runtime::sync::Semaphore;
-    ///
-    /// let semaphore = Semaphore::new(2);
-    /// let mut permit = semaphore.try_acquire().unwrap();
-    /// permit.merge(semaphore.try_acquire().unwrap());
-    /// assert_eq!(permit.count(), 2);
-    /// ```
-    ///
-    /// # Panics
-    /// If the other is of another semaphore.
-    #[track_caller]
-    pub fn merge(&mut self, mut other: Permit<F, H>) {
-        let is_same = std::ptr::eq(&*self.semaphore, &*other.semaphore);
-        assert!(is_same, "permits of two semaphores cannot be merged");
-        self.count += std::mem::take(&mut other.count);
-    }
-}
-
-impl<F: Flavor, H: Deref<Target = Semaphore<F>>> Drop for Permit<F, H> {
-    fn drop(&mut self) {
-        if self.count > 0 {
-            update(&self.semaphore.cell, |state, after| state.permits.give(self.count, after));
-        }
-    }
-}
-
-impl<F: Flavor, H: Deref<Target = Semaphore<F>>> fmt::Debug for Permit<F, H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("count", &self.count).finish_non_exhaustive()
-    }
-}
-
-/// A semaphore was closed, so that there is no permit to wait for.
-///
-/// ```
-/// use wakering_runtime::{run, sync::Semaphore};
-///
-/// let semaphore = Semaphore::new(1);
-/// semaphore.close();
-/// let error = run(async { semaphore.acquire().await.map(drop) }).unwrap_err();
-/// assert_eq!(error.to_string(), "cannot acquire a permit: the semaphore is closed");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AcquireError(());
-
-impl fmt::Display for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot acquire a permit: the semaphore is closed")
-    }
-}
-
-impl Error for AcquireError {}
-
-/// Why there is no permit at once.
-///
-/// ```
-/// use wakering_runtime::sync::{Semaphore, TryAcquireError};
-///
-/// let semaphore = Semaphore::new(0);
-/// assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
-/// semaphore.close();
-/// assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::Closed);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TryAcquireError {
-    /// The semaphore is closed.
-    Closed,
-    /// Too few are free, or others wait for them.
-    NoPermits,
-}
-
-impl fmt::Display for TryAcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TryAcquireError::Closed => "cannot acquire a permit: the semaphore is closed",
-            TryAcquireError::NoPermits => "cannot acquire a permit: too few are free",
-        })
-    }
-}
-
-impl Error for TryAcquireError {}
