@@ -41,6 +41,8 @@ mod listen;
 mod messages;
 /// Names to addresses, off the loop.
 mod resolve;
+/// A buffer as a whole, out through a socket.
+mod send_all;
 /// The content of a file, out through a socket.
 mod send_file;
 /// Servers: an accept loop, and a task for every connection.

@@ -15,6 +15,7 @@ use wakering_ring_driver::{Failure, Fd, Leftovers, PooledBuf, op};
 use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source, read_from};
 
 use crate::detach::detach;
+use crate::send_all::send_all;
 
 /// What receives.
 #[derive(Debug)]
@@ -171,6 +172,10 @@ impl AsyncWrite for WriteSide {
         op::send(&self.fd, buf)
     }
 
+    fn write_all<B: IoBuf>(&mut self, buf: B) -> impl Future<Output = BufResult<usize, B>> {
+        send_all(&self.fd, buf)
+    }
+
     fn write_vectored<B: IoBuf>(
         &mut self,
         bufs: Vec<B>,
@@ -253,6 +258,13 @@ macro_rules! delegate_stream {
                 buf: B,
             ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, B>> {
                 self.$side.write(buf)
+            }
+
+            fn write_all<B: wakering_runtime::io::IoBuf>(
+                &mut self,
+                buf: B,
+            ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, B>> {
+                self.$side.write_all(buf)
             }
 
             fn write_vectored<B: wakering_runtime::io::IoBuf>(

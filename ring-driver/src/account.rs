@@ -13,6 +13,7 @@
 //! Not everything ends because somebody asks: a disk finishes what it has begun. So orphans are
 //! counted by whether they can be cancelled, and who must not be held up waits for those only.
 
+use std::collections::HashMap;
 use std::task::Waker;
 
 use slab::Slab;
@@ -67,9 +68,12 @@ struct Account {
     /// Whether somebody else than those above sees to it, so that they never forget it.
     by_itself: bool,
     closed: bool,
-    /// Told when the last orphan of either kind has ended.
-    waiter: Option<Waker>,
+    /// Whether somebody waits for its orphans.
+    awaited: bool,
 }
+
+/// Every task has one for as long as it lives.
+const _: () = assert!(size_of::<Account>() == 24);
 
 impl Account {
     fn below(parent: AccountId, by_itself: bool) -> Account {
@@ -80,20 +84,22 @@ impl Account {
             open_below: 0,
             by_itself,
             closed: false,
-            waiter: None,
+            awaited: false,
         }
     }
 }
 
 pub(crate) struct Accounts {
     accounts: Slab<Account>,
+    /// Told when the last orphan of either kind has ended. Apart, because few wait at a time.
+    waiters: HashMap<AccountId, Option<Waker>>,
 }
 
 impl Accounts {
     pub(crate) fn new() -> Accounts {
         let mut accounts = Slab::new();
         accounts.insert(Account::below(AccountId::ROOT, true));
-        Accounts { accounts }
+        Accounts { accounts, waiters: HashMap::new() }
     }
 
     pub(crate) fn open(&mut self, parent: AccountId, by_itself: bool) -> AccountId {
@@ -111,10 +117,10 @@ impl Accounts {
     /// Yields whoever waited for it.
     pub(crate) fn close(&mut self, id: AccountId) -> Option<Waker> {
         assert_ne!(id, AccountId::ROOT, "the runtime's own account stays open");
+        let waiter = self.take_waiter(id);
         let account = self.get(id);
         debug_assert!(!account.closed, "an account is closed once");
         account.closed = true;
-        let waiter = account.waiter.take();
         let (parent, open_below) = (account.parent, account.open_below);
         let counted = u32::from(!account.by_itself);
         let owner = self.open_from(parent);
@@ -186,7 +192,7 @@ impl Accounts {
     /// Whether nothing is charged to `id` or below it, and nobody waits for that.
     pub(crate) fn is_unused(&self, id: AccountId) -> bool {
         let account = &self.accounts[id.0 as usize];
-        account.in_flight == 0 && account.waiter.is_none()
+        account.in_flight == 0 && !account.awaited
     }
 
     /// Whether an account below `id` is open that does not stand by itself.
@@ -211,7 +217,15 @@ impl Accounts {
 
     /// Who is told when the last orphan of `id` of either kind has ended.
     pub(crate) fn waiter(&mut self, id: AccountId) -> &mut Option<Waker> {
-        &mut self.get(id).waiter
+        self.get(id).awaited = true;
+        self.waiters.entry(id).or_default()
+    }
+
+    fn take_waiter(&mut self, id: AccountId) -> Option<Waker> {
+        match std::mem::take(&mut self.get(id).awaited) {
+            true => self.waiters.remove(&id).flatten(),
+            false => None,
+        }
     }
 
     pub(crate) fn parent(&self, id: AccountId) -> AccountId {
@@ -248,10 +262,11 @@ impl Accounts {
             let account = self.get(id);
             let orphans = &mut account.orphans[recall as usize];
             *orphans -= count;
-            if *orphans == 0 {
-                told.extend(account.waiter.take());
+            let (is_last, parent) = (*orphans == 0, account.parent);
+            if is_last {
+                told.extend(self.take_waiter(id));
             }
-            id = account.parent;
+            id = parent;
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) fn run<F: Future>(executor: &Executor, main: F) -> F::Output {
     loop {
         let generation = executor.queued();
         if generation == 0 {
+            executor.give_back();
             slice = look(executor, rest(executor, || executor.queued() == 0));
         }
         for _ in 0..generation {

@@ -199,6 +199,16 @@ impl Executor {
         resident
     }
 
+    /// Nobody waits for his turn: what a crowd has left of the queue is given back.
+    pub(crate) fn give_back(&self) {
+        /// How many may be woken at once again and again.
+        const KEPT: usize = 16 * 1024;
+        let mut queue = self.queue.borrow_mut();
+        if queue.capacity() > KEPT && queue.is_empty() {
+            queue.shrink_to(KEPT);
+        }
+    }
+
     /// Puts a task at the end of the queue. For whoever found it not queued.
     #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {

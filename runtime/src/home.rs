@@ -16,7 +16,7 @@ use wakering_ring_driver::{Deliver, Message, Remote};
 
 use crate::context;
 use crate::primitive::{Mutex, per_thread};
-use crate::task::{JoinError, Lodging, References, Spare, TaskRef};
+use crate::task::{Callbacks, JoinError, Lodging, References, Spare, TaskRef};
 use crate::unheard::unheard;
 
 /// Told about a panic that nobody else will hear of.
@@ -28,6 +28,7 @@ pub(crate) struct Home {
     /// Tasks that were woken from afar. As long as there are any, one message lies in the inbox.
     called: Mutex<Vec<TaskRef>>,
     on_unhandled: OnUnhandled,
+    callbacks: Callbacks,
     /// How many [`Lodging`]s there are.
     lodgers: References,
 }
@@ -50,6 +51,10 @@ impl Inbox for Remote {
 impl Home {
     pub(crate) fn lodgers(&self) -> &References {
         &self.lodgers
+    }
+
+    pub(crate) fn callbacks(&self) -> &Callbacks {
+        &self.callbacks
     }
 
     /// Leaves `message` for the home thread, or gives it back because the runtime has ended.
@@ -108,7 +113,8 @@ impl HomeKey {
     /// A new home, whose thread is the one that calls.
     pub(crate) fn new(inbox: Arc<dyn Inbox>, on_unhandled: OnUnhandled) -> HomeKey {
         let (called, lodgers) = (Mutex::new(Vec::new()), References::own(1));
-        let home = Home { inbox, called, on_unhandled, lodgers };
+        let callbacks = Callbacks::default();
+        let home = Home { inbox, called, on_unhandled, callbacks, lodgers };
         let (home, is_disowned) = (Lodging::first(home), Cell::new(false));
         HomeKey { home, spare: Spare::new(), is_disowned, _here: PhantomData }
     }

@@ -19,7 +19,7 @@ use crate::backend::Backend;
 use crate::buffer::{BufPool, Traffic};
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, Phase, Sharing, Shelf, Spares};
+use crate::fd::{Descriptor, Phase, Sharing, Shelf, SpareShelves, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -50,6 +50,7 @@ pub(crate) struct Core {
     pub(crate) dirty: Vec<u32>,
     /// Empty buffers of sinks.
     pub(crate) spares: Rc<Spares>,
+    pub(crate) spare_shelves: SpareShelves,
     /// Descriptors that are being closed, and until when their output may take: the earliest first.
     pub(crate) closing: Vec<(Instant, u32)>,
     buf_pools: [Option<BufPool>; Traffic::COUNT],
@@ -112,6 +113,7 @@ impl Core {
             missed: Missed::default(),
             dirty: Vec::new(),
             spares: Rc::default(),
+            spare_shelves: SpareShelves::default(),
             closing: Vec::new(),
             buf_pools: Default::default(),
             batch: Vec::new(),
@@ -306,7 +308,8 @@ impl Core {
             return self.on_sent(key, descriptor, outcome);
         }
         let Some(slot) = self.slots.get(key) else { return };
-        let shelf = self.descriptors[descriptor as usize].read.shelf();
+        let side = &mut self.descriptors[descriptor as usize].read;
+        let shelf = side.shelf(&mut self.spare_shelves);
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
         if self.is_ahead(descriptor) && self.flooding.last() != Some(&key) {
@@ -401,13 +404,13 @@ impl Core {
         lane: Lane,
     ) {
         let state = &mut self.descriptors[descriptor as usize];
-        let side = match lane {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
+        let side = state.side(lane);
         // A send that was cancelled has lost bytes.
         if lane == Lane::Write || keeps_something(lane, outcome) {
-            kept.put_back(outcome, side.shelf());
+            kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
+        }
+        if lane == Lane::Write {
+            side.tidy(&mut self.spare_shelves);
         }
         self.after.free.push(kept);
         self.free_side(descriptor, lane);
@@ -426,8 +429,8 @@ impl Core {
             }
             // The side stays taken until its holder, or a rival, has fetched what came.
             Home::Side { descriptor, .. } => {
-                let side = &mut self.descriptors[descriptor as usize].read;
-                let (payer, orphan) = side.settle();
+                let state = &mut self.descriptors[descriptor as usize];
+                let (payer, orphan) = state.settle(Lane::Read);
                 if payer != AccountId::ROOT {
                     self.accounts.ended(payer, orphan, &mut self.after.wakers);
                 }
@@ -457,13 +460,10 @@ impl Core {
     /// Nothing occupies this side any more: whoever waits for it may try.
     pub(super) fn free_side(&mut self, descriptor: u32, lane: Lane) {
         let state = &mut self.descriptors[descriptor as usize];
-        let side = match lane {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
+        state.own &= lane == Lane::Write;
+        let (payer, orphan) = state.settle(lane);
+        let side = state.side(lane);
         side.in_flight = None;
-        side.own = false;
-        let (payer, orphan) = side.settle();
         side.waiters.leave_to(&mut self.after.wakers);
         if payer != AccountId::ROOT {
             self.accounts.ended(payer, orphan, &mut self.after.wakers);

@@ -170,10 +170,11 @@ impl Core {
             let is_new = match self.slots.get(key).map(|slot| slot.home) {
                 Some(Home::Account { .. }) => self.orphan_flight(key),
                 Some(Home::Side { descriptor, .. }) => {
-                    let side = &mut self.descriptors[descriptor as usize].read;
-                    let is_wanted = side.queued > 0 || std::mem::replace(&mut side.orphan, true);
+                    let state = &mut self.descriptors[descriptor as usize];
+                    let is_wanted =
+                        state.read.queued > 0 || std::mem::replace(&mut state.orphan, true);
                     if !is_wanted {
-                        self.accounts.orphaned(side.payer, Recall::Cancellable);
+                        self.accounts.orphaned(state.read.payer, Recall::Cancellable);
                     }
                     !is_wanted
                 }

@@ -10,7 +10,7 @@ use super::flight::keeps_something;
 use crate::account::{AccountId, Recall};
 use crate::backend::Backend;
 use crate::completion::Outcome;
-use crate::fd::{Phase, Side};
+use crate::fd::Phase;
 use crate::in_flight::{Home, Kept, Key, Slot, State};
 use crate::op::{Lane, Operation};
 use crate::request::Number;
@@ -59,6 +59,7 @@ impl Core {
         if self.holding {
             return Begun::Held(operation);
         }
+        self.descriptors[descriptor].read.tidy(&mut self.spare_shelves);
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         match self.launch(&request) {
@@ -151,13 +152,13 @@ impl Core {
     /// cancelled.
     pub(crate) fn adopt(&mut self, descriptor: usize) {
         let payer = self.paying;
-        let side = &mut self.descriptors[descriptor].read;
-        if !side.orphan {
+        let state = &mut self.descriptors[descriptor];
+        if !state.orphan {
             return;
         }
         self.tally.adopted += 1;
-        side.orphan = false;
-        let former = std::mem::replace(&mut side.payer, payer);
+        state.orphan = false;
+        let former = std::mem::replace(&mut state.read.payer, payer);
         if payer != AccountId::ROOT {
             self.accounts.submitted(payer);
         }
@@ -168,13 +169,13 @@ impl Core {
 
     /// Nobody waits for the side's receive any more.
     pub(super) fn orphan_side(&mut self, key: Key, descriptor: u32) {
-        let side = &mut self.descriptors[descriptor as usize].read;
-        if std::mem::replace(&mut side.orphan, true) {
+        let state = &mut self.descriptors[descriptor as usize];
+        if std::mem::replace(&mut state.orphan, true) {
             // It was taken back before its future was dropped.
             return;
         }
-        if side.payer != AccountId::ROOT {
-            self.accounts.orphaned(side.payer, Recall::Cancellable);
+        if state.read.payer != AccountId::ROOT {
+            self.accounts.orphaned(state.read.payer, Recall::Cancellable);
         }
         self.orphans.push(key);
     }
@@ -184,7 +185,7 @@ impl Core {
         let Some(slot) = self.slots.get(key) else { return false };
         match (slot.state, slot.home) {
             (State::Abandoned, Home::Side { descriptor, lane: Lane::Read }) => {
-                self.descriptors[descriptor as usize].read.orphan
+                self.descriptors[descriptor as usize].orphan
             }
             (State::Abandoned, Home::Account { .. }) => true,
             _ => false,
@@ -200,7 +201,7 @@ impl Core {
         let outcome = slot.outcome;
         if keeps_something(Lane::Read, outcome) {
             let side = &mut self.descriptors[descriptor as usize].read;
-            slot.kept.put_back(outcome, side.shelf());
+            slot.kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
         }
         self.free_side(descriptor, Lane::Read);
     }
@@ -251,13 +252,10 @@ impl Core {
         let home = Home::Side { descriptor, lane: O::LANE };
         self.slots.insert(key, kept, home, State::Abandoned, None);
         let state = &mut self.descriptors[descriptor as usize];
-        let side = match O::LANE {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
+        state.own |= O::LANE != Lane::Write;
+        let side = state.side(O::LANE);
         debug_assert!(side.in_flight.is_none(), "a side holds one operation");
         side.in_flight = Some(key);
-        side.own = true;
     }
 
     /// Puts the outcome of a taken slot on the shelf of its side.
@@ -266,11 +264,8 @@ impl Core {
             return;
         }
         let state = &mut self.descriptors[descriptor as usize];
-        let side: &mut Side = match lane {
-            Lane::Write => &mut state.write,
-            _ => &mut state.read,
-        };
-        slot.kept.put_back(slot.outcome, side.shelf());
+        let side = state.side(lane);
+        slot.kept.put_back(slot.outcome, side.shelf(&mut self.spare_shelves));
     }
 
     /// A future that stood in the queue of a side is gone.
@@ -281,7 +276,7 @@ impl Core {
             _ => {
                 state.read.queued -= 1;
                 // What is the side's own goes on for whoever comes next.
-                let is_last = state.read.queued == 0 && !state.read.own;
+                let is_last = state.read.queued == 0 && !state.own;
                 let Some(key) = state.read.in_flight.filter(|_| is_last) else { return };
                 let abandoned =
                     self.slots.get(key).is_some_and(|slot| slot.state == State::Abandoned);

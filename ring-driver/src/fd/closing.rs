@@ -120,7 +120,7 @@ impl Fd {
         driver.with(|core| {
             let state = &mut core.descriptors[fd.index()];
             if let Some(unsent) = &leftovers.unsent {
-                state.write.shelf().error = unsent.raw_os_error();
+                state.write.shelf(&mut core.spare_shelves).error = unsent.raw_os_error();
             }
             state.read.shelf = Shelf::of_leftovers(leftovers);
         });

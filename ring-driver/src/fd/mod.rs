@@ -24,8 +24,9 @@ mod source;
 mod weak;
 
 pub(crate) use line::Line;
+pub(crate) use shelf::SpareShelves;
 pub use shelf::{Leftovers, Shelf};
-pub(crate) use side::{Descriptor, Phase, Side};
+pub(crate) use side::{Descriptor, Phase};
 pub(crate) use sink::Spares;
 pub use weak::WeakFd;
 

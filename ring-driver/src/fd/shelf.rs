@@ -40,8 +40,37 @@ pub struct Shelf {
     pub(crate) starved: bool,
     /// A write-behind send found that the descriptor is no socket.
     pub(crate) no_socket: bool,
+    /// Bytes for the next write-behind send.
+    pub(crate) queue: Vec<u8>,
     /// What a write-behind send did not get rid of yet.
     pub(crate) unsent: Option<(Vec<u8>, usize)>,
+}
+
+/// Empty shelves. They are the driver's, so that an idle descriptor has none, and what comes and is
+/// fetched again and again costs no allocation.
+#[derive(Default)]
+pub(crate) struct SpareShelves {
+    /// Boxed as they stand on a side.
+    #[allow(clippy::vec_box)]
+    empty: Vec<Box<Shelf>>,
+}
+
+impl SpareShelves {
+    /// More are given back at once, so that a burst does not cost memory for ever.
+    const KEPT: usize = 1024;
+
+    #[inline]
+    pub(super) fn take(&mut self) -> Box<Shelf> {
+        self.empty.pop().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn keep(&mut self, shelf: Box<Shelf>) {
+        debug_assert!(shelf.is_empty());
+        if self.empty.len() < SpareShelves::KEPT {
+            self.empty.push(shelf);
+        }
+    }
 }
 
 /// What leaves with a descriptor that is given back: all that the kernel had handed over or told and
@@ -63,6 +92,18 @@ pub struct Leftovers {
 }
 
 impl Shelf {
+    /// Whether nothing lies here, nor memory for much.
+    pub(super) fn is_empty(&self) -> bool {
+        let flags = self.end || self.readable || self.starved || self.no_socket;
+        !flags
+            && self.chunks.is_empty()
+            && self.error.is_none()
+            && self.unsent.is_none()
+            && self.queue.capacity() == 0
+            && self.accepted.capacity() == 0
+            && self.datagrams.capacity() == 0
+    }
+
     /// Whether bytes are left, in whatever form they were received.
     pub(crate) fn has_bytes(&self) -> bool {
         !self.chunks.is_empty() || !self.datagrams.is_empty()

@@ -6,9 +6,10 @@
 
 use std::task::Waker;
 
-use super::{Line, Shelf};
+use super::{Line, Shelf, SpareShelves};
 use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
+use crate::op::Lane;
 use crate::request::Number;
 
 /// What the driver knows of one descriptor.
@@ -19,9 +20,12 @@ pub(crate) struct Descriptor {
     pub(crate) write: Side,
     /// How many operations in flight name this descriptor without occupying a side.
     pub(crate) free_flights: u32,
-    /// Bytes for the next write-behind send.
-    pub(crate) queue: Vec<u8>,
     pub(crate) phase: Phase,
+    /// Whether what occupies the read side is the side's own, begun for whoever comes. It is never
+    /// an orphan.
+    pub(crate) own: bool,
+    /// Whether what occupies the read side stands there as an orphan.
+    pub(crate) orphan: bool,
     /// Whether its sink already stands in the driver's list of those with something to send.
     pub(crate) dirty: bool,
     /// Whether the peer is to be told the end once all output has left.
@@ -32,6 +36,9 @@ pub(crate) struct Descriptor {
     /// longer where it has copied all the same.
     pub(crate) can_borrow: Option<bool>,
 }
+
+/// There may be a million.
+const _: () = assert!(size_of::<Descriptor>() == 112);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -47,17 +54,14 @@ pub(crate) enum Phase {
 pub(crate) struct Side {
     /// The operation that occupies it.
     pub(crate) in_flight: Option<Key>,
-    /// Whether it is the side's own, begun for whoever comes. It is never an orphan.
-    pub(crate) own: bool,
-    /// Who pays for that operation, and whether it stands there as an orphan.
+    /// Who pays for that operation.
     pub(crate) payer: AccountId,
-    pub(crate) orphan: bool,
     /// How many futures wait for the side or for what the operation in flight brings.
     pub(crate) queued: u32,
     /// Told when the side changes. Those of the write side are also told when the descriptor has
     /// become quiet enough to be closed or given away.
     pub(crate) waiters: Line<Waker>,
-    /// Boxed, since most descriptors never leave anything.
+    /// Boxed, since most descriptors have nothing left on them at most times.
     pub(crate) shelf: Option<Box<Shelf>>,
 }
 
@@ -65,24 +69,26 @@ impl Side {
     fn new() -> Side {
         Side {
             in_flight: None,
-            own: false,
             payer: AccountId::ROOT,
-            orphan: false,
             queued: 0,
             waiters: Line::default(),
             shelf: None,
         }
     }
 
-    pub(crate) fn shelf(&mut self) -> &mut Shelf {
-        self.shelf.get_or_insert_default()
+    #[inline]
+    pub(crate) fn shelf(&mut self, spare: &mut SpareShelves) -> &mut Shelf {
+        self.shelf.get_or_insert_with(|| spare.take())
     }
 
-    /// Nobody pays any more. Tells who did, and whether the operation was an orphan: what a side
-    /// holds can be cancelled.
-    pub(crate) fn settle(&mut self) -> (AccountId, Option<Recall>) {
-        let payer = std::mem::replace(&mut self.payer, AccountId::ROOT);
-        (payer, std::mem::take(&mut self.orphan).then_some(Recall::Cancellable))
+    /// Nothing is expected to come soon: an empty shelf goes where others find it.
+    #[inline]
+    pub(crate) fn tidy(&mut self, spare: &mut SpareShelves) {
+        if self.shelf.as_ref().is_some_and(|shelf| shelf.is_empty())
+            && let Some(shelf) = self.shelf.take()
+        {
+            spare.keep(shelf);
+        }
     }
 }
 
@@ -93,13 +99,29 @@ impl Descriptor {
             read: Side::new(),
             write: Side::new(),
             free_flights: 0,
-            queue: Vec::new(),
             phase: Phase::Open,
+            own: false,
+            orphan: false,
             dirty: false,
             end_after_output: false,
             cut_short: false,
             can_borrow: None,
         }
+    }
+
+    pub(crate) fn side(&mut self, lane: Lane) -> &mut Side {
+        match lane {
+            Lane::Write => &mut self.write,
+            _ => &mut self.read,
+        }
+    }
+
+    /// Nobody pays any more for what occupies a side. Tells who did, and whether that was an orphan:
+    /// what a side holds can be cancelled.
+    pub(crate) fn settle(&mut self, lane: Lane) -> (AccountId, Option<Recall>) {
+        let payer = std::mem::replace(&mut self.side(lane).payer, AccountId::ROOT);
+        let was_orphan = lane != Lane::Write && std::mem::take(&mut self.orphan);
+        (payer, was_orphan.then_some(Recall::Cancellable))
     }
 
     /// Whether no operation that names it is in flight and nothing waits to be sent.
@@ -114,17 +136,17 @@ impl Descriptor {
 
     /// Throws away what no send has taken yet; whoever closes the descriptor is told.
     pub(crate) fn discard_output(&mut self) {
-        if self.has_output() {
-            self.queue.clear();
-            let shelf = self.write.shelf();
-            shelf.unsent = None;
+        if self.has_output()
+            && let Some(shelf) = &mut self.write.shelf
+        {
+            (shelf.queue, shelf.unsent) = (Vec::new(), None);
             shelf.error.get_or_insert(libc::ECANCELED);
         }
     }
 
     /// Whether the sink holds bytes that no send has taken yet.
     pub(crate) fn has_output(&self) -> bool {
-        !self.queue.is_empty()
-            || self.write.shelf.as_ref().is_some_and(|shelf| shelf.unsent.is_some())
+        let has_some = |shelf: &Shelf| !shelf.queue.is_empty() || shelf.unsent.is_some();
+        self.write.shelf.as_deref().is_some_and(has_some)
     }
 }

@@ -36,7 +36,8 @@ impl Fd {
         self.sink_driver()?.with_caller(cx.waker(), |core, caller| {
             core.sink_error(self.index())?;
             let state = &mut core.descriptors[self.index()];
-            if state.queue.len() < HIGH_WATER {
+            let queued = state.write.shelf.as_ref().map_or(0, |shelf| shelf.queue.len());
+            if queued < HIGH_WATER {
                 return Poll::Ready(Ok(()));
             }
             caller.stay_among(&mut state.write.waiters);
@@ -54,7 +55,8 @@ impl Fd {
             if bytes.is_empty() {
                 return Ok(());
             }
-            let queue = &mut core.descriptors[self.index()].queue;
+            let side = &mut core.descriptors[self.index()].write;
+            let queue = &mut side.shelf(&mut core.spare_shelves).queue;
             if queue.capacity() == 0 {
                 *queue = core.spares.take();
             }
@@ -128,8 +130,8 @@ impl Core {
         if state.write.in_flight.is_some() || !state.has_output() || state.number == Number::NONE {
             return;
         }
-        let shelf = state.write.shelf();
-        let queued = || (std::mem::take(&mut state.queue), 0);
+        let shelf = state.write.shelf(&mut self.spare_shelves);
+        let queued = || (std::mem::take(&mut shelf.queue), 0);
         let (bytes, sent) = shelf.unsent.take().unwrap_or_else(queued);
         let (write, spares) = (shelf.no_socket, self.spares.clone());
         self.begin_detached(SendQueued { bytes, sent, write, spares }, descriptor);

@@ -104,13 +104,14 @@ impl Core {
             return Found::Failed(RuntimeError::RuntimeGone.into());
         }
         loop {
-            let side = &mut self.descriptors[descriptor as usize].read;
+            let state = &mut self.descriptors[descriptor as usize];
+            let (own, side) = (state.own, &mut state.read);
+            let in_flight = side.in_flight;
             let found =
-                side.shelf.as_mut().and_then(|shelf| found::<A>(shelf, side.in_flight.is_some()));
+                side.shelf.as_mut().and_then(|shelf| found::<A>(shelf, in_flight.is_some()));
             if let Some(found) = found {
                 return found;
             }
-            let (in_flight, own) = (side.in_flight, side.own);
             match in_flight {
                 Some(_) if own => break,
                 Some(key) if self.rob_if_done(key, descriptor) => {}
@@ -137,7 +138,9 @@ impl Core {
                 }
             }
         }
-        caller.stay_among(&mut self.descriptors[descriptor as usize].read.waiters);
+        let side = &mut self.descriptors[descriptor as usize].read;
+        side.tidy(&mut self.spare_shelves);
+        caller.stay_among(&mut side.waiters);
         Found::Pending
     }
 
@@ -223,6 +226,7 @@ unsafe impl Operation for Prefetch {
 
     const NAME: &'static str = "recv";
     const LANE: Lane = Lane::Read;
+    const MAY_MOVE: bool = true;
 
     fn request(&mut self, fd: Number) -> Request {
         Request::RecvMulti { fd, group: self.pool.group() }
@@ -257,6 +261,7 @@ unsafe impl Operation for AwaitReadable {
 
     const NAME: &'static str = "poll";
     const LANE: Lane = Lane::Read;
+    const MAY_MOVE: bool = true;
 
     fn request(&mut self, fd: Number) -> Request {
         Request::Poll { fd, events: libc::POLLIN as u32 }

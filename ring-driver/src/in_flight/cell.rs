@@ -2,12 +2,14 @@
 //!
 //! Operations have many types and sizes; a slot knows them only by [`Kept`], a pointer and a table
 //! of what can be done with what it points to. Cells are reused by size class, so the steady state
-//! allocates nothing. A `Kept` that is forgotten leaks: for memory lent to a kernel that is the
-//! safe way to fail.
+//! allocates nothing. What lends nothing of itself and is no larger than the pointer has no cell: it
+//! lies in the pointer's place. A `Kept` that is forgotten leaks: for memory lent to a kernel that
+//! is the safe way to fail.
 
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use crate::completion::Outcome;
@@ -21,6 +23,8 @@ use crate::request::{Number, Request};
 struct Table {
     name: &'static str,
     layout: Layout,
+    /// Whether the operation lies in the place of the pointer.
+    has_no_cell: bool,
     /// Takes it: drops it.
     free: unsafe fn(NonNull<u8>),
     /// Takes it: completes it and drops its output.
@@ -31,7 +35,8 @@ struct Table {
 
 /// An operation of some type, at the address where it stays until it is taken out.
 pub(crate) struct Kept {
-    operation: NonNull<u8>,
+    /// Its cell, or the operation itself.
+    place: MaybeUninit<NonNull<u8>>,
     table: &'static Table,
 }
 
@@ -41,6 +46,9 @@ impl<O: Operation> TableOf<O> {
     const TABLE: Table = Table {
         name: O::NAME,
         layout: Layout::new::<O>(),
+        has_no_cell: O::MAY_MOVE
+            && size_of::<O>() <= size_of::<NonNull<u8>>()
+            && align_of::<O>() <= align_of::<NonNull<u8>>(),
         free: free::<O>,
         discard: discard::<O>,
         put_back: put_back::<O>,
@@ -86,13 +94,33 @@ impl Kept {
         number: Number,
         cells: &mut Cells,
     ) -> (Kept, Request) {
-        let cell = cells.allocate(Layout::new::<O>());
-        let place = cell.cast::<O>();
-        // SAFETY: the cell is large and aligned enough for an `O`, and empty.
+        let mut kept = Kept { place: MaybeUninit::uninit(), table: &TableOf::<O>::TABLE };
+        if !kept.table.has_no_cell {
+            kept.place.write(cells.allocate(kept.table.layout));
+        }
+        let place = kept.operation().cast::<O>();
+        // SAFETY: the cell, or the pointer's place, is large and aligned enough for an `O`, and
+        // empty.
         unsafe { place.write(operation) };
         // SAFETY: just written; no other reference exists.
         let request = unsafe { (*place.as_ptr()).request(number) };
-        (Kept { operation: cell, table: &TableOf::<O>::TABLE }, request)
+        (kept, request)
+    }
+
+    /// Where the operation lies.
+    #[inline(always)]
+    fn operation(&mut self) -> NonNull<u8> {
+        match self.table.has_no_cell {
+            true => NonNull::from(&mut self.place).cast(),
+            // SAFETY: `new` has put a cell there.
+            false => unsafe { self.place.assume_init() },
+        }
+    }
+
+    /// What is left when the operation is gone.
+    fn into_cell(mut self) -> EmptyCell {
+        let cell = (!self.table.has_no_cell).then(|| self.operation());
+        EmptyCell { cell, layout: self.table.layout }
     }
 
     /// The kernel's word for the operation.
@@ -104,42 +132,44 @@ impl Kept {
     ///
     /// # Safety
     /// The `Kept` was made from an `O`.
-    pub(crate) unsafe fn into_operation<O: Operation>(self, cells: &mut Cells) -> O {
+    pub(crate) unsafe fn into_operation<O: Operation>(mut self, cells: &mut Cells) -> O {
         debug_assert_eq!(self.table.name, O::NAME);
         // SAFETY: the caller names the type; the operation is live until one of the consuming
         // functions, and this is one.
-        let operation = unsafe { take::<O>(self.operation) };
-        cells.release(self.operation, Layout::new::<O>());
+        let operation = unsafe { take::<O>(self.operation()) };
+        if !TableOf::<O>::TABLE.has_no_cell {
+            cells.release(self.operation(), Layout::new::<O>());
+        }
         operation
     }
 
     /// Leaves what `outcome` brought on `shelf`; the operation stays here.
     pub(crate) fn put_back(&mut self, outcome: Outcome, shelf: &mut Shelf) {
         // SAFETY: the operation is live until one of the consuming functions.
-        unsafe { (self.table.put_back)(self.operation, outcome, shelf) }
+        unsafe { (self.table.put_back)(self.operation(), outcome, shelf) }
     }
 
     /// Completes the operation and drops what it gives. Runs foreign code (the drop of a caller's
     /// buffer), so the driver must not be borrowed.
-    pub(crate) fn discard(self, outcome: Outcome, driver: &Driver) -> EmptyCell {
+    pub(crate) fn discard(mut self, outcome: Outcome, driver: &Driver) -> EmptyCell {
         // SAFETY: the operation is live until one of the consuming functions, and this is one.
-        unsafe { (self.table.discard)(self.operation, outcome, driver) };
-        EmptyCell { cell: self.operation, layout: self.table.layout }
+        unsafe { (self.table.discard)(self.operation(), outcome, driver) };
+        self.into_cell()
     }
 
     /// Drops the operation without an outcome. Runs foreign code, so the driver must not be
     /// borrowed.
-    pub(crate) fn free(self) -> EmptyCell {
+    pub(crate) fn free(mut self) -> EmptyCell {
         // SAFETY: the operation is live until one of the consuming functions, and this is one.
-        unsafe { (self.table.free)(self.operation) };
-        EmptyCell { cell: self.operation, layout: self.table.layout }
+        unsafe { (self.table.free)(self.operation()) };
+        self.into_cell()
     }
 }
 
-/// A cell whose operation is gone; give it back with [`Cells::recycle`].
+/// A cell whose operation is gone, if it had one; give it back with [`Cells::recycle`].
 #[must_use]
 pub(crate) struct EmptyCell {
-    cell: NonNull<u8>,
+    cell: Option<NonNull<u8>>,
     layout: Layout,
 }
 
@@ -148,8 +178,7 @@ pub(crate) struct Cells {
     free: [Vec<NonNull<u8>>; CLASSES.len()],
 }
 
-/// Sizes in bytes. Anything larger or stricter in alignment has an allocation of its own. The
-/// smallest class is for what waits on idle descriptors.
+/// Sizes in bytes. Anything larger or stricter in alignment has an allocation of its own.
 const CLASSES: [usize; 6] = [16, 64, 128, 256, 512, 1024];
 const ALIGN: usize = 64;
 /// Free cells kept per class; the rest goes back to the allocator, so that a burst does not cost
@@ -203,7 +232,9 @@ impl Cells {
     }
 
     pub(crate) fn recycle(&mut self, empty: EmptyCell) {
-        self.release(empty.cell, empty.layout);
+        if let Some(cell) = empty.cell {
+            self.release(cell, empty.layout);
+        }
     }
 }
 

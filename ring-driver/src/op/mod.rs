@@ -123,8 +123,8 @@ pub enum Lane {
 ///
 /// The *driver* promises:
 /// - `request` is called once a flight, with `self` at the address where it stays until the final
-///   completion, and once more before it for what is tried [at once](Operation::AT_ONCE), with
-///   `self` where it stays until the call has returned;
+///   completion, unless it [may move](Operation::MAY_MOVE), and once more before it for what is
+///   tried [at once](Operation::AT_ONCE), with `self` where it stays until the call has returned;
 /// - after that `self` is not touched before the final completion but by `serve` and `put_back` as
 ///   documented there, and not dropped;
 /// - exactly one of `complete`, `fail`, `put_back` ends it.
@@ -147,6 +147,9 @@ pub unsafe trait Operation: Sized + 'static {
     /// kernel is asked to wait. For what hardly ever waits and comes one after the other: there is
     /// a turn between any two that a ring carries out for the same side.
     const AT_ONCE: bool = false;
+
+    /// Whether the request points nowhere into `self`, only into memory that it owns or keeps alive.
+    const MAY_MOVE: bool = false;
 
     /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation
     /// was made on, `NONE` where it was made on none.

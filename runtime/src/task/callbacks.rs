@@ -1,42 +1,52 @@
 //! What is called when a task is over.
 
+use std::collections::HashMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use wakering_ring_driver::Deliver;
 
 use super::handle::Cause;
-use super::{JoinError, TaskInfo};
+use super::{Id, JoinError, TaskInfo};
 use crate::home::Home;
+use crate::primitive::Mutex;
 
 /// A callback of one task.
 pub(super) type Callback = Box<dyn FnOnce(&TaskInfo) + Send>;
 
-/// The callbacks of one task, in the order in which they came. As a message to the task's home it
-/// calls all that are there; a second such message finds nothing to do.
-pub(super) struct Callbacks {
+/// The callbacks of all tasks of one home, each in the order in which they came. Most tasks have
+/// none, and so no room for them.
+#[derive(Default)]
+pub(crate) struct Callbacks(Mutex<HashMap<Id, Vec<Callback>>>);
+
+impl Callbacks {
+    pub(super) fn push(&self, task: Id, callback: Callback) {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.entry(task).or_default().push(callback);
+    }
+
+    fn take(&self, task: Id) -> Vec<Callback> {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.remove(&task).unwrap_or_default()
+    }
+
+    /// Has those of `task`, which is over, called by the loop of its home. They are dropped if there
+    /// is none any more.
+    pub(super) fn post(home: &Arc<Home>, task: &TaskInfo) {
+        let list = Mutex::new(home.callbacks().take(task.id()));
+        drop(home.send(Arc::new(Post { task: task.clone(), home: home.clone(), list })));
+    }
+}
+
+/// The message that a task is over, to its home.
+struct Post {
     task: TaskInfo,
     home: Arc<Home>,
     list: Mutex<Vec<Callback>>,
 }
 
-impl Callbacks {
-    pub(super) fn new(task: TaskInfo, home: Arc<Home>) -> Callbacks {
-        Callbacks { task, home, list: Mutex::default() }
-    }
-
-    pub(super) fn push(&self, callback: Callback) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(callback);
-    }
-
-    /// Has them called by the loop. They are dropped if there is none any more.
-    pub(super) fn post(self: &Arc<Self>) {
-        drop(self.home.send(self.clone()));
-    }
-}
-
-impl Deliver for Callbacks {
+impl Deliver for Post {
     fn deliver(self: Arc<Self>) {
         let list = mem::take(&mut *self.list.lock().unwrap_or_else(PoisonError::into_inner));
         for callback in list {

@@ -364,8 +364,18 @@ impl TaskRef {
     unsafe fn free(&self) {
         let Front { header, table, .. } = self.front();
         let (layout, is_here) = (table.layout, home::is_here(header.home()));
-        // SAFETY: nobody refers to it any more. What is in the stage is not dropped, by rule 4.
+        // SAFETY: nobody refers to it any more; the home is taken out once, here.
+        let (home, is_lodger) = unsafe {
+            let header = &mut (*self.0.as_ptr()).header;
+            (ManuallyDrop::new(ManuallyDrop::take(&mut header.home)), header.is_lodger)
+        };
+        // SAFETY: the same. What is in the stage is not dropped, by rule 4.
         unsafe { ptr::drop_in_place(self.0.as_ptr()) };
+        match is_lodger {
+            // SAFETY: `Header::new` tells so of what came from there.
+            true => drop(unsafe { Lodging::of_home(home) }),
+            false => drop(ManuallyDrop::into_inner(home)),
+        }
         // SAFETY: it was made with this layout, by rule 6, and there is nothing in it now.
         unsafe { give_memory(self.0.cast(), layout, is_here) };
     }

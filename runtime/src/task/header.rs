@@ -3,7 +3,8 @@
 //!
 //! Any thread may look at it; there is nothing in it that only home may touch.
 
-use std::sync::{Arc, OnceLock};
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
 
 use wakering_ring_driver::AccountId;
 
@@ -18,14 +19,19 @@ use crate::primitive::{AtomicU32, Ordering};
 /// What is known of a task whatever its future is.
 pub(crate) struct Header {
     pub(super) state: State,
+    /// Whether it refers to its home as a lodger. Stands here for the sake of its size.
+    pub(super) is_lodger: bool,
     pub(super) references: References,
-    home: Tie,
+    /// Let go of with the cell.
+    pub(super) home: ManuallyDrop<Arc<Home>>,
     pub(crate) info: TaskInfo,
     /// Slot and account, once they are known. Written at home only.
     place: [AtomicU32; 2],
-    /// Most tasks have none.
-    callbacks: OnceLock<Arc<Callbacks>>,
 }
+
+/// There may be millions.
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Header>() == 80);
 
 /// How a task refers to its home.
 pub(super) enum Tie {
@@ -48,21 +54,16 @@ pub(crate) struct Place {
 impl Header {
     #[inline(always)]
     pub(super) fn new(home: Tie, info: TaskInfo, state: State, references: References) -> Header {
-        Header {
-            state,
-            references,
-            home,
-            info,
-            place: [NOWHERE; 2].map(AtomicU32::new),
-            callbacks: OnceLock::new(),
-        }
+        let (home, is_lodger) = match home {
+            Tie::Lodging(lodging) => (lodging.into_home(), true),
+            Tie::Own(home) => (ManuallyDrop::new(home), false),
+        };
+        let place = [NOWHERE; 2].map(AtomicU32::new);
+        Header { state, is_lodger, references, home, info, place }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
-        match &self.home {
-            Tie::Lodging(home) => home,
-            Tie::Own(home) => home,
-        }
+        &self.home
     }
 
     /// Where this is called.
@@ -128,21 +129,16 @@ impl Header {
 
     /// Has `callback` called once the task is over. For its handle.
     pub(super) fn on_done(&self, callback: Callback) {
-        let callbacks = self
-            .callbacks
-            .get_or_init(|| Arc::new(Callbacks::new(self.info.clone(), self.home().clone())));
-        callbacks.push(callback);
+        self.home().callbacks().push(self.info.id(), callback);
         if self.state.watch() == Join::Done {
-            callbacks.post();
+            Callbacks::post(self.home(), &self.info);
         }
     }
 
     /// The task is over.
     pub(super) fn call_back(&self) {
-        if self.state.is_watched()
-            && let Some(callbacks) = self.callbacks.get()
-        {
-            callbacks.post();
+        if self.state.is_watched() {
+            Callbacks::post(self.home(), &self.info);
         }
     }
 

@@ -93,6 +93,7 @@ pub use shield::{Shield, shield, shield_for, shield_until};
 pub use wait::{When, wait};
 pub use yield_now::{YieldNow, yield_now};
 
+pub(crate) use callbacks::Callbacks;
 pub(crate) use cell::{Lodging, Progress, Spare, TaskRef};
 pub(crate) use group::{Roll, Seat};
 pub(crate) use handle::Cause;

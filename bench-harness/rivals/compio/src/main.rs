@@ -47,9 +47,8 @@ impl Runtime for Compio {
         async { task.await.ok().expect("the task does not panic") }
     }
 
-    fn spawn_sleep(time: Duration) -> impl Future<Output = ()> {
-        let task = compio::runtime::spawn(compio::time::sleep(time));
-        async { task.await.ok().expect("the task does not panic") }
+    fn spawn_sleep(time: Duration) -> impl Future {
+        compio::runtime::spawn(compio::time::sleep(time))
     }
 
     fn sleep(time: Duration) -> impl Future<Output = ()> {

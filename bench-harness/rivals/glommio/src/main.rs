@@ -44,7 +44,7 @@ impl Runtime for Glommio {
         glommio::spawn_local(future)
     }
 
-    fn spawn_sleep(time: Duration) -> impl Future<Output = ()> {
+    fn spawn_sleep(time: Duration) -> impl Future {
         glommio::spawn_local(glommio::timer::sleep(time))
     }
 

@@ -43,7 +43,7 @@ impl Runtime for Monoio {
         monoio::spawn(future)
     }
 
-    fn spawn_sleep(time: Duration) -> impl Future<Output = ()> {
+    fn spawn_sleep(time: Duration) -> impl Future {
         monoio::spawn(monoio::time::sleep(time))
     }
 

@@ -55,10 +55,8 @@ impl Runtime for Smol {
         spawn(future)
     }
 
-    fn spawn_sleep(time: Duration) -> impl Future<Output = ()> {
-        spawn(async move {
-            smol::Timer::after(time).await;
-        })
+    fn spawn_sleep(time: Duration) -> impl Future {
+        spawn(smol::Timer::after(time))
     }
 
     async fn sleep(time: Duration) {

@@ -43,9 +43,8 @@ impl Runtime for TokioUring {
         async { task.await.expect("the task does not panic") }
     }
 
-    fn spawn_sleep(time: Duration) -> impl Future<Output = ()> {
-        let task = tokio_uring::spawn(tokio::time::sleep(time));
-        async { task.await.expect("the task does not panic") }
+    fn spawn_sleep(time: Duration) -> impl Future {
+        tokio_uring::spawn(tokio::time::sleep(time))
     }
 
     fn sleep(time: Duration) -> impl Future<Output = ()> {

@@ -49,8 +49,8 @@ impl Runtime for Tokio {
         async { task.await.expect("the task does not panic") }
     }
 
-    fn spawn_sleep(time: Duration) -> impl Future<Output = ()> {
-        Tokio::spawn(tokio::time::sleep(time))
+    fn spawn_sleep(time: Duration) -> impl Future {
+        tokio::spawn(tokio::time::sleep(time))
     }
 
     fn sleep(time: Duration) -> impl Future<Output = ()> {

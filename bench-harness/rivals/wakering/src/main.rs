@@ -53,9 +53,8 @@ impl Runtime for Wakering {
         async { task.await.expect("the task does not panic") }
     }
 
-    fn spawn_sleep(time: Duration) -> impl Future<Output = ()> {
-        let task = wakering::spawn(wakering::time::sleep(time));
-        async { task.await.expect("the task does not panic") }
+    fn spawn_sleep(time: Duration) -> impl Future {
+        wakering::spawn(wakering::time::sleep(time))
     }
 
     fn sleep(time: Duration) -> impl Future<Output = ()> {

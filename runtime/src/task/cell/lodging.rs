@@ -27,6 +27,22 @@ impl Lodging {
         Lodging(ManuallyDrop::new(unsafe { Arc::from_raw(Arc::as_ptr(key.home())) }))
     }
 
+    /// The home, to which whoever has this refers as a lodger until he makes a lodging of it again.
+    #[inline(always)]
+    pub(in crate::task) fn into_home(self) -> ManuallyDrop<Arc<Home>> {
+        let lodging = ManuallyDrop::new(self);
+        // SAFETY: moved out of what is not dropped. It is still no `Arc` of its own.
+        ManuallyDrop::new(unsafe { Arc::from_raw(Arc::as_ptr(&lodging.0)) })
+    }
+
+    /// The inverse of [`into_home`](Lodging::into_home).
+    ///
+    /// # Safety
+    /// `home` comes from there, and is used no more.
+    pub(super) unsafe fn of_home(home: ManuallyDrop<Arc<Home>>) -> Lodging {
+        Lodging(home)
+    }
+
     /// The key of the home is about to go, so that home can count no more.
     pub(crate) fn settle(&self) {
         self.lodgers().add_here();

@@ -23,8 +23,10 @@ type Chain = (Option<NonNull<Unused>>, usize);
 struct Unused(Option<NonNull<Unused>>);
 
 impl Spare {
-    /// Sizes are multiples of this, as they are with usual allocators.
+    /// Sizes are this far apart, as they are with usual allocators.
     const STEP: usize = 16;
+    /// How many bytes usual allocators put before each piece, which is what is a multiple then.
+    const HEAD: usize = 8;
     /// Larger cells are rare, and the rest of what they cost is not.
     const SIZES: usize = 32;
     /// More of one size are given back at once.
@@ -35,7 +37,9 @@ impl Spare {
     }
 
     fn chain(&self, layout: Layout) -> Option<&Cell<Chain>> {
-        self.chains.get(layout.size() / Spare::STEP).filter(|_| layout.align() <= Spare::STEP)
+        self.chains
+            .get((layout.size() + Spare::HEAD) / Spare::STEP)
+            .filter(|_| layout.align() <= Spare::STEP)
     }
 
     fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
@@ -67,8 +71,8 @@ impl Spare {
 
 impl Drop for Spare {
     fn drop(&mut self) {
-        for size in 0..Spare::SIZES {
-            let layout = Layout::from_size_align(size * Spare::STEP, Spare::STEP);
+        for size in 1..Spare::SIZES {
+            let layout = Layout::from_size_align(size * Spare::STEP - Spare::HEAD, Spare::STEP);
             while let Ok(layout) = layout
                 && let Some(memory) = self.take(layout)
             {
@@ -81,7 +85,7 @@ impl Drop for Spare {
 
 /// The layout of a cell, such that [`Spare`] knows it.
 pub(super) const fn rounded(layout: Layout) -> Layout {
-    let size = layout.size().next_multiple_of(Spare::STEP);
+    let size = (layout.size() + Spare::HEAD).next_multiple_of(Spare::STEP) - Spare::HEAD;
     let align = if layout.align() < Spare::STEP { Spare::STEP } else { layout.align() };
     match Layout::from_size_align(size, align) {
         Ok(layout) => layout,
