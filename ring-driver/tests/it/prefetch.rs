@@ -279,7 +279,8 @@ fn fifty_connections_share_two_buffers() {
     })
     .unwrap();
     if driver.capabilities().buf_ring {
-        assert_eq!(driver.counters().used("poll_add"), 0, "the pool has grown");
+        // One of them watches for other threads.
+        assert!(driver.counters().used("poll_add") <= 1, "the pool has grown");
     }
     for round in 0..20u8 {
         let mut pairs: Vec<_> = (0..50).map(|_| unix(&driver)).collect();
