@@ -5,12 +5,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream as Peer;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wakering::Runtime;
 use wakering::driver::testing::patience;
 use wakering::io::{AsyncRead, AsyncWrite};
-use wakering::net::TcpListener;
+use wakering::net::{TcpListener, UdpSocket};
 use wakering::task::yield_now;
 use wakering::time::{sleep, timeout};
 
@@ -71,4 +71,21 @@ fn without_deferred_task_work() {
 fn with_one_operation_at_a_time() {
     let mask = "t0".parse().unwrap();
     everything_goes_on(wakering::Builder::new().capabilities(mask).build().unwrap());
+}
+
+/// Given a task whose sends never have to wait; when its time is over; then it is told so.
+#[test]
+fn sends_without_end_end_with_their_timeout() {
+    wakering::run(async {
+        let sink = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = sink.local_addr().unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let end = Instant::now() + patience(Duration::from_secs(10));
+        let sending = timeout(Duration::from_millis(50), async {
+            while Instant::now() < end {
+                socket.send_to("x", to).await.unwrap();
+            }
+        });
+        assert!(sending.await.is_err(), "nothing but sends has gone on");
+    });
 }

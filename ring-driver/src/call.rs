@@ -308,11 +308,13 @@ pub(crate) fn is_direct(fd: Number) -> bool {
 /// Whether the descriptor is that of a TCP socket.
 #[cold]
 pub(crate) fn is_tcp(fd: Number) -> bool {
-    let (mut protocol, mut len) = (0i32, size_of::<i32>() as u32);
-    let (level, name) = (libc::SOL_SOCKET, libc::SO_PROTOCOL);
-    let (value, len) = ((&raw mut protocol).cast(), &raw mut len);
-    let ask = Request::GetSockOpt { fd, level, name, value, len };
-    call(&ask) == 0 && protocol == libc::IPPROTO_TCP
+    let is = |name, expected: i32| {
+        let (mut said, mut len) = (0i32, size_of::<i32>() as u32);
+        let (value, len) = ((&raw mut said).cast(), &raw mut len);
+        let ask = Request::GetSockOpt { fd, level: libc::SOL_SOCKET, name, value, len };
+        call(&ask) == 0 && said == expected
+    };
+    is(libc::SO_PROTOCOL, libc::IPPROTO_TCP) && is(libc::SO_TYPE, libc::SOCK_STREAM)
 }
 
 /// `None` if the descriptor is ready, `-EAGAIN` or what else the answer is if it is not.

@@ -36,6 +36,11 @@ pub(crate) mod uring;
 
 pub(crate) use choice::{VARIABLE, asked, choose, decide, tell};
 
+/// So many requests in a turn are answered on the spot, which spares the task a way through the
+/// queue. The next one is answered by the turn, so that whoever always finds something to do lets
+/// the others run.
+const ANSWERS_A_TURN: u32 = 128;
+
 /// One of the backends, or none any more.
 pub(crate) enum Backend {
     Uring(Box<uring::Uring>),

@@ -188,6 +188,16 @@ impl Shelf {
             copied += n;
             n
         };
+        // A datagram is read by itself, and what there is no room for is lost with it.
+        if self.chunks.is_empty()
+            && let Some(datagram) = self.datagrams.front().filter(|front| front.address.is_some())
+        {
+            copy(datagram.data());
+            if !peek {
+                self.datagrams.pop_front();
+            }
+            return Some(copied);
+        }
         if peek {
             for chunk in self.chunks.iter() {
                 copy(chunk);

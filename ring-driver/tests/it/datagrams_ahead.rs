@@ -287,3 +287,25 @@ fn a_flood_that_nobody_takes_is_stopped() {
     assert!(look(&driver, &fd).is_pending());
     assert_eq!(memory.next_request().unwrap().name(), "recvmsgmulti");
 }
+
+/// Given datagrams that were received ahead; when they are received as bytes; then one at a time, and
+/// what there is no room for is lost with its datagram, as the kernel does it.
+#[test]
+fn datagrams_stay_apart_for_whoever_wants_bytes() {
+    each_way(&["multishot_recvmsg"], async |driver: &Driver| {
+        let (ours, theirs) = udp(driver);
+        theirs.send(b"zero")?;
+        assert_eq!(next(&ours).await?.data(), b"zero");
+        for datagram in ["one", "two", "three", "", "four"] {
+            theirs.send(datagram.as_bytes())?;
+        }
+        for expected in ["one", "two", "th", "", "fo"] {
+            let room = if expected.len() < 3 { 2 } else { 16 };
+            let (n, buf) = op::recv(&ours, vec![0; room]).await?;
+            assert_eq!(std::str::from_utf8(&buf[..n]).unwrap(), expected);
+        }
+        theirs.send(b"five")?;
+        assert_eq!(next(&ours).await?.data(), b"five");
+        Ok(())
+    });
+}

@@ -25,6 +25,7 @@ use crate::remote::Remote;
 use crate::request::{Number, Request, UserData};
 use crate::time::Instant;
 
+use super::ANSWERS_A_TURN;
 use super::cached::Cached;
 use super::offload::Offload;
 use epoll::Epoll;
@@ -48,12 +49,6 @@ mod watch;
 /// So many turns in a row may live on what has completed without a look at epoll: an answer that
 /// was sent at once would else cost a system call more than it does on tokio.
 const TURNS_WITHOUT_LOOK: u32 = 4;
-
-/// So many requests in a turn are answered on the spot, which spares the task a way through the
-/// queue. The next one is answered by the turn, so that whoever always finds something to do lets
-/// the others run. What comes in is always taken by the turn, as from a ring: a reader whose peer
-/// is quick gets one piece a turn.
-const ANSWERS_A_TURN: u32 = 128;
 
 /// What comes after the attempt to carry out a request.
 enum Step {

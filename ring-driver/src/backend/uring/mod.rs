@@ -28,6 +28,7 @@ use crate::pool::Pool;
 use crate::remote::{Notifier, Remote};
 use crate::request::{Number, Request, UserData};
 
+use super::ANSWERS_A_TURN;
 use super::cached::Cached;
 use super::offload::Offload;
 use files::Files;
@@ -68,6 +69,8 @@ pub(crate) struct Uring {
     cached: Cached,
     /// How many entries the last turn handed over.
     handed_over: u32,
+    /// How many requests may still be answered on the spot before the next turn.
+    answers_left: u32,
     /// Where the notifier's count is read to.
     notified: Box<u64>,
     /// Whether the watch or the read on the notifier is in flight.
@@ -118,6 +121,7 @@ impl Uring {
             local: Vec::new(),
             cached: Cached::default(),
             handed_over: 0,
+            answers_left: ANSWERS_A_TURN,
             notified: Box::new(0),
             armed: false,
             gather,
@@ -195,6 +199,7 @@ impl Uring {
     }
 
     pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
+        self.answers_left = self.answers_left.checked_sub(1)?;
         let result = call::call_without_blocking(request, Mode::Waiting);
         if result == -libc::EAGAIN {
             return None;
@@ -239,6 +244,7 @@ impl Uring {
     }
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
+        self.answers_left = ANSWERS_A_TURN;
         if sleep.is_some() && !self.armed {
             self.arm();
         }
