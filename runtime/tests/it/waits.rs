@@ -162,7 +162,7 @@ fn a_loop_that_looks_does_not_sleep() {
 fn a_loop_that_has_looked_long_enough_sleeps() {
     for time in [Duration::ZERO, 5 * MS] {
         let runtime = Builder::new().busy_poll(time).build().unwrap();
-        runtime.block_on(bounded(woken_after(50 * MS)));
+        runtime.block_on(bounded(woken_after(patience(50 * MS))));
         let slept = waits(&runtime);
         assert!((1..=3).contains(&slept), "{time:?}: {slept} sleeps");
     }
