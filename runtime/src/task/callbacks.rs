@@ -26,16 +26,15 @@ impl Callbacks {
         lists.entry(task).or_default().push(callback);
     }
 
-    fn take(&self, task: Id) -> Vec<Callback> {
-        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.remove(&task).unwrap_or_default()
-    }
-
     /// Has those of `task`, which is over, called by the loop of its home. They are dropped if there
     /// is none any more.
     pub(super) fn post(home: &Arc<Home>, task: &TaskInfo) {
-        let list = Mutex::new(home.callbacks().take(task.id()));
-        drop(home.send(Arc::new(Post { task: task.clone(), home: home.clone(), list })));
+        // Sent under the lock, so that those who come later are called later.
+        let mut lists = home.callbacks().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = Mutex::new(lists.remove(&task.id()).unwrap_or_default());
+        let sent = home.send(Arc::new(Post { task: task.clone(), home: home.clone(), list }));
+        drop(lists);
+        drop(sent);
     }
 }
 
