@@ -517,6 +517,10 @@ impl Executor {
         match bond {
             None => task.complete(&self.key),
             Some(Bond { debt, seat, .. }) => {
+                // What is dropped here may spawn, and end the group: the slot is another's by then.
+                if let Some(seat) = &seat {
+                    seat.vacate();
+                }
                 let info = task.header().info.clone();
                 task.complete(&self.key);
                 // Only now: whoever waits for the task finds its output.
@@ -545,6 +549,12 @@ impl Executor {
     /// What is known of the task in `slot`.
     pub(crate) fn info(&self, slot: u32) -> Option<TaskInfo> {
         self.tasks.borrow().get(slot).map(|task| task.header().info.clone())
+    }
+
+    /// What is known of the task whose account this is: a slot keeps one while others live there.
+    pub(crate) fn info_at(&self, slot: u32, account: AccountId) -> Option<TaskInfo> {
+        let is_its = self.account_of(slot) == Some(account);
+        self.info(slot).filter(|_| is_its)
     }
 
     /// The account of the task in `slot`.

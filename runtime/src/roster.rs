@@ -67,7 +67,12 @@ impl Roster {
 
     /// Each with its slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &TaskRef)> {
-        let slots = (0..).zip(&self.slots);
+        self.iter_from(0)
+    }
+
+    /// Each from slot `first` on, with its slot.
+    pub(crate) fn iter_from(&self, first: u32) -> impl Iterator<Item = (u32, &TaskRef)> {
+        let slots = (first..).zip(self.slots.get(first as usize..).unwrap_or_default());
         slots.filter_map(|(number, slot)| Some((number, slot.task.as_ref()?)))
     }
 

@@ -219,7 +219,7 @@ impl Books<'_> {
         let nodes = self.executor.nodes();
         let kind = match nodes.get(account)? {
             Kind::Main => NodeKind::Main,
-            Kind::Task(slot) => NodeKind::Task(self.executor.info(slot)?),
+            Kind::Task(slot) => NodeKind::Task(self.executor.info_at(slot, account)?),
             Kind::Scope => NodeKind::Scope,
             Kind::Group => NodeKind::Group,
             Kind::Timeout => NodeKind::Timeout,

@@ -110,7 +110,7 @@ pub(crate) fn report_still_open(executor: &Executor) {
 fn task_of(executor: &Executor, mut account: AccountId) -> Option<TaskInfo> {
     while account != AccountId::ROOT {
         if let Some(Kind::Task(slot)) = executor.nodes().get(account) {
-            return executor.info(slot);
+            return executor.info_at(slot, account);
         }
         account = executor.driver().parent_of(account);
     }

@@ -65,9 +65,14 @@ impl Executor {
         let seen = tree.tasks();
         let mut abandoned = Vec::new();
         let mut cx = Context::from_waker(Waker::noop());
-        let first = || self.tasks.borrow().iter().next().map(|(_, first)| first.clone());
-        // One after the other: what is dropped may spawn.
-        while let Some(task) = first() {
+        let next_from = |slot| {
+            let tasks = self.tasks.borrow();
+            let (_, task) = tasks.iter_from(slot).next().or_else(|| tasks.iter().next())?;
+            Some(task.clone())
+        };
+        let mut last = 0;
+        // One after the other, and once more from the start: what is dropped may spawn.
+        while let Some(task) = next_from(last) {
             let Some(Place { slot, account }) = task.header().place() else { break };
             let is_shielded = self.is_shielded(slot);
             task.header().cancel();
@@ -79,6 +84,7 @@ impl Executor {
             }
             self.close_account(slot, account);
             self.retire(task, slot);
+            last = slot;
         }
         // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
         // it.

@@ -222,3 +222,20 @@ fn what_was_dropped_and_has_not_ended_is_shown_as_that() {
     request.complete(0);
     assert!(runtime.close().is_clean());
 }
+
+/// Given a task that is over; when the child of a group has its place; then a dump shows that once.
+#[test]
+fn a_place_that_had_an_owner_before_is_shown_once() {
+    within_bounds(async {
+        spawn(async {}).await.unwrap();
+        let outcome = task::group(async |group| {
+            group.spawn(pending::<Result<(), ()>>());
+            yield_now().await;
+            let dump = Handle::current().dump().to_string();
+            assert_eq!(dump.matches("task ").count(), 1, "{dump}");
+            group.cancel();
+            Ok::<_, ()>(())
+        });
+        outcome.await.unwrap();
+    });
+}

@@ -431,3 +431,19 @@ fn futures_that_are_never_ready_do_not_keep_a_runtime_from_ending() {
     assert!(runtime.close().is_clean());
     assert!(woken.iter().all(|task| task.is_finished()));
 }
+
+/// Given very many tasks that wait for ever; when their runtime ends and gives them no time; then that
+/// is soon.
+#[test]
+fn many_tasks_are_given_up_soon() {
+    let runtime = Builder::new().grace(Duration::ZERO).build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..100_000 {
+            drop(spawn(pending::<()>()));
+        }
+        yield_now().await;
+    });
+    let begun = Instant::now();
+    drop(runtime);
+    assert!(begun.elapsed() < patience(Duration::from_secs(10)), "{:?}", begun.elapsed());
+}

@@ -100,6 +100,11 @@ impl Seat {
         &self.roll
     }
 
+    /// The child has left its slot to others.
+    pub(crate) fn vacate(&self) {
+        self.roll.slots.borrow_mut()[self.key] = u32::MAX;
+    }
+
     /// The child, which was `info`, is over.
     pub(crate) fn leave(self, info: &TaskInfo) {
         let Seat { roll, key } = self;

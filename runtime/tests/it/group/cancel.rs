@@ -1,12 +1,15 @@
 //! Cancelling a child, or its group.
 
-use std::cell::Cell;
-use std::future::pending;
-use std::pin::pin;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
+use futures_util::poll;
 use wakering_ring_driver::Driver;
 use wakering_ring_driver::testing::patience;
+use wakering_runtime::spawn;
+use wakering_runtime::sync::oneshot;
 use wakering_runtime::task::{ChildError, TaskGroup, TaskHandle, group, yield_now};
 use wakering_runtime::time::{Instant, deadline, sleep};
 
@@ -220,4 +223,37 @@ fn case_x14_an_operation_is_asked_to_end_once() {
         give_back(&kernel);
         assert_eq!(ended.await.unwrap().await, Err(ChildError::Cancelled));
     }));
+}
+
+/// Given a child whose output, when it is dropped, spawns a task and drops the group; then the task
+/// goes on, although it may have the place that was the child's.
+#[test]
+fn a_group_that_ends_with_its_child_cancels_no_stranger() {
+    type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
+    within_bounds(async {
+        let kept: Rc<RefCell<Option<Boxed>>> = Rc::default();
+        let (tell, told) = oneshot::channel();
+        let ends = {
+            let kept = kept.clone();
+            OnDrop(Some(move || {
+                tell.send(spawn(async {
+                    yield_now().await;
+                    7
+                }))
+                .unwrap();
+                drop(kept.take());
+            }))
+        };
+        let mut grouped: Boxed = Box::pin(async {
+            let outcome = group(async |group| {
+                drop(group.spawn(async { Ok::<_, ()>(ends) }));
+                pending::<Result<(), ()>>().await
+            });
+            outcome.await.unwrap();
+        });
+        assert!(poll!(&mut grouped).is_pending());
+        *kept.borrow_mut() = Some(grouped);
+        assert_eq!(told.await.unwrap().await.unwrap(), 7);
+    });
 }
