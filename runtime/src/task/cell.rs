@@ -12,8 +12,7 @@
 //! 2. *The output is touched by one party at a time.* Until [`State::complete`] that is home; from
 //!    then on it is the handle, or home if it found no handle. The handle is one value, so that
 //!    there is one [`Joiner`], and that is `Send` only if the output is.
-//! 3. *The waker's place has one owner at a time*, as told by the transitions of [`State`]. Who
-//!    only looks at it knows nothing before it is theirs.
+//! 3. *The waker's place has one owner at a time*, as told by the transitions of [`State`].
 //! 4. *The cell never drops what is inside.* Future and output are dropped in their own time by
 //!    those who may; the last owner of the cell, on whatever thread, only frees memory.
 //! 5. *A reference keeps the cell.* Each [`TaskRef`] and each waker is counted once in
@@ -34,7 +33,6 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use berth::Berth;
 pub(crate) use joiner::Joiner;
 pub(crate) use lodging::Lodging;
 use made::Made;
@@ -52,8 +50,6 @@ use crate::unheard::unheard;
 
 /// Its home.
 mod lodging;
-/// The place of its handle's waker.
-mod berth;
 /// The future of one that comes from another thread.
 mod made;
 /// Its memory.
@@ -78,7 +74,7 @@ struct Front {
     header: Header,
     table: &'static Table,
     /// Rule 3.
-    joiner: Berth,
+    joiner: UnsafeCell<Option<Waker>>,
 }
 
 #[repr(C)]
@@ -181,7 +177,7 @@ fn allocate<F: Future + 'static>(
     header: impl FnOnce() -> Header,
 ) -> Typed<F::Output> {
     let cell = take_memory(TaskCell::<F>::LAYOUT, spare).cast::<TaskCell<F>>();
-    let (table, joiner) = (&TaskCell::<F>::TABLE, Berth::new());
+    let (table, joiner) = (&TaskCell::<F>::TABLE, UnsafeCell::new(None));
     let front = Front { header: header(), table, joiner };
     let stage = UnsafeCell::new(ManuallyDrop::new(Stage::Future(future)));
     // SAFETY: the memory fits a cell, and is ours.
@@ -265,7 +261,6 @@ impl<F: Future> TaskCell<F> {
     /// # Safety
     /// As for [`replace`](TaskCell::replace), and before anybody looks at the stage again,
     /// something is put there.
-    #[inline(always)]
     unsafe fn clear(&self) -> Option<Cause> {
         if !std::mem::needs_drop::<F>() {
             return None;
@@ -332,17 +327,16 @@ impl<F: Future> TaskCell<F> {
             },
         };
         if cause.is_panic() {
-            let header = &cell.front.header;
-            report(header.home(), &header.info, cause);
+            report(&cell.front.header, cause);
         }
     }
 }
 
 /// Tells of a panic that does not come out of a handle.
 #[cold]
-fn report(home: &Home, task: &TaskInfo, cause: Cause) {
-    let error = JoinError::new(task.clone(), cause);
-    home.report(&error);
+fn report(task: &Header, cause: Cause) {
+    let error = JoinError::new(task.info.clone(), cause);
+    task.home().report(&error);
     unheard(|| drop(error));
 }
 
@@ -410,7 +404,7 @@ impl TaskRef {
     /// task is over.
     pub(crate) fn complete(self, key: &HomeKey) {
         assert!(key.fits(self.header().home()), "a task is completed by its own runtime only");
-        self.finish(key.home());
+        self.finish();
     }
 
     /// Drops the future of a parcel that was not delivered, here and now.
@@ -419,41 +413,28 @@ impl TaskRef {
             // SAFETY: rule 1, the exception: what is there is `Send`. Home, which did not get to
             // claim it, never has it in its queue. Rule 6.
             unsafe { (self.front().table.end)(self.0, Cause::RuntimeGone) };
-            let home = self.header().home().clone();
-            self.finish(&home);
+            self.finish();
         }
     }
 
     /// The output is there, and the task over. Home, or the parcel that was not delivered.
-    #[inline(always)]
-    fn finish(self, home: &Home) {
+    #[inline]
+    fn finish(self) {
         let task = ManuallyDrop::new(self);
-        let Front { header: Header { state, references, info, .. }, joiner, .. } = task.front();
+        let Header { state, references, .. } = task.header();
         let is_alone = references.leave_alone();
-        let (seen, info) = match is_alone && state.is_waiting() {
-            true => (joiner.look(), Some(info.clone())),
-            false => (None, None),
-        };
-        match state.complete(is_alone) {
+        let complete = state.complete(is_alone);
+        if complete == Complete::GiveAway {
             // Cell and all are the handle's, which may have freed it by now.
-            Complete::GiveAway => {}
-            Complete::GiveAwayAndWake => {
-                if let (Some(seen), Some(info)) = (seen, info) {
-                    // SAFETY: rule 3: the handle has left it here, at home, and did not take it
-                    // back, so that it is still the one that was seen.
-                    wake(unsafe { seen.own() }, home, &info);
-                }
-            }
-            complete => {
-                if is_alone {
-                    references.stay();
-                }
-                task.finish_with_others(complete);
-                if references.settle() {
-                    // SAFETY: ours was the last.
-                    unsafe { task.free() };
-                }
-            }
+            return;
+        }
+        if is_alone {
+            references.stay();
+        }
+        task.finish_with_others(complete);
+        if references.settle() {
+            // SAFETY: ours was the last.
+            unsafe { task.free() };
         }
     }
 
@@ -461,27 +442,23 @@ impl TaskRef {
     fn finish_with_others(&self, complete: Complete) {
         let Front { header, table, joiner } = self.front();
         match complete {
+            Complete::Leave | Complete::GiveAway => {}
             Complete::LeaveAndWake => {
                 // SAFETY: rule 3: the task is done and its handle had left a waker, so that the
                 // place is ours.
-                if let Some(waker) = unsafe { joiner.take() } {
-                    wake(waker, header.home(), &header.info);
+                let waker = joiner.with_mut(|place| unsafe { (*place).take() });
+                // Foreign code, which must not keep the rest from being done.
+                if let Some(waker) = waker
+                    && let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+                {
+                    report(header, Cause::panicked(panic));
                 }
             }
             // SAFETY: rules 2 and 6: there is no handle, and our caller is where the output was
             // made.
             Complete::Discard => unsafe { (table.discard)(self.0) },
-            _ => {}
         }
         header.call_back();
-    }
-}
-
-/// Wakes whoever awaits a task: foreign code, which must not keep the rest from being done.
-#[inline]
-fn wake(waker: Waker, home: &Home, info: &TaskInfo) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        report(home, info, Cause::panicked(panic));
     }
 }
 

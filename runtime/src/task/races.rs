@@ -66,16 +66,6 @@ impl Home {
         progress == Progress::Ended
     }
 
-    /// The same for a task that ends in this turn, and that home alone refers to.
-    fn last_turn(&self, task: TaskRef) {
-        let progress = {
-            let waker = task.waker();
-            task.advance(&self.key, &mut Context::from_waker(&waker))
-        };
-        assert_eq!(progress, Progress::Ended);
-        task.complete(&self.key);
-    }
-
     /// Looks at the inbox; the task is over afterwards, or waits.
     fn look(&self) -> (usize, bool) {
         let letters = std::mem::take(&mut *self.letters.0.lock().unwrap());
@@ -327,57 +317,6 @@ fn a_handle_that_waited_at_home_waits_elsewhere() {
         let other = thread::spawn(move || join(&mut joiner));
         assert!(home.turn(&task));
         assert_eq!(other.join().unwrap().unwrap(), 42);
-    });
-}
-
-/// Given a handle that waited at home, or did not, and is the only one beside home to have the
-/// task; when the task ends while the handle is polled, asked to cancel and dropped elsewhere; then
-/// it has the output, and the cell is freed by whoever is last.
-#[test]
-fn a_handle_that_is_left_alone_gets_the_cell_wherever_it_is() {
-    for waits in [false, true] {
-        model(move || {
-            let home = Home::new();
-            let name = Arc::new(String::from("kept by the cell"));
-            let (task, mut joiner) = home.spawn_named(&name, async { 42 });
-            let woken = Waker::from(Arc::new(Woken::default()));
-            if waits {
-                assert!(joiner.poll(&mut Context::from_waker(&woken)).is_pending());
-            }
-            let other = thread::spawn(move || {
-                joiner.cancel();
-                match joiner.poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(Ok(output)) => assert_eq!(output, 42),
-                    Poll::Ready(Err(error)) => assert!(error.is_cancelled()),
-                    Poll::Pending => {}
-                }
-            });
-            home.last_turn(task);
-            other.join().unwrap();
-            home.look();
-            drop(woken);
-            assert_eq!(Arc::strong_count(&name), 1, "the cell is not freed");
-        });
-    }
-}
-
-/// Given a task that nobody else has, whose handle waits at home; when it ends; then the handle is
-/// woken, and has the output and the cell.
-#[test]
-fn a_handle_that_waits_at_home_is_woken_and_left_alone() {
-    model(|| {
-        let home = Home::new();
-        let name = Arc::new(String::from("kept by the cell"));
-        let (task, mut joiner) = home.spawn_named(&name, async { 42 });
-        let count = Arc::new(Woken::default());
-        let woken = Waker::from(count.clone());
-        assert!(joiner.poll(&mut Context::from_waker(&woken)).is_pending());
-        home.last_turn(task);
-        drop(woken);
-        assert_eq!(Arc::strong_count(&count), 1, "the waker was consumed");
-        assert_eq!(join(&mut joiner).unwrap(), 42);
-        drop(joiner);
-        assert_eq!(Arc::strong_count(&name), 1, "the cell is not freed");
     });
 }
 

@@ -82,11 +82,6 @@ const TAKEN: u32 = 1 << 8;
 /// does not look at the cell again.
 const GIVEN_AWAY: u32 = 1 << 9;
 
-/// The waker was left at home.
-///
-/// Set beside `WAITING`, by home's thread only: as long as it stays, so does that very waker.
-const LEFT_HERE: u32 = 1 << 10;
-
 /// Three words. See the flags above.
 pub(crate) struct State {
     /// Home's own: read and written there only, and so in plain steps.
@@ -129,8 +124,6 @@ pub(crate) enum Complete {
     LeaveAndWake,
     /// It is the handle's, and so is the cell.
     GiveAway,
-    /// The same, and the waker that was there before is to be woken.
-    GiveAwayAndWake,
     /// There is no handle: home drops it.
     Discard,
 }
@@ -259,17 +252,13 @@ impl State {
     /// leave the handle alone.
     #[inline]
     pub(crate) fn complete(&self, is_alone: bool) -> Complete {
-        const BOTH: u32 = HANDLE | WAITING;
         let mut now = self.life.load(Ordering::Acquire);
         // Memory safety depends on it: whoever completes a task settles its references.
         assert!(now & DONE == 0, "a task is completed once");
         loop {
-            let (complete, then) = match now & BOTH {
+            let (complete, then) = match now & (HANDLE | WAITING) {
                 HANDLE if is_alone && now & WATCHED == 0 => (Complete::GiveAway, DONE | GIVEN_AWAY),
                 HANDLE => (Complete::Leave, DONE),
-                BOTH if is_alone && now & (WATCHED | LEFT_HERE) == LEFT_HERE => {
-                    (Complete::GiveAwayAndWake, DONE | GIVEN_AWAY)
-                }
                 0 => {
                     // Nobody else writes.
                     self.life.store(now | DONE, Ordering::Release);
@@ -323,17 +312,13 @@ impl State {
         if now & (DONE | WAITING) != WAITING {
             return self.join(now);
         }
-        self.join(self.say(side, |life| life & !(WAITING | LEFT_HERE)))
+        self.join(self.say(side, |life| life & !WAITING))
     }
 
     /// The handle leaves its waker. If the task is done the waker has come too late, and the place
     /// stays the handle's.
     pub(super) fn leave_waker(&self, side: Side) -> Join {
-        let flags = match side {
-            Side::Here => WAITING | LEFT_HERE,
-            Side::Afar => WAITING,
-        };
-        self.join(self.say(side, |life| life | flags))
+        self.join(self.say(side, |life| life | WAITING))
     }
 
     fn join(&self, before: u32) -> Join {
@@ -363,19 +348,13 @@ impl State {
         if self.is_done() {
             return Join::Done;
         }
-        self.join(self.say(side, |life| life & !(HANDLE | WAITING | LEFT_HERE)))
+        self.join(self.say(side, |life| life & !(HANDLE | WAITING)))
     }
 
     /// Decides the fate of a task made on another thread: whether the caller is the first to do so.
     pub(crate) fn claim_parcel(&self) -> bool {
         self.life.load(Ordering::Acquire) & PARCEL != 0
             && self.life.fetch_and(!PARCEL, Ordering::AcqRel) & PARCEL != 0
-    }
-
-    /// Whether the handle has left a waker. For home, before the end.
-    #[inline]
-    pub(super) fn is_waiting(&self) -> bool {
-        self.life.load(Ordering::Acquire) & WAITING != 0
     }
 
     /// Whether home has left the cell to the handle that asks.
@@ -408,7 +387,6 @@ impl std::fmt::Debug for State {
             (WATCHED, "watched"),
             (TAKEN, "taken"),
             (GIVEN_AWAY, "given away"),
-            (LEFT_HERE, "left here"),
         ];
         f.debug_set()
             .entries(names.iter().filter(|(flag, _)| bits & flag != 0).map(|n| n.1))
@@ -502,28 +480,20 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_that_is_alone_gets_the_cell_unless_it_waits_elsewhere() {
-        for (is_alone, waits, complete) in [
-            (true, None, Complete::GiveAway),
-            (true, Some(Here), Complete::GiveAwayAndWake),
-            (true, Some(Afar), Complete::LeaveAndWake),
-            (false, Some(Here), Complete::LeaveAndWake),
-            (false, None, Complete::Leave),
+    fn a_handle_that_is_alone_and_does_not_wait_gets_the_cell() {
+        for (is_alone, is_waiting, complete) in [
+            (true, false, Complete::GiveAway),
+            (true, true, Complete::LeaveAndWake),
+            (false, false, Complete::Leave),
         ] {
             let state = State::new();
             assert_eq!(state.begin(), Begin::Poll);
-            if let Some(side) = waits {
-                assert_eq!(state.leave_waker(side), Join::Pending);
+            if is_waiting {
+                assert_eq!(state.leave_waker(Here), Join::Pending);
             }
-            let gets_it = matches!(complete, Complete::GiveAway | Complete::GiveAwayAndWake);
             assert_eq!(state.complete(is_alone), complete);
-            assert_eq!(state.is_given_away(), gets_it);
+            assert_eq!(state.is_given_away(), complete == Complete::GiveAway);
         }
-        let moved = State::new();
-        assert_eq!(moved.leave_waker(Here), Join::Pending);
-        assert_eq!(moved.take_back(Afar), Join::Pending);
-        assert_eq!(moved.leave_waker(Afar), Join::Pending);
-        assert_eq!(moved.complete(true), Complete::LeaveAndWake, "another waker than was there");
         let watched = State::new();
         assert_eq!(watched.watch(), Join::Pending);
         assert_eq!(watched.complete(true), Complete::Leave, "home has callbacks to see to");

@@ -49,13 +49,18 @@ impl<T> Joiner<T> {
         if state.take_back(side) == Join::Done {
             return true;
         }
-        // SAFETY: rule 3: we have taken the place back before the task was done.
-        unsafe { joiner.put(cx.waker()) };
+        joiner.with_mut(|place| {
+            // SAFETY: rule 3: we have taken the place back before the task was done.
+            match unsafe { &mut *place } {
+                Some(waker) => waker.clone_from(cx.waker()),
+                place => *place = Some(cx.waker().clone()),
+            }
+        });
         if state.leave_waker(side) == Join::Pending {
             return false;
         }
         // SAFETY: rule 3: the waker has come too late, so that the place stayed ours.
-        drop(unsafe { joiner.take() });
+        drop(joiner.with_mut(|place| unsafe { (*place).take() }));
         true
     }
 
@@ -98,7 +103,8 @@ impl<T> Drop for Joiner<T> {
             Join::Done => {}
             Join::Pending => {
                 // SAFETY: rule 3: the place was ours, and no other handle will come.
-                drop(unsafe { joiner.take() });
+                let waker = joiner.with_mut(|place| unsafe { (*place).take() });
+                drop(waker);
             }
         }
         if !state.is_given_away() {
