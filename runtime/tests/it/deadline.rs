@@ -76,10 +76,11 @@ fn case_o05_after_a_blocked_loop_the_outer_timeout_cuts_the_next_wait() {
 #[test]
 fn case_o07_a_value_that_comes_with_the_end_of_the_time_is_not_lost() {
     within_bounds(async {
-        let at = Instant::now() + 2 * MS;
-        let noticed = timeout(2 * MS, async move {
-            wakering_runtime::time::sleep_until(at - MS).await;
-            thread::sleep(5 * MS);
+        let unit = patience(5 * MS);
+        let at = Instant::now() + 2 * unit;
+        let noticed = timeout(2 * unit, async move {
+            wakering_runtime::time::sleep_until(at - unit).await;
+            thread::sleep(3 * unit);
             assert!(deadline::current().unwrap() < Instant::now());
             42
         });
