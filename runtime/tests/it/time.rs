@@ -301,7 +301,7 @@ fn case_o03_a_timeout_without_time_hands_nothing_to_the_kernel() {
         let mut dropped = op::recv(&fd, vec![0; 8]);
         assert!(futures_util::poll!(&mut dropped).is_pending());
         memory.next_request().unwrap().receive(b"bytes");
-        sleep(MS).await;
+        sleep(patience(5 * MS)).await;
         drop(dropped);
         let (n, _) = timeout(Duration::ZERO, op::recv(&fd, vec![0; 8])).await.unwrap().unwrap();
         assert_eq!(n, 5);
