@@ -257,7 +257,8 @@ impl UdpSocket {
         option::set_send_buffer_size(self.as_fd(), size)
     }
 
-    /// The error that the socket holds, which is thereby cleared (`SO_ERROR`).
+    /// The error that the socket holds, which is thereby cleared (`SO_ERROR`). One that a receive has
+    /// brought ahead is told by the next receive instead.
     ///
     /// # Errors
     /// What getsockopt(2) says.

@@ -314,7 +314,8 @@ impl UdpSocket {
         Ok(UdpSocket { messages: Messages::pooled(fd, ROOM) })
     }
 
-    /// Gives the socket to std, with the datagrams that were received and that nobody has taken.
+    /// Gives the socket to std, with the datagrams that were received and that nobody has taken. An
+    /// error that a receive has brought, of a peer that refuses say, and nobody was told, is lost.
     ///
     /// ```
     /// use wakering_net::UdpSocket;

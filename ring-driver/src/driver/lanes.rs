@@ -1,7 +1,8 @@
 //! The two sides of a descriptor in action: serve, adopt, rob, queue.
 //!
 //! Reading: first what was left on the shelf; then whatever is in flight, whoever began it; only
-//! then a receive of one's own. Writing: first come, first served, and one at a time.
+//! then a receive of one's own. Writing: one at a time; those that wait are told in the order in
+//! which they came, and whoever comes while the side is free goes ahead.
 
 use super::Begun;
 use super::caller::Caller;

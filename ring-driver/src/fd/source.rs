@@ -9,9 +9,9 @@
 //!
 //! Where the backend makes plain calls, nothing is received ahead: the reader makes the call when he
 //! comes, and waits as one who is told that he may try again. Where the kernel knows no multishots,
-//! the prefetch is a series of one. Where the pool has no buffer to give,
-//! or the kernel knows no provided buffers, the side waits for readiness and then receives once into
-//! a buffer of its own: a starving pool slows down, it does not deadlock.
+//! the prefetch is a series of one. Where the pool has no buffer to give, or the kernel knows no
+//! provided buffers, the side waits for readiness and then receives once into a buffer of its own: a
+//! starving pool slows down, it does not deadlock.
 
 #![allow(unsafe_code)]
 

@@ -132,7 +132,8 @@ pub enum Lane {
 /// The *implementer* promises:
 /// - every pointer in the request points into `self` or into memory that `self` owns exclusively,
 ///   or keeps alive and only lends for reading, and stays valid until `self` is dropped, however
-///   long that takes.
+///   long that takes;
+/// - where it says that it [may move](Operation::MAY_MOVE), none points into `self`.
 pub unsafe trait Operation: Sized + 'static {
     /// What awaiting it gives: as a rule `io::Result<T>` or `BufResult<T, B>`.
     type Output;
@@ -148,7 +149,8 @@ pub unsafe trait Operation: Sized + 'static {
     /// a turn between any two that a ring carries out for the same side.
     const AT_ONCE: bool = false;
 
-    /// Whether the request points nowhere into `self`, only into memory that it owns or keeps alive.
+    /// Whether the request points nowhere into `self`, only into memory that it owns or keeps alive:
+    /// then `self` needs no place of its own while it is in flight.
     const MAY_MOVE: bool = false;
 
     /// The request, pointing into `self`. `fd` is the number of the descriptor that the operation
