@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use wakering_ring_driver::op::{self, OpenHow};
-use wakering_ring_driver::testing::patience;
+use wakering_ring_driver::testing::{in_child, patience};
 use wakering_ring_driver::{Driver, Fd, Sharing};
 
 use crate::registered::masked;
@@ -113,38 +113,42 @@ fn what_finds_no_room_is_looked_up() {
 /// ends; then nobody holds it open any more, and so the lock is free.
 #[test]
 fn a_registered_file_is_let_go_of_with_its_descriptor() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("file");
-    let locked = |driver: &Driver| {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.unwrap();
-        file.try_lock().expect("whoever had it has let go of it");
-        Fd::adopt(driver, file.into(), Sharing::Shared).unwrap()
-    };
-    for _ in 0..3 {
-        let driver = driver();
-        let file = block_on(&driver, async {
-            let file = locked(&driver);
-            use_often(&file, 1).await?;
-            file.close().await?;
+    // A child that another test has forked holds the file open until it becomes its own program.
+    in_child("registered_files::a_registered_file_is_let_go_of_with_its_descriptor", || {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let locked = |driver: &Driver| {
+            let file =
+                File::options().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = file.unwrap();
+            file.try_lock().expect("whoever had it has let go of it");
+            Fd::adopt(driver, file.into(), Sharing::Shared).unwrap()
+        };
+        for _ in 0..3 {
+            let driver = driver();
+            let file = block_on(&driver, async {
+                let file = locked(&driver);
+                use_often(&file, 1).await?;
+                file.close().await?;
 
-            let file = locked(&driver);
-            use_often(&file, 2).await?;
-            drop(file.detach().await.expect("the only handle"));
+                let file = locked(&driver);
+                use_often(&file, 2).await?;
+                drop(file.detach().await.expect("the only handle"));
 
-            let file = locked(&driver);
-            use_often(&file, 3).await?;
+                let file = locked(&driver);
+                use_often(&file, 3).await?;
+                drop(file);
+
+                let file = locked(&driver);
+                use_often(&file, 4).await?;
+                let is_registered = driver.counters().used("FIXED_FILE") > 0;
+                assert_eq!(is_registered, driver.capabilities().registered_files);
+                Ok::<_, io::Error>(file)
+            })
+            .unwrap();
+            driver.shutdown(patience(Duration::from_secs(10)));
             drop(file);
-
-            let file = locked(&driver);
-            use_often(&file, 4).await?;
-            let is_registered = driver.counters().used("FIXED_FILE") > 0;
-            assert_eq!(is_registered, driver.capabilities().registered_files);
-            Ok::<_, io::Error>(file)
-        })
-        .unwrap();
-        driver.shutdown(patience(Duration::from_secs(10)));
-        drop(file);
-        assert!(is_full_of(&path, 4));
-    }
+            assert!(is_full_of(&path, 4));
+        }
+    });
 }
