@@ -38,7 +38,7 @@ pub(crate) struct Descriptor {
 }
 
 /// There may be a million.
-const _: () = assert!(size_of::<Descriptor>() == 112);
+const _: () = assert!(size_of::<Descriptor>() == 96);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
