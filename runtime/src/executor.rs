@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
-use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
+use wakering_ring_driver::{AccountId, Debt, Driver, Instant, Orphans, Recall};
 
 use crate::context::{self, Origin};
 use crate::cores::{Member, Seat, Team};
@@ -23,7 +23,7 @@ use crate::node::{Kind, Nodes};
 use crate::roster::Roster;
 use crate::sparse::Sparse;
 use crate::task::{self, Bond, Cancel, JoinHandle, Progress, TaskInfo, TaskRef, Wake};
-use crate::time::Timers;
+use crate::time::{Sleeper, Timers};
 use ending::Ending;
 
 /// Its end.
@@ -475,6 +475,21 @@ impl Executor {
         {
             self.push_woken(task, Origin::Here);
         }
+    }
+
+    /// Whom a timer is to wake that begins in a poll with `waker`.
+    pub(crate) fn sleeper<'waker>(&self, waker: &'waker Waker) -> Sleeper<&'waker Waker> {
+        let account = self.running.get();
+        match self.tasks.borrow().get(account) {
+            Some(task) if task.waker().will_wake(waker) => Sleeper::Task(account),
+            _ => Sleeper::Other(waker),
+        }
+    }
+
+    /// Wakes those whose timers are due.
+    #[inline(never)]
+    pub(crate) fn fire(&self, now: Instant) {
+        self.timers.fire(now, |account| self.wake(account));
     }
 
     /// Asks for the end of the task of this account, for which whoever answers for it waits from now
