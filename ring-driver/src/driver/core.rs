@@ -19,7 +19,7 @@ use crate::backend::Backend;
 use crate::buffer::{BufPool, Traffic};
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, Phase, Sharing, Shelf, SpareShelves, Spares};
+use crate::fd::{Descriptor, Empties, Phase, Sharing, Shelf, Spares};
 use crate::in_flight::{Cells, EmptyCell, Home, Kept, Key, OnCompletion, Slots};
 use crate::op::Lane;
 use crate::request::{Number, Request, UserData};
@@ -50,7 +50,7 @@ pub(crate) struct Core {
     pub(crate) dirty: Vec<u32>,
     /// Empty buffers of sinks.
     pub(crate) spares: Rc<Spares>,
-    pub(crate) spare_shelves: SpareShelves,
+    pub(crate) empties: Empties,
     /// Descriptors that are being closed, and until when their output may take: the earliest first.
     pub(crate) closing: Vec<(Instant, u32)>,
     buf_pools: [Option<BufPool>; Traffic::COUNT],
@@ -113,7 +113,7 @@ impl Core {
             missed: Missed::default(),
             dirty: Vec::new(),
             spares: Rc::default(),
-            spare_shelves: SpareShelves::default(),
+            empties: Empties::default(),
             closing: Vec::new(),
             buf_pools: Default::default(),
             batch: Vec::new(),
@@ -309,7 +309,7 @@ impl Core {
         }
         let Some(slot) = self.slots.get(key) else { return };
         let side = &mut self.descriptors[descriptor as usize].read;
-        let shelf = side.shelf(&mut self.spare_shelves);
+        let shelf = side.shelf(&mut self.empties);
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
         if self.is_ahead(descriptor) && self.flooding.last() != Some(&key) {
@@ -407,10 +407,10 @@ impl Core {
         let side = state.side(lane);
         // A send that was cancelled has lost bytes.
         if lane == Lane::Write || keeps_something(lane, outcome) {
-            kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
+            kept.put_back(outcome, side.shelf(&mut self.empties));
         }
         if lane == Lane::Write {
-            side.tidy(&mut self.spare_shelves);
+            side.tidy(&mut self.empties);
         }
         self.after.free.push(kept);
         self.free_side(descriptor, lane);
@@ -424,7 +424,7 @@ impl Core {
                 self.free_flight_ended(key, descriptor);
             }
             Home::Side { descriptor, lane: Lane::Write } => {
-                debug_assert_eq!(self.descriptors[descriptor as usize].write.in_flight, Some(key));
+                debug_assert_eq!(self.descriptors[descriptor as usize].sending(), Some(key));
                 self.free_side(descriptor, Lane::Write);
             }
             // The side stays taken until its holder, or a rival, has fetched what came.
@@ -473,6 +473,7 @@ impl Core {
             if state.cut_short {
                 state.discard_output();
             }
+            state.tidy_write(&mut self.empties);
             if state.has_output() {
                 self.mark_dirty(descriptor);
             }

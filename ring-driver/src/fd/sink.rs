@@ -36,11 +36,11 @@ impl Fd {
         self.sink_driver()?.with_caller(cx.waker(), |core, caller| {
             core.sink_error(self.index())?;
             let state = &mut core.descriptors[self.index()];
-            let queued = state.write.shelf.as_ref().map_or(0, |shelf| shelf.queue.len());
+            let queued = state.write_shelf().map_or(0, |shelf| shelf.queue.len());
             if queued < HIGH_WATER {
                 return Poll::Ready(Ok(()));
             }
-            caller.stay_among(&mut state.write.waiters);
+            caller.stay_among(&mut state.write(&mut core.empties).waiters);
             Poll::Pending
         })
     }
@@ -55,8 +55,8 @@ impl Fd {
             if bytes.is_empty() {
                 return Ok(());
             }
-            let side = &mut core.descriptors[self.index()].write;
-            let queue = &mut side.shelf(&mut core.spare_shelves).queue;
+            let side = core.descriptors[self.index()].write(&mut core.empties);
+            let queue = &mut side.shelf(&mut core.empties).queue;
             if queue.capacity() == 0 {
                 *queue = core.spares.take();
             }
@@ -74,10 +74,10 @@ impl Fd {
         self.sink_driver()?.with_caller(cx.waker(), |core, caller| {
             core.sink_error(self.index())?;
             let state = &mut core.descriptors[self.index()];
-            if !state.has_output() && state.write.in_flight.is_none() {
+            if !state.has_output() && state.sending().is_none() {
                 return Poll::Ready(Ok(()));
             }
-            caller.stay_among(&mut state.write.waiters);
+            caller.stay_among(&mut state.write(&mut core.empties).waiters);
             Poll::Pending
         })
     }
@@ -103,7 +103,7 @@ impl Core {
         if self.is_closed() {
             return Err(RuntimeError::RuntimeGone.into());
         }
-        match self.descriptors[index].write.shelf.as_mut().and_then(|shelf| shelf.error.take()) {
+        match self.descriptors[index].take_write_error() {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => Ok(()),
         }
@@ -112,7 +112,7 @@ impl Core {
     /// The side has become free: is this the moment to tell the peer the end?
     pub(crate) fn end_if_sent(&mut self, descriptor: u32) {
         let state = &mut self.descriptors[descriptor as usize];
-        let sent = state.write.in_flight.is_none() && !state.has_output();
+        let sent = state.sending().is_none() && !state.has_output();
         if sent && std::mem::take(&mut state.end_after_output) {
             let (fd, how) = (state.number, libc::SHUT_WR);
             // A peer that is gone already needs no telling.
@@ -127,10 +127,10 @@ impl Core {
         }
         let Some(state) = self.descriptors.get_mut(descriptor as usize) else { return };
         state.dirty = false;
-        if state.write.in_flight.is_some() || !state.has_output() || state.number == Number::NONE {
+        if state.sending().is_some() || !state.has_output() || state.number == Number::NONE {
             return;
         }
-        let shelf = state.write.shelf(&mut self.spare_shelves);
+        let shelf = state.write(&mut self.empties).shelf(&mut self.empties);
         let queued = || (std::mem::take(&mut shelf.queue), 0);
         let (bytes, sent) = shelf.unsent.take().unwrap_or_else(queued);
         let (write, spares) = (shelf.no_socket, self.spares.clone());
