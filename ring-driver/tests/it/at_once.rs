@@ -1,6 +1,6 @@
 //! Sends that a plain call carries out because a ring would have nothing else to do.
 
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::Poll;
@@ -111,4 +111,33 @@ fn a_send_without_room_waits_for_it() {
     assert_eq!(block_on(&driver, &mut waiting).unwrap().0, LEN);
     block_on(&driver, ours.close()).unwrap();
     assert!(reader.join().unwrap().unwrap() == vec![b'x'; LEN * (before + 1)]);
+}
+
+/// Given bytes to be sent from where they lie; then few are better queued, and many go at once,
+/// unless something is before them.
+#[test]
+fn many_bytes_are_sent_from_where_they_lie() {
+    let driver = driver();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let ours = adopt(&driver, ours);
+    let large = vec![b'l'; 100_000];
+    let bufs = [IoSlice::new(b"head"), IoSlice::new(&large)];
+    block_on(&driver, async {
+        assert_eq!(ours.send_at_once(&bufs[..1])?, None, "a copy is cheaper");
+        ours.queue(b"queued")?;
+        assert_eq!(ours.send_at_once(&bufs)?, None, "something is before it");
+        std::future::poll_fn(|cx| ours.poll_flush(cx)).await?;
+        let sent = ours.send_at_once(&bufs)?;
+        assert_eq!(sent.is_some(), driver.backend() == "uring");
+        let Some(sent) = sent else { return Ok(()) };
+        assert!(sent > 0);
+        let mut received = vec![0; 6 + sent];
+        theirs.read_exact(&mut received)?;
+        let whole = [&b"queued"[..], b"head", &large].concat();
+        assert!(received == whole[..6 + sent]);
+        drop(theirs);
+        assert_eq!(ours.send_at_once(&bufs).unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+        Ok::<_, std::io::Error>(())
+    })
+    .unwrap();
 }
