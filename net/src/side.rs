@@ -5,7 +5,7 @@
 //! that nobody has consumed.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
@@ -153,6 +153,10 @@ impl Sink for WriteSide {
         self.fd.queue(bytes)
     }
 
+    fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        self.fd.send_at_once(bufs)
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.fd.poll_flush(cx)
     }
@@ -235,6 +239,13 @@ macro_rules! delegate_stream {
 
             fn queue(&mut self, bytes: &[u8]) -> std::io::Result<()> {
                 self.$side.queue(bytes)
+            }
+
+            fn send_at_once(
+                &mut self,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::io::Result<Option<usize>> {
+                self.$side.send_at_once(bufs)
             }
 
             fn poll_flush(
