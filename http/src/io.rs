@@ -2,8 +2,9 @@
 //!
 //! hyper lends a buffer for the length of a poll, which the kernel must not keep. Our streams own
 //! what they read into and send from, so a read copies out of the stream's buffer and a write
-//! copies into it; nothing is allocated for either. Writes go behind the caller's back: a write is
-//! done when the stream has taken the bytes, and they leave together at the end of the turn.
+//! copies into it, unless it is large and the socket takes it at once; nothing is allocated for
+//! either. Writes go behind the caller's back: a write is done when the stream has taken the bytes,
+//! and what was copied leaves together at the end of the turn.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,10 +12,6 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use wakering_runtime::io::{Sink, Source};
-
-/// What one write takes at most. The stream would take more, but then a large body would be held
-/// twice: before each write it is asked whether it has room.
-const WRITE_MAX: usize = 64 * 1024;
 
 /// A stream as hyper wants it.
 ///
@@ -93,18 +90,15 @@ impl<S: Source + Unpin> Read for Io<S> {
 
 impl<S: Sink + Unpin> Write for Io<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.stream.poll_ready(cx))?;
-        let n = buf.len().min(WRITE_MAX);
-        self.stream.queue(&buf[..n])?;
-        Poll::Ready(Ok(n))
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn is_write_vectored(&self) -> bool {
-        // Queueing copies anyway; this spares hyper the copy that would put the pieces together.
+        // What is copied is copied anyway; this spares hyper the copy that would put the pieces together.
         true
     }
 
@@ -114,13 +108,7 @@ impl<S: Sink + Unpin> Write for Io<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.stream.poll_ready(cx))?;
-        let mut written = 0;
-        for buf in bufs {
-            let n = buf.len().min(WRITE_MAX - written);
-            self.stream.queue(&buf[..n])?;
-            written += n;
-        }
-        Poll::Ready(Ok(written))
+        Poll::Ready(self.stream.queue_vectored(bufs))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -182,6 +182,13 @@ macro_rules! delegate_stream {
                 self.$($fd).+.queue(bytes)
             }
 
+            fn send_at_once(
+                &mut self,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::io::Result<Option<usize>> {
+                self.$($fd).+.send_at_once(bufs)
+            }
+
             fn poll_flush(
                 &mut self,
                 cx: &mut std::task::Context<'_>,

@@ -53,7 +53,8 @@ pub struct Counters {
     pub readiness_calls: u64,
     /// Reads of files that the page cache has answered, so that nothing else had to be asked.
     pub cached_reads: u64,
-    /// Messages that were sent by a plain call because none had to wait.
+    /// Sends by a plain call, because they were alone in their turn, long, or messages, and did not
+    /// have to wait.
     pub sent_at_once: u64,
     /// Completions that nobody waited for any more.
     pub stale: u64,

@@ -5,7 +5,7 @@
 //! write the second and the last, so the handler leaves a note on the connection and the stream
 //! under hyper, `Stream`, acts on it when the answer comes by.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -91,6 +91,13 @@ impl Sink for Stream {
                 self.tcp.set_linger(Some(Duration::ZERO))?;
                 Err(io::ErrorKind::ConnectionReset.into())
             }
+        }
+    }
+
+    fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        match self.peer.fault.get() {
+            None => self.tcp.send_at_once(bufs),
+            Some(_) => Ok(None),
         }
     }
 

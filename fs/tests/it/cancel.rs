@@ -13,7 +13,7 @@ use wakering_runtime::io::{AsyncRead, AsyncWrite};
 use wakering_runtime::testing::{CheckingBuf, in_child, open_descriptors, patience, skip};
 use wakering_runtime::time::{sleep, timeout};
 
-use crate::{polled, run, temp_dir};
+use crate::{polled, polled_beside_others, run, temp_dir};
 
 /// More polls than any of these functions needs.
 const POLLS_MAX: usize = 64;
@@ -193,7 +193,7 @@ fn a_dropped_read_has_not_happened() {
         let mut dropped = 0;
         let mut all = Vec::new();
         while all.len() < 10 {
-            if let Some(read) = polled(1, file.read(vec![0; 1])).await {
+            if let Some(read) = polled_beside_others(1, file.read(vec![0; 1])).await {
                 all.extend(read.unwrap().1);
                 continue;
             }

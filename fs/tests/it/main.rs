@@ -30,6 +30,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use wakering_fs::metadata;
 use wakering_ring_driver::Failure;
 use wakering_runtime::testing::patience;
 use wakering_runtime::time::timeout;
@@ -61,6 +62,17 @@ async fn polled<F: Future>(polls: usize, future: F) -> Option<F::Output> {
         }
     })
     .await
+}
+
+/// As [`polled`], while somebody else asks for something in the same turns: what is alone in a turn
+/// may be answered on the spot.
+async fn polled_beside_others<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let both = poll_fn(|cx| {
+        let _ = pin!(metadata(".")).poll(cx);
+        future.as_mut().poll(cx)
+    });
+    polled(polls, both).await
 }
 
 /// What an error says, to be compared: kind, errno, operation, object.

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use wakering_fs::{read, read_to_string, write};
 
-use crate::{polled, run, temp_dir};
+use crate::{polled_beside_others, run, temp_dir};
 
 #[test]
 fn files_of_every_size_come_whole() {
@@ -73,7 +73,7 @@ fn changed_while_read(change: impl Fn(&std::path::Path)) -> Vec<usize> {
         for polls in 0.. {
             std_fs::write(&path, vec![b'a'; 10_000]).unwrap();
             let mut reading = std::pin::pin!(read(&path));
-            let done = polled(polls, reading.as_mut()).await;
+            let done = polled_beside_others(polls, reading.as_mut()).await;
             let ended = done.is_some();
             let content = match done {
                 Some(content) => content,

@@ -126,11 +126,13 @@ impl Backend {
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
         match self {
             Backend::Uring(uring) => uring.push(request, user_data),
-            Backend::Poll(poll) => return poll.push(request, user_data),
-            Backend::Memory(memory) => memory.push(request, user_data),
+            Backend::Poll(poll) => poll.push(request, user_data),
+            Backend::Memory(memory) => {
+                memory.push(request, user_data);
+                None
+            }
             Backend::Gone => unreachable!("nothing starts once the driver has been shut down"),
         }
-        None
     }
 
     /// Receives at once from a stream, where plain calls are made. Where there is nothing yet, an

@@ -14,7 +14,7 @@ use crate::completion::Outcome;
 use crate::fd::Phase;
 use crate::in_flight::{Home, Kept, Key, Slot, State};
 use crate::op::{Lane, Operation};
-use crate::request::Number;
+use crate::request::{Number, Request};
 
 impl Core {
     /// The number of a descriptor on which operations may start.
@@ -74,10 +74,10 @@ impl Core {
 
     /// Carries out by a plain call what may be tried [at once](Operation::AT_ONCE), where it lies:
     /// `None` if it has to wait, or something is before it.
-    pub(super) fn try_write<O: Operation>(
+    pub(crate) fn try_write(
         &mut self,
-        operation: &mut O,
         descriptor: usize,
+        request: impl FnOnce(Number) -> Request,
     ) -> Option<Outcome> {
         let number = self.usable(descriptor).filter(|_| !self.closed && !self.holding)?;
         let state = &mut self.descriptors[descriptor];
@@ -85,7 +85,7 @@ impl Core {
         if state.sending().is_some() || state.has_output() || has_news {
             return None;
         }
-        let outcome = self.backend.try_now(&operation.request(number))?;
+        let outcome = self.backend.try_now(&request(number))?;
         self.tally.completions += 1;
         Some(outcome)
     }

@@ -574,7 +574,7 @@ impl Driver {
 
     /// What `operation` comes to if it is carried out at once, before it moves anywhere.
     pub(crate) fn try_write<O: Operation>(&self, operation: &mut O, fd: &Fd) -> Option<Outcome> {
-        self.with(|core| core.try_write(operation, fd.index()))
+        self.with(|core| core.try_write(fd.index(), |number| operation.request(number)))
     }
 
     pub(crate) fn poll_slot<O: Operation>(&self, key: Key, waker: &Waker) -> Polled<O> {

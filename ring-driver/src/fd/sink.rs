@@ -9,11 +9,12 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::{Fd, Shelf};
+use crate::buffer::vectored::SEGMENTS_MAX;
 use crate::completion::Outcome;
 use crate::driver::{Core, Driver};
 use crate::error::RuntimeError;
@@ -22,6 +23,9 @@ use crate::request::{Number, Request};
 
 /// How many bytes may wait in a sink before its owner has to.
 const HIGH_WATER: usize = 64 * 1024;
+
+/// How many bytes are worth a call of their own that sends them from where they lie.
+const LARGE: usize = 32 * 1024;
 
 /// How many bytes the empty buffers may hold that a driver keeps for its sinks: about what a
 /// processor has near at hand, and a thousand short messages.
@@ -66,6 +70,21 @@ impl Fd {
         })
     }
 
+    /// Sends from where the bytes lie what the kernel takes without waiting, and says how much that
+    /// is. `None` where queueing is better: for a few bytes, behind others, or if it would wait.
+    ///
+    /// # Errors
+    /// What an earlier send or this one came to. Nothing is sent then.
+    pub fn send_at_once(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        if bufs.iter().map(|buf| buf.len()).sum::<usize>() < LARGE {
+            return Ok(None);
+        }
+        self.sink_driver()?.with(|core| {
+            core.sink_error(self.index())?;
+            core.send_at_once(self.index(), bufs).transpose()
+        })
+    }
+
     /// Ready when the kernel has taken everything that was queued.
     ///
     /// # Errors
@@ -107,6 +126,22 @@ impl Core {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => Ok(()),
         }
+    }
+
+    /// Sends from where the bytes lie, if the kernel takes some without waiting.
+    fn send_at_once(&mut self, index: usize, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        // SAFETY: null pointers and zero lengths are valid.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        // A slice of `IoSlice` is one of `iovec`, which the kernel only reads here.
+        message.msg_iov = bufs.as_ptr().cast_mut().cast();
+        message.msg_iovlen = bufs.len().min(SEGMENTS_MAX) as _;
+        let flags = libc::MSG_NOSIGNAL;
+        let sent = self.try_write(index, |fd| Request::SendMsg {
+            fd,
+            message: &raw const message,
+            flags,
+        })?;
+        (sent.errno() != Some(libc::ENOTSOCK)).then(|| Ok(sent.value()? as usize))
     }
 
     /// The side has become free: is this the moment to tell the peer the end?

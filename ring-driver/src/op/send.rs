@@ -43,7 +43,8 @@ pub struct Send<B>(B);
 /// **Strict**: a submitted send belongs to the socket and finishes; the next one waits for it.
 ///
 /// # Kernel
-/// `IORING_OP_SEND` with `MSG_WAITALL`, 5.6; elsewhere send(2) once the socket is ready.
+/// `IORING_OP_SEND` with `MSG_WAITALL`, 5.6; elsewhere send(2) once the socket is ready. send(2) at
+/// once where the ring has nothing else to do.
 pub fn send<B: IoBuf>(fd: &Fd, buf: B) -> Op<Send<B>> {
     Op::on(fd, Send(buf))
 }

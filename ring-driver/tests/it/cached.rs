@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use wakering_ring_driver::op::{self, OpenHow};
-use wakering_ring_driver::testing::skip;
+use wakering_ring_driver::testing::{in_child, skip};
 use wakering_ring_driver::{AlignedBuf, Backend, Config, Driver, Fd, IoBuf};
 
 use crate::{adopt, block_on};
@@ -160,27 +160,30 @@ fn a_file_that_is_not_in_the_page_cache_is_asked_less_often() {
 /// it is not looked for, and is under the same number once that is another file's.
 #[test]
 fn a_direct_read_does_not_look_and_its_number_is_free_for_who_does() {
-    for driver in drivers() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        let looks = can_look(&file(&path, 4 * PAGE));
-        block_on(&driver, async {
-            let how = OpenHow { read: true, direct: true, ..OpenHow::default() };
-            let Ok(direct) = op::open(None, &path, how).await else { return Ok(()) };
-            let number = direct.os_number();
-            let (n, page) = op::read_at(&direct, AlignedBuf::new(PAGE), PAGE as u64).await?;
-            assert_eq!((n, page.as_slice()), (PAGE, &pattern(4 * PAGE)[PAGE..2 * PAGE]));
-            assert_eq!(driver.counters().cached_reads, 0);
-            direct.close().await?;
+    // Nobody else shall take the number.
+    in_child("cached::a_direct_read_does_not_look_and_its_number_is_free_for_who_does", || {
+        for driver in drivers() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            let looks = can_look(&file(&path, 4 * PAGE));
+            block_on(&driver, async {
+                let how = OpenHow { read: true, direct: true, ..OpenHow::default() };
+                let Ok(direct) = op::open(None, &path, how).await else { return Ok(()) };
+                let number = direct.os_number();
+                let (n, page) = op::read_at(&direct, AlignedBuf::new(PAGE), PAGE as u64).await?;
+                assert_eq!((n, page.as_slice()), (PAGE, &pattern(4 * PAGE)[PAGE..2 * PAGE]));
+                assert_eq!(driver.counters().cached_reads, 0);
+                direct.close().await?;
 
-            let plain = op::open(None, &path, OpenHow { direct: false, ..how }).await?;
-            assert_eq!(plain.os_number(), number, "the lowest number that is free");
-            assert_eq!(read(&plain, PAGE, 0).await?, pattern(PAGE));
-            assert_eq!(driver.counters().cached_reads, u64::from(looks));
-            Ok::<_, io::Error>(())
-        })
-        .unwrap();
-    }
+                let plain = op::open(None, &path, OpenHow { direct: false, ..how }).await?;
+                assert_eq!(plain.os_number(), number, "the lowest number that is free");
+                assert_eq!(read(&plain, PAGE, 0).await?, pattern(PAGE));
+                assert_eq!(driver.counters().cached_reads, u64::from(looks));
+                Ok::<_, io::Error>(())
+            })
+            .unwrap();
+        }
+    });
 }
 
 /// Given a file that grows, shrinks, and has holes; when it is read in between; then what is there

@@ -13,6 +13,7 @@ use wakering_ring_driver::testing::patience;
 use wakering_ring_driver::{Config, Driver, Fd, Instant, Sharing, Wait};
 
 mod adoption;
+mod at_once;
 mod backpressure;
 mod cached;
 mod cancel;

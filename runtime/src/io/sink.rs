@@ -7,7 +7,7 @@
 //! [`Discard`](super::Discard), so that the name is free for the trait.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use wakering_ring_driver::buffer::{BufError, BufResult, IoBuf};
@@ -55,6 +55,50 @@ pub trait Sink {
     ///
     /// As in [`poll_ready`](Sink::poll_ready); nothing was taken then.
     fn queue(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Takes what it can of `bufs`, in order and without waiting, and returns how much: at least one
+    /// byte, if there is one. This is for whoever keeps the bytes until all are taken.
+    ///
+    /// Many at once are [sent from where they lie](Sink::send_at_once), if the stream can do that;
+    /// else they are copied, at most 64 KiB a call.
+    ///
+    /// ```
+    /// use std::io::IoSlice;
+    /// use wakering_runtime::io::Sink;
+    ///
+    /// let mut sink = Vec::new();
+    /// assert_eq!(sink.queue_vectored(&[IoSlice::new(b"he"), IoSlice::new(b"llo")])?, 5);
+    /// assert_eq!(sink, b"hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As in [`poll_ready`](Sink::poll_ready). What was taken before, in the same call, leaves.
+    fn queue_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Some(sent) = self.send_at_once(bufs)? {
+            return Ok(sent);
+        }
+        let mut taken = 0;
+        for buf in bufs {
+            let n = buf.len().min(QUEUED_MAX - taken);
+            self.queue(&buf[..n])?;
+            taken += n;
+        }
+        Ok(taken)
+    }
+
+    /// Sends from where the bytes lie what the kernel takes without waiting, and returns how much
+    /// that is. `None` where queueing is better: for a few bytes, behind others, if it would wait,
+    /// or if the stream has no such way.
+    ///
+    /// # Errors
+    ///
+    /// As in [`poll_ready`](Sink::poll_ready); nothing was sent then.
+    fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        let _ = bufs;
+        Ok(None)
+    }
 
     /// Waits until everything that was queued has left: the kernel, or the peer in memory, has
     /// taken it.
@@ -131,6 +175,10 @@ through_pointers! {
 
         fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
             (**self).queue(bytes)
+        }
+
+        fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+            (**self).send_at_once(bufs)
         }
 
         fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

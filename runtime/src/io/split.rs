@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -140,6 +140,10 @@ impl<S: Sink> Sink for WriteHalf<S> {
 
     fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.borrow_mut().queue(bytes)
+    }
+
+    fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        self.stream.borrow_mut().send_at_once(bufs)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -46,6 +46,9 @@ mod registered;
 /// How a ring comes to be.
 pub(crate) mod setup;
 
+/// A longer send finds no room for all of it, as a rule, and then a ring goes on with it best.
+const ALONE_MAX: u32 = 64 * 1024;
+
 /// The watch or the read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
 /// What was posted to another ring.
@@ -69,6 +72,8 @@ pub(crate) struct Uring {
     cached: Cached,
     /// How many entries the last turn handed over.
     handed_over: u32,
+    /// How many completions it has brought.
+    brought: usize,
     /// How many requests may still be answered on the spot before the next turn.
     answers_left: u32,
     /// Where the notifier's count is read to.
@@ -121,6 +126,7 @@ impl Uring {
             local: Vec::new(),
             cached: Cached::default(),
             handed_over: 0,
+            brought: 0,
             answers_left: ANSWERS_A_TURN,
             notified: Box::new(0),
             armed: false,
@@ -164,27 +170,51 @@ impl Uring {
         self.files.forget(fd, &self.ring.uring.submitter());
     }
 
-    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) {
-        // One that is handed over with others costs less than a call of its own.
-        if matches!(request, Request::Read { offset: Some(_), .. })
-            && self.is_quiet()
-            && let Some(read) = self.cached.read(request)
-        {
-            self.counters.cached_reads += 1;
-            return self.complete_locally(user_data, read);
+    pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
+        // What is handed over with others costs less than a call of its own.
+        match request {
+            Request::Read { offset: Some(_), .. } if self.answers_left > 0 && self.is_quiet() => {
+                if let Some(read) = self.cached.read(request) {
+                    self.answers_left -= 1;
+                    self.counters.cached_reads += 1;
+                    return Some(Outcome::plain(read));
+                }
+            }
+            Request::Send { len: ..=ALONE_MAX, .. } if self.is_alone() => {
+                return self.send_alone(request, user_data);
+            }
+            _ => {}
         }
+        self.start(request, user_data);
+        None
+    }
+
+    /// Sends by plain calls what nothing could be handed over with: a ring would carry it out at
+    /// once too, and spend a turn on telling so.
+    fn send_alone(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
+        self.answers_left -= 1;
+        let mut attempt = Attempt::new(*request, Mode::Waiting);
+        let Some(sent) = attempt.proceed() else {
+            self.await_readiness(attempt, user_data);
+            return None;
+        };
+        self.counters.sent_at_once += 1;
+        Some(Outcome::plain(sent))
+    }
+
+    fn start(&mut self, request: &Request, user_data: UserData) {
         if let Request::AcceptMulti { fd } = *request
             && !self.ring.capabilities.multishot_accept
         {
             // A series of one: whoever asked for it starts the next.
             let (address, len) = (ptr::null_mut(), ptr::null_mut());
-            return self.push(&Request::Accept { fd, address, len }, user_data);
+            return self.start(&Request::Accept { fd, address, len }, user_data);
         }
         if let Request::RecvMulti { fd, group } = *request
             && !self.ring.capabilities.multishot_recv
         {
             // The same here.
-            return self.push(&Request::RecvPooled { fd, group }, user_data);
+            return self.start(&Request::RecvPooled { fd, group }, user_data);
         }
         if self.can(request) {
             return self.submit(request, user_data, Flags::empty());
@@ -245,6 +275,7 @@ impl Uring {
 
     pub(crate) fn enter(&mut self, sleep: Option<Option<Duration>>) {
         self.answers_left = ANSWERS_A_TURN;
+        self.brought = 0;
         if sleep.is_some() && !self.armed {
             self.arm();
         }
@@ -275,6 +306,7 @@ impl Uring {
             user_data: UserData(entry.user_data()),
             outcome: Outcome::new(entry.result(), entry.flags()),
         }));
+        self.brought += raw.len();
         for completion in raw.drain(..) {
             batch.extend(self.translate(completion));
         }
@@ -297,6 +329,14 @@ impl Uring {
     /// turn so far, and little in the last one.
     fn is_quiet(&self) -> bool {
         self.handed_over <= 2 && self.local.is_empty() && !self.has_output()
+    }
+
+    /// Whether a request would be all that this turn hands over and answers, after one completion.
+    fn is_alone(&self) -> bool {
+        self.brought <= 1
+            && self.answers_left == ANSWERS_A_TURN
+            && self.local.is_empty()
+            && !self.has_output()
     }
 
     pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
@@ -517,6 +557,11 @@ impl Uring {
         if cancelled {
             return self.complete_locally(user_data, attempt.ended_by(-libc::ECANCELED));
         }
+        self.await_readiness(attempt, user_data);
+    }
+
+    /// Goes on with it once its descriptor is ready.
+    fn await_readiness(&mut self, attempt: Attempt, user_data: UserData) {
         let request = *attempt.request();
         let Class::Readiness(events) = request.class() else {
             return self.complete_locally(user_data, attempt.ended_by(-libc::EAGAIN));

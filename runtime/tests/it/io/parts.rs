@@ -1,14 +1,14 @@
 //! What is made of streams: halves, parts, chains and copies.
 
 use std::cell::Cell;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice};
 use std::rc::Rc;
 
 use futures_util::StreamExt;
 use futures_util::future::join;
 use wakering_runtime::io::{
-    AsyncBufRead, AsyncRead, AsyncWrite, BufWriter, Source, copy, duplex, empty, repeat, sink,
-    split,
+    AsyncBufRead, AsyncRead, AsyncWrite, BufWriter, Sink, Source, copy, duplex, empty, repeat,
+    sink, split,
 };
 use wakering_runtime::task::yield_now;
 use wakering_runtime::{run, spawn};
@@ -108,4 +108,16 @@ fn a_chain_is_one_stream_for_lines_and_for_reads() {
         let (_, text) = both().read_to_string(String::new()).await.unwrap();
         assert_eq!(text, "one\ntwo\n");
     });
+}
+
+/// Given more than is copied in one go; when it is queued from several buffers; then a part of it is
+/// taken, in order, and said so.
+#[test]
+fn what_is_queued_from_several_buffers_is_cut_where_it_would_be_held_twice() {
+    let (head, body) = (b"head".to_vec(), vec![b'b'; 100_000]);
+    let mut all = Vec::new();
+    let taken = all.queue_vectored(&[IoSlice::new(&head), IoSlice::new(&body)]).unwrap();
+    assert_eq!(taken, 64 * 1024);
+    assert!(all == [&head[..], &body[..taken - 4]].concat());
+    assert_eq!(all.queue_vectored(&[IoSlice::new(&[]), IoSlice::new(&[])]).unwrap(), 0);
 }
