@@ -9,6 +9,9 @@ use std::ffi::c_char;
 
 #[cfg(test)]
 pub(crate) mod examples;
+mod user_data;
+
+pub(crate) use user_data::UserData;
 
 /// What a descriptor is to the backend: an OS number for the kernel, an id for a simulated world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,20 +22,6 @@ impl Number {
     pub(crate) const CWD: Number = Number(libc::AT_FDCWD);
     /// For requests that name no descriptor.
     pub(crate) const NONE: Number = Number(-1);
-}
-
-/// Names one flight of one slot: slot index in the low half, generation in the high half.
-///
-/// The all-ones patterns above [`UserData::RESERVED`] belong to the backend: its own wake-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UserData(pub(crate) u64);
-
-impl UserData {
-    /// The number of the slot, which is free for the next flight only after the completion of this
-    /// one.
-    pub(crate) fn slot(self) -> u32 {
-        self.0 as u32
-    }
 }
 
 /// One operation as a backend sees it.

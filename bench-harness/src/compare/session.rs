@@ -289,20 +289,67 @@ fn line(scenario: &Scenario, cell: &Cell, row: &Row) -> String {
     line
 }
 
-/// The commit in `folder`, if it is of a repository.
+/// The commit in `folder`, if it is of a repository, and whether anything was changed since. What is
+/// in documents, such as the figures themselves, is not measured.
 fn commit(folder: &Path) -> Option<String> {
-    let output = Command::new("git")
-        .args(["describe", "--always", "--dirty", "--exclude", "*"])
-        .current_dir(folder)
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(folder).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(text)
+    };
+    let commit = git(&["describe", "--always", "--exclude", "*"])?;
+    let changed = git(&[
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ":(top)",
+        ":(top,exclude)docs",
+    ])?;
+    Some(if changed.is_empty() { commit } else { format!("{commit}-dirty") })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Given a repository of which a document has changed, and then a source; then only that makes
+    /// its commit another one.
+    #[test]
+    fn a_document_that_has_changed_is_no_other_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let mut command = Command::new("git");
+            command.args([
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@b",
+                "-c",
+                "commit.gpgsign=false",
+            ]);
+            let output = command.args(arguments).current_dir(folder.path()).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        };
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        for name in ["docs", "rivals"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        write("docs/figures", "1");
+        write("rivals/source", "1");
+        git(&["init", "-q"]);
+        git(&["add", "."]);
+        git(&["commit", "-q", "-m", "first"]);
+        let rivals = folder.path().join("rivals");
+        let first = commit(&rivals).unwrap();
+        assert!(!first.contains("dirty"), "{first}");
+        write("docs/figures", "2");
+        assert_eq!(commit(&rivals), Some(first.clone()));
+        write("rivals/source", "2");
+        assert_eq!(commit(&rivals), Some(format!("{first}-dirty")));
+        assert_eq!(commit(Path::new("/proc")), None);
+    }
 
     #[test]
     fn the_list_names_everything() {

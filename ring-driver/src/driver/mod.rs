@@ -10,13 +10,11 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
-use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
-use crate::account::{AccountId, Orphans};
 use crate::backend::{Backend, choose, tell};
 use crate::buffer::{Block, BufPool, Traffic};
 use crate::capabilities::Capabilities;
@@ -31,9 +29,12 @@ use crate::op::{Lane, MultiOperation, Operation};
 use crate::pool::Pool;
 use crate::remote::{Message, Notifier, Remote};
 use crate::request::Request;
-use crate::time::{Instant, asleep};
+use crate::time::Instant;
 
+mod after;
+mod arrival;
 mod caller;
+mod charges;
 mod core;
 mod debt;
 mod drain;
@@ -41,22 +42,14 @@ mod flight;
 mod lanes;
 mod listing;
 mod missed;
+mod turn;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::core::Core;
-use self::core::isolate;
 pub use debt::Debt;
 pub use drain::Drained;
 pub use listing::Flight;
-
-/// How long a turn may sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Not at all: there is something to do.
-    Now,
-    /// Until something happens, or until that time.
-    Until(Option<Instant>),
-}
+pub use turn::Wait;
 
 /// One thread's link to its kernel. Clones are handles on the same driver; it stays on its thread.
 ///
@@ -86,9 +79,6 @@ struct Shared {
     /// Reused for the inbox, so that a turn allocates nothing.
     messages: Cell<Vec<Message>>,
 }
-
-/// How often a loop that is busy looking looks before it reads the clock again.
-const LOOKS_A_READING: u32 = 16;
 
 thread_local! {
     static CURRENT: RefCell<Option<Driver>> = const { RefCell::new(None) };
@@ -247,146 +237,6 @@ impl Driver {
         self.with(|core| core.counters())
     }
 
-    /// One turn: submits what was queued, sleeps as long as `wait` allows and nothing has happened,
-    /// takes in what has completed, and tells whoever waits for it.
-    pub fn turn(&self, wait: Wait) {
-        let wait = match wait {
-            Wait::Until(deadline) if self.finds_news(deadline) => Wait::Now,
-            wait => wait,
-        };
-        self.with(|core| {
-            core.flush();
-            let timeout = match wait {
-                Wait::Now => None,
-                Wait::Until(_) if core.has_news() || !self.0.remote.prepare_to_sleep() => None,
-                Wait::Until(deadline) => Some(core.time_left(deadline)),
-            };
-            match timeout {
-                None => core.backend.enter(None),
-                Some(_) => {
-                    asleep(|| core.backend.enter(timeout));
-                    self.0.remote.awake();
-                }
-            }
-            core.reap();
-        });
-        self.empty_inbox();
-    }
-
-    /// Hands over what was queued, and looks for something to take in until that is there, the
-    /// time for it is over or `deadline` has come. False if there is time left to sleep.
-    fn finds_news(&self, deadline: Option<Instant>) -> bool {
-        if self.0.busy_poll.is_zero() {
-            return false;
-        }
-        let left = self.with(|core| {
-            core.flush();
-            core.backend.enter(None);
-            core.time_left(deadline)
-        });
-        let most = left.unwrap_or(Duration::MAX).min(self.0.busy_poll);
-        let begun = std::time::Instant::now();
-        loop {
-            for _ in 0..LOOKS_A_READING {
-                if self.0.remote.has_messages() || self.with(|core| core.has_news()) {
-                    return true;
-                }
-                std::hint::spin_loop();
-            }
-            if begun.elapsed() >= most {
-                return left == Some(most);
-            }
-        }
-    }
-
-    /// Whether a turn would do something: hand over what was queued, or take in what has come, as
-    /// far as memory shared with the kernel and with other threads tells. Costs no system call.
-    pub fn needs_turn(&self) -> bool {
-        self.0.remote.has_messages() || self.with(|core| core.has_news() || core.needs_turn())
-    }
-
-    fn empty_inbox(&self) {
-        if !self.0.remote.has_messages() {
-            return;
-        }
-        let mut messages = self.0.messages.take();
-        self.0.remote.take(&mut messages);
-        let mut panic = None;
-        for message in messages.drain(..) {
-            isolate(&mut panic, || match message {
-                Message::Completed(completion) => {
-                    self.with(|core| core.on_completion(completion));
-                }
-                Message::Deliver(deliver) => deliver.deliver(),
-            });
-        }
-        self.0.messages.set(messages);
-        if let Some(panic) = panic {
-            resume_unwind(panic);
-        }
-    }
-
-    /// Opens an account under `parent` for somebody whose operations are to be counted.
-    pub fn open_account(&self, parent: AccountId) -> AccountId {
-        self.with(|core| core.accounts.open(parent, false))
-    }
-
-    /// As [`open_account`](Driver::open_account), for somebody who lives by himself, a task say:
-    /// [`recall_below`](Driver::recall_below) a `parent` leaves alone what is charged to it.
-    pub fn open_account_by_itself(&self, parent: AccountId) -> AccountId {
-        self.with(|core| core.accounts.open(parent, true))
-    }
-
-    /// Charges what is submitted from now on to `account`; returns who paid before.
-    pub fn charge_to(&self, account: AccountId) -> AccountId {
-        std::mem::replace(&mut self.0.core.borrow_mut().paying, account)
-    }
-
-    /// Who pays for what is submitted now.
-    pub fn payer(&self) -> AccountId {
-        self.0.core.borrow().paying
-    }
-
-    /// The account above `account`; that of the runtime is its own.
-    pub fn parent_of(&self, account: AccountId) -> AccountId {
-        self.with(|core| core.accounts.parent(account))
-    }
-
-    /// `account` counts for those above `parent` from now on: whoever polls it has been moved
-    /// there.
-    pub fn move_account(&self, account: AccountId, parent: AccountId) {
-        self.with(|core| core.accounts.move_below(account, parent, &mut core.after.wakers));
-    }
-
-    /// Wakes whoever waits for what is charged to accounts below `account` that are still open
-    /// although it has ended. Where their futures live on elsewhere they are polled, and moved
-    /// there, before [`recall_below`](Driver::recall_below) takes them for forgotten.
-    pub fn remind_below(&self, account: AccountId) {
-        self.with(|core| core.remind_below(account));
-    }
-
-    /// Takes back what is charged to accounts below `account` that are still open although it has
-    /// ended. Their futures were forgotten; one that was only moved, and has not been polled since,
-    /// gets `ECANCELED`.
-    pub fn recall_below(&self, account: AccountId) {
-        self.with(|core| core.recall_below(account));
-    }
-
-    /// Whether an account below `account` is open.
-    pub fn has_open_below(&self, account: AccountId) -> bool {
-        self.with(|core| core.accounts.has_open_below(account))
-    }
-
-    /// Whether none of these `orphans` is in flight, under `account` and below.
-    pub fn is_drained(&self, account: AccountId, orphans: Orphans) -> bool {
-        self.with(|core| !core.accounts.has(account, orphans))
-    }
-
-    /// Whether `account` belongs to an open account below `ancestor`.
-    pub fn is_open_below(&self, account: AccountId, ancestor: AccountId) -> bool {
-        self.with(|core| core.accounts.is_open_below(account, ancestor))
-    }
-
     /// Runs `step`, in which operations get what is there for them already, and nothing is handed
     /// to the kernel: they stay as if they had not been polled. For whoever polls a future that is
     /// to be dropped unless it is ready.
@@ -399,36 +249,6 @@ impl Driver {
         }
         let _held = Held(self, self.with(|core| std::mem::replace(&mut core.holding, true)));
         step()
-    }
-
-    /// Ready when none of these `orphans`, which futures under `account` left behind, is in flight
-    /// any more.
-    pub fn poll_drained(
-        &self,
-        account: AccountId,
-        orphans: Orphans,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        self.with_caller(cx.waker(), |core, caller| {
-            if !core.accounts.has(account, orphans) {
-                return Poll::Ready(());
-            }
-            caller.stay_in(core.accounts.waiter(account));
-            Poll::Pending
-        })
-    }
-
-    /// Closes `account`: what it still has in flight is its parent's from now on.
-    pub fn close_account(&self, account: AccountId) {
-        self.with(|core| {
-            let waiter = core.accounts.close(account);
-            core.after.silent.extend(waiter);
-        });
-    }
-
-    /// Whether nothing at all is charged to `account`, nor to one below it.
-    pub fn is_unused(&self, account: AccountId) -> bool {
-        self.0.core.borrow().accounts.is_unused(account)
     }
 
     /// The buffers of this driver for streams or datagrams.

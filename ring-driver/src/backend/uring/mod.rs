@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
@@ -32,9 +33,12 @@ use super::ANSWERS_A_TURN;
 use super::cached::Cached;
 use super::offload::Offload;
 use files::Files;
+use readiness::Awaiting;
 use registered::Registered;
 use setup::{Ring, Size};
 
+/// What is carried out on the spot.
+mod alone;
 /// Requests as submission-queue entries.
 pub(crate) mod encode;
 /// The system calls of a running ring.
@@ -43,11 +47,10 @@ pub(crate) mod enter;
 mod files;
 /// Memory of which the ring has been told.
 mod registered;
+/// Requests that wait until the ring tells readiness.
+mod readiness;
 /// How a ring comes to be.
 pub(crate) mod setup;
-
-/// A longer send finds no room for all of it, as a rule, and then a ring goes on with it best.
-const ALONE_MAX: u32 = 64 * 1024;
 
 /// The watch or the read on the notifier, by which other threads end a sleep.
 const WAKE: UserData = UserData(UserData::RESERVED);
@@ -171,35 +174,12 @@ impl Uring {
     }
 
     pub(crate) fn push(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
-        // What is handed over with others costs less than a call of its own.
-        match request {
-            Request::Read { offset: Some(_), .. } if self.answers_left > 0 && self.is_quiet() => {
-                if let Some(read) = self.cached.read(request) {
-                    self.answers_left -= 1;
-                    self.counters.cached_reads += 1;
-                    return Some(Outcome::plain(read));
-                }
-            }
-            Request::Send { len: ..=ALONE_MAX, .. } if self.is_alone() => {
-                return self.send_alone(request, user_data);
-            }
-            _ => {}
+        match self.answer(request, user_data) {
+            Some(Poll::Ready(outcome)) => return Some(outcome),
+            Some(Poll::Pending) => {}
+            None => self.start(request, user_data),
         }
-        self.start(request, user_data);
         None
-    }
-
-    /// Sends by plain calls what nothing could be handed over with: a ring would carry it out at
-    /// once too, and spend a turn on telling so.
-    fn send_alone(&mut self, request: &Request, user_data: UserData) -> Option<Outcome> {
-        self.answers_left -= 1;
-        let mut attempt = Attempt::new(*request, Mode::Waiting);
-        let Some(sent) = attempt.proceed() else {
-            self.await_readiness(attempt, user_data);
-            return None;
-        };
-        self.counters.sent_at_once += 1;
-        Some(Outcome::plain(sent))
     }
 
     fn start(&mut self, request: &Request, user_data: UserData) {
@@ -226,16 +206,6 @@ impl Uring {
             Class::Untold | Class::Blocking => self.call_on_pool(*request, user_data),
             Class::None => self.complete_locally(user_data, call::call(request)),
         }
-    }
-
-    pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
-        self.answers_left = self.answers_left.checked_sub(1)?;
-        let result = call::call_without_blocking(request, Mode::Waiting);
-        if result == -libc::EAGAIN {
-            return None;
-        }
-        self.counters.sent_at_once += 1;
-        Some(Outcome::plain(result))
     }
 
     pub(crate) fn cancel(&mut self, target: UserData) {
@@ -323,20 +293,6 @@ impl Uring {
 
     pub(crate) fn has_output(&self) -> bool {
         !self.backlog.is_empty() || self.submission_state().0 > 0
-    }
-
-    /// Whether a request is likely to be handed over alone: nothing else has been asked for in this
-    /// turn so far, and little in the last one.
-    fn is_quiet(&self) -> bool {
-        self.handed_over <= 2 && self.local.is_empty() && !self.has_output()
-    }
-
-    /// Whether a request would be all that this turn hands over and answers, after one completion.
-    fn is_alone(&self) -> bool {
-        self.brought <= 1
-            && self.answers_left == ANSWERS_A_TURN
-            && self.local.is_empty()
-            && !self.has_output()
     }
 
     pub(crate) fn make_buf_pool(&mut self, traffic: Traffic) -> io::Result<BufPool> {
@@ -549,28 +505,6 @@ impl Uring {
     /// Makes the system call of a request that the ring lacks, or waits until it would not block.
     /// No longer if somebody has asked for its end: at that moment the ring may have had nothing to
     /// cancel.
-    fn try_call(&mut self, mut attempt: Attempt, user_data: UserData, cancelled: bool) {
-        if let Some(result) = attempt.proceed() {
-            self.counters.readiness_calls += 1;
-            return self.complete_locally(user_data, result);
-        }
-        if cancelled {
-            return self.complete_locally(user_data, attempt.ended_by(-libc::ECANCELED));
-        }
-        self.await_readiness(attempt, user_data);
-    }
-
-    /// Goes on with it once its descriptor is ready.
-    fn await_readiness(&mut self, attempt: Attempt, user_data: UserData) {
-        let request = *attempt.request();
-        let Class::Readiness(events) = request.class() else {
-            return self.complete_locally(user_data, attempt.ended_by(-libc::EAGAIN));
-        };
-        self.awaiting_readiness.insert(user_data, Awaiting { attempt, cancelled: false });
-        let poll = Request::Poll { fd: request.fd(), events };
-        self.submit(&poll, user_data, Flags::empty());
-    }
-
     fn call_on_pool(&mut self, request: Request, user_data: UserData) {
         self.counters.pool_calls += 1;
         if let Err(errno) = self.offload.start(request, user_data) {
@@ -584,13 +518,6 @@ impl Uring {
             self.local.push(completion);
         }
     }
-}
-
-/// A request whose descriptor is not ready.
-struct Awaiting {
-    attempt: Attempt,
-    /// Whether somebody has asked for its end.
-    cancelled: bool,
 }
 
 impl Drop for Uring {
