@@ -290,13 +290,8 @@ impl Executor {
     /// Takes in a child of the runtime, whoever spawns it: one reference is kept, the other queued.
     #[inline]
     fn take_in(&self, [kept, queued]: [TaskRef; 2]) {
-        let account = {
-            let mut tasks = self.tasks.borrow_mut();
-            let idle = tasks.take_idle();
-            let account = idle.unwrap_or_else(|| self.open_account(AccountId::ROOT));
-            tasks.insert(account, kept);
-            account
-        };
+        let account = self.tasks.borrow_mut().insert_idle(kept);
+        let account = account.unwrap_or_else(|kept| self.insert_first(kept));
         queued.header().set_account(account);
         if self.ending.get() != Ending::Not {
             queued.header().cancel();
@@ -325,7 +320,14 @@ impl Executor {
         account
     }
 
+    /// The account of a child of the runtime for which no other has left one.
     #[cold]
+    fn insert_first(&self, kept: TaskRef) -> AccountId {
+        let account = self.open_account(AccountId::ROOT);
+        self.tasks.borrow_mut().insert(account, kept);
+        account
+    }
+
     fn open_account(&self, parent: AccountId) -> AccountId {
         let account = self.driver.open_account_by_itself(parent);
         self.nodes.set(account, Kind::Task);

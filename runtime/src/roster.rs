@@ -17,10 +17,13 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    /// An account of one that is gone.
+    /// Puts `task` where one was that is gone, and says where; gives it back if there is no such
+    /// place.
     #[inline]
-    pub(crate) fn take_idle(&mut self) -> Option<AccountId> {
-        self.idle.pop()
+    pub(crate) fn insert_idle(&mut self, task: TaskRef) -> Result<AccountId, TaskRef> {
+        let Some(account) = self.idle.pop() else { return Err(task) };
+        self.insert(account, task);
+        Ok(account)
     }
 
     /// The task of this account is gone, and another one may have it.
