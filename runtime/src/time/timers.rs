@@ -209,11 +209,10 @@ impl Agenda {
     ) -> Ticket {
         self.begun = self.begun.wrapping_add(1);
         let (begun, is_patient) = (self.begun, deadline.saturating_sub(now) >= LONG);
-        // Nobody, until it has a ticket.
-        let timer = Timer { sleeper: Known::Task(AccountId::ROOT), payer };
+        let timer = Timer { sleeper: self.known(&sleeper), payer };
         let ticket = self.heap(is_patient).insert(deadline, begun, timer);
         let ticket = Ticket { ticket, is_patient };
-        self.replace(&ticket, sleeper);
+        self.keep(&ticket, sleeper);
         ticket
     }
 
@@ -231,18 +230,26 @@ impl Agenda {
 
     /// Has a timer wake `sleeper` from now on; whom it woke before, or who comes too late.
     fn replace(&mut self, ticket: &Ticket, sleeper: Sleeper<Waker>) -> Sleeper<Waker> {
-        let next = self.others.len() as u32;
+        let known = self.known(&sleeper);
         let Some(timer) = self.get_mut(ticket) else { return sleeper };
-        let known = match sleeper {
-            Sleeper::Task(account) => Known::Task(account),
-            Sleeper::Other(_) => Known::Other(next),
-        };
         let former = std::mem::replace(&mut timer.sleeper, known);
+        self.keep(ticket, sleeper);
+        self.release(former)
+    }
+
+    /// As what the next one is known that is [kept](Agenda::keep).
+    fn known(&self, sleeper: &Sleeper<Waker>) -> Known {
+        match sleeper {
+            Sleeper::Task(account) => Known::Task(*account),
+            Sleeper::Other(_) => Known::Other(self.others.len() as u32),
+        }
+    }
+
+    fn keep(&mut self, ticket: &Ticket, sleeper: Sleeper<Waker>) {
         if let Sleeper::Other(waker) = sleeper {
             let (ticket, is_patient) = (ticket.ticket.number(), ticket.is_patient);
             self.others.push(Other { waker, ticket, is_patient });
         }
-        self.release(former)
     }
 
     /// Whom a timer that is gone has woken.
