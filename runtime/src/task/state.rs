@@ -529,6 +529,21 @@ mod tests {
     }
 
     #[test]
+    fn how_a_task_refers_to_its_home_never_changes() {
+        for (state, is_lodger) in [(State::new(), true), (State::parcel(), false)] {
+            state.claim_parcel();
+            state.wake();
+            assert_eq!(state.open(), Some(Begin::Poll));
+            state.wake();
+            state.close();
+            state.begin();
+            state.complete(true);
+            assert_eq!(state.is_lodger(), is_lodger);
+        }
+        assert!(State::resident().is_lodger());
+    }
+
+    #[test]
     fn callbacks_are_the_business_of_whoever_comes_second() {
         let state = State::new();
         assert_eq!(state.begin(), Begin::Poll);
