@@ -1,11 +1,14 @@
 //! Sends that a plain call carries out because a ring would have nothing else to do.
 
+use std::future::poll_fn;
 use std::io::{IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use wakering_ring_driver::{Driver, Wait, op};
+use wakering_ring_driver::testing::patience;
+use wakering_ring_driver::{Config, Driver, Instant, Wait, op};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once, settle};
 
@@ -113,6 +116,28 @@ fn a_send_without_room_waits_for_it() {
     assert!(reader.join().unwrap().unwrap() == vec![b'x'; LEN * (before + 1)]);
 }
 
+/// Given a driver that looks for something to do before it sleeps; when what was queued goes at once,
+/// and nothing else is to come; then whoever waits for that is told, and the driver does not sleep.
+#[test]
+fn a_driver_that_looks_does_not_sleep_on_what_has_gone_at_once() {
+    let mut config = Config::default();
+    config.busy_poll = Duration::from_millis(1);
+    let (driver, wakes) = (Driver::new(&config).unwrap(), Arc::new(Wakes::default()));
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let ours = adopt(&driver, ours);
+    let entered = driver.enter();
+    ours.queue(b"queued").unwrap();
+    let mut flush = poll_fn(|cx| ours.poll_flush(cx));
+    assert!(poll_once(&driver, &mut flush, &wakes).is_pending());
+    driver.turn(Wait::Until(Some(Instant::now() + patience(Duration::from_secs(2)))));
+    assert_eq!((wakes.count(), driver.counters().waits), (1, 0));
+    assert!(poll_once(&driver, &mut flush, &wakes).is_ready());
+    drop(entered);
+    let mut buf = [0; 6];
+    theirs.read_exact(&mut buf).unwrap();
+    assert_eq!(&buf, b"queued");
+}
+
 /// Given bytes to be sent from where they lie; then few are better queued, and many go at once,
 /// unless something is before them.
 #[test]
@@ -126,7 +151,7 @@ fn many_bytes_are_sent_from_where_they_lie() {
         assert_eq!(ours.send_at_once(&bufs[..1])?, None, "a copy is cheaper");
         ours.queue(b"queued")?;
         assert_eq!(ours.send_at_once(&bufs)?, None, "something is before it");
-        std::future::poll_fn(|cx| ours.poll_flush(cx)).await?;
+        poll_fn(|cx| ours.poll_flush(cx)).await?;
         let sent = ours.send_at_once(&bufs)?;
         assert_eq!(sent.is_some(), driver.backend() == "uring");
         let Some(sent) = sent else { return Ok(()) };
