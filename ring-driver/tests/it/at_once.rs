@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{IoSlice, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::Poll;
@@ -165,4 +166,53 @@ fn many_bytes_are_sent_from_where_they_lie() {
         Ok::<_, std::io::Error>(())
     })
     .unwrap();
+}
+
+/// Given a peer that takes all that comes, and a file in the page cache; when more and more is sent
+/// from where it lies, or read; then a turn comes before much was copied, for others to run.
+#[test]
+fn what_goes_at_once_leaves_time_for_others() {
+    const MUCH: usize = 3 << 20;
+    let (driver, wakes) = (driver(), Arc::new(Wakes::default()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, mut theirs) = (adopt(&driver, ours), listener.accept().unwrap().0);
+    let reader = std::thread::spawn(move || std::io::copy(&mut theirs, &mut std::io::sink()));
+    let large = vec![b'l'; 64 << 20];
+    let entered = driver.enter();
+    let mut sent = 0;
+    while sent <= MUCH
+        && let Some(n) = ours.send_at_once(&[IoSlice::new(&large[sent..])]).unwrap()
+    {
+        sent += n;
+    }
+    drop(entered);
+    assert!(sent <= MUCH, "{sent} bytes were sent");
+    block_on(&driver, ours.close()).unwrap();
+    assert_eq!(reader.join().unwrap().unwrap(), sent as u64);
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), &large[..2 * MUCH]).unwrap();
+    let file = adopt(&driver, std::fs::File::open(dir.path().join("file")).unwrap());
+    let mut read = 0;
+    while read <= MUCH {
+        let mut next = op::read_at(&file, Vec::with_capacity(64 << 10), read as u64);
+        let Poll::Ready(bytes) = poll_once(&driver, &mut next, &wakes) else { break };
+        read += bytes.unwrap().0;
+    }
+    assert!(read <= MUCH, "{read} bytes were read");
+}
+
+/// Given more pieces than go in one call; when the first of them are empty; then nothing is not said
+/// to be sent, for the rest would wait for ever.
+#[test]
+fn what_begins_with_nothing_is_queued() {
+    let driver = driver();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let ours = adopt(&driver, ours);
+    let large = [b'l'; 40_000];
+    let mut bufs = vec![IoSlice::new(&[]); 1024];
+    bufs.push(IoSlice::new(&large));
+    let _entered = driver.enter();
+    assert_eq!(ours.send_at_once(&bufs).unwrap(), None);
 }
