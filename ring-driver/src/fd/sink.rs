@@ -14,7 +14,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::{Fd, Shelf};
-use crate::buffer::vectored::SEGMENTS_MAX;
 use crate::completion::Outcome;
 use crate::driver::{Core, Driver};
 use crate::error::RuntimeError;
@@ -26,6 +25,11 @@ const HIGH_WATER: usize = 64 * 1024;
 
 /// How many bytes are worth a call of their own that sends them from where they lie.
 const LARGE: usize = 32 * 1024;
+
+/// How many such a call sends at most, and in how many pieces: a peer that is fast would else hold
+/// up the loop for as long as it takes all that there is.
+const AT_ONCE_MAX: usize = 256 * 1024;
+const PIECES_MAX: usize = 64;
 
 /// How many bytes the empty buffers may hold that a driver keeps for its sinks: about what a
 /// processor has near at hand, and a thousand short messages.
@@ -70,12 +74,14 @@ impl Fd {
         })
     }
 
-    /// Sends from where the bytes lie what the kernel takes without waiting, and says how much that
-    /// is. `None` where queueing is better: for a few bytes, behind others, or if it would wait.
+    /// Sends from where the bytes lie what the kernel takes without waiting, up to 256 KiB, and says
+    /// how much that is. `None` where queueing is better: for a few bytes, behind others, or if it
+    /// would wait.
     ///
     /// # Errors
     /// What an earlier send or this one came to. Nothing is sent then.
     pub fn send_at_once(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        let bufs = &bufs[..bufs.len().min(PIECES_MAX)];
         if bufs.iter().map(|buf| buf.len()).sum::<usize>() < LARGE {
             return Ok(None);
         }
@@ -128,13 +134,21 @@ impl Core {
         }
     }
 
-    /// Sends from where the bytes lie, if the kernel takes some without waiting.
+    /// Sends from where the bytes lie, if the kernel takes some without waiting. There are no more
+    /// than [`PIECES_MAX`] `bufs`.
     fn send_at_once(&mut self, index: usize, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        let mut pieces = [IoSlice::new(&[]); PIECES_MAX];
+        let mut room = AT_ONCE_MAX;
+        for (piece, buf) in pieces.iter_mut().zip(bufs) {
+            let n = buf.len().min(room);
+            *piece = IoSlice::new(&buf[..n]);
+            room -= n;
+        }
         // SAFETY: null pointers and zero lengths are valid.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        // A slice of `IoSlice` is one of `iovec`, which the kernel only reads here.
-        message.msg_iov = bufs.as_ptr().cast_mut().cast();
-        message.msg_iovlen = bufs.len().min(SEGMENTS_MAX) as _;
+        // A slice of `IoSlice` is one of `iovec`.
+        message.msg_iov = pieces.as_mut_ptr().cast();
+        message.msg_iovlen = bufs.len() as _;
         let flags = libc::MSG_NOSIGNAL;
         let sent = self.try_write(index, |fd| Request::SendMsg {
             fd,
