@@ -216,3 +216,35 @@ fn what_begins_with_nothing_is_queued() {
     let _entered = driver.enter();
     assert_eq!(ours.send_at_once(&bufs).unwrap(), None);
 }
+
+/// Given a send in flight whose future is gone, and a pipe, which is no socket; when many bytes are to
+/// be sent from where they lie; then they are better queued: in order, and written.
+#[test]
+fn nothing_overtakes_what_is_in_flight_and_a_pipe_is_written_to() {
+    let (driver, wakes) = (driver(), Arc::new(Wakes::default()));
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let ours = adopt(&driver, ours);
+    let large = vec![b'l'; 40_000];
+    // Not alone in its turn, so it is handed over by the turn.
+    let mut other = op::nop();
+    let _ = poll_once(&driver, &mut other, &wakes);
+    let mut first = op::send(&ours, "first");
+    let _ = poll_once(&driver, &mut first, &wakes);
+    drop(first);
+    let _entered = driver.enter();
+    let sent = ours.send_at_once(&[IoSlice::new(&large)]).unwrap();
+    assert_eq!(sent, None, "something is before it");
+    settle(&driver);
+    let mut buf = [0; 5];
+    theirs.read_exact(&mut buf).unwrap();
+    assert_eq!(&buf, b"first");
+
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let writer = adopt(&driver, writer);
+    assert_eq!(writer.send_at_once(&[IoSlice::new(&large)]).unwrap(), None);
+    writer.queue(&large).unwrap();
+    block_on(&driver, poll_fn(|cx| writer.poll_flush(cx))).unwrap();
+    let mut all = vec![0; large.len()];
+    reader.read_exact(&mut all).unwrap();
+    assert!(all == large);
+}
