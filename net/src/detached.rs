@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use wakering_ring_driver::{Driver, Fd, Leftovers, Sharing};
 
 use crate::TcpStream;
-use crate::side::sides;
+use crate::side::ReadSide;
 use crate::split::Split;
 
 /// A connection that belongs to no runtime: nothing of it is in flight, so that it may be sent to
@@ -60,8 +60,7 @@ impl<S: Split> Detached<S> {
     /// Outside of a runtime.
     pub fn attach(self) -> io::Result<S> {
         let fd = Fd::attach(&Driver::current()?, self.socket, Sharing::Private, self.left)?;
-        let (read, write) = sides(fd);
-        Ok(S::whole(read, write))
+        Ok(S::of_side(ReadSide::of(fd)))
     }
 }
 

@@ -1,21 +1,20 @@
 //! The two sides of a stream socket, which TCP and Unix streams share.
 //!
-//! A stream is a read side and a write side that name the same descriptor; splitting it takes them
-//! apart. The read side holds at most one pooled buffer, and that only while it has bytes in it
-//! that nobody has consumed.
+//! What is sent needs no more than the descriptor, so a stream is its read side; splitting it makes a
+//! second handle. The read side holds at most one pooled buffer, and that only while it has bytes in
+//! it that nobody has consumed.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
-use wakering_ring_driver::buffer::{BufResult, IoBuf, IoBufMut};
+use wakering_ring_driver::buffer::{BufResult, IoBufMut};
 use wakering_ring_driver::{Failure, Fd, Leftovers, PooledBuf, op};
-use wakering_runtime::io::{AsyncRead, AsyncWrite, Sink, Source, read_from};
+use wakering_runtime::io::{AsyncRead, Source, read_from};
 
 use crate::detach::detach;
-use crate::send_all::send_all;
 
 /// What receives.
 #[derive(Debug)]
@@ -26,19 +25,11 @@ pub struct ReadSide {
     ahead: Option<PooledBuf>,
 }
 
-/// What sends.
-#[derive(Debug)]
-pub struct WriteSide {
-    pub(crate) fd: Fd,
-}
-
-/// Both sides of `fd`.
-pub(crate) fn sides(fd: Fd) -> (ReadSide, WriteSide) {
-    let read = ReadSide { fd: fd.clone(), ahead: None };
-    (read, WriteSide { fd })
-}
-
 impl ReadSide {
+    pub(crate) fn of(fd: Fd) -> ReadSide {
+        ReadSide { fd, ahead: None }
+    }
+
     /// The next bytes, in the buffer into which they were received; an empty one is the end.
     pub(crate) fn recv(&mut self) -> impl Future<Output = io::Result<PooledBuf>> {
         poll_fn(|cx| self.poll_recv(cx))
@@ -57,10 +48,9 @@ impl ReadSide {
 
     /// Gives the descriptor back to the system's own handle, with all bytes that were received and
     /// that nobody has consumed, in order, and the errors that nobody has been told.
-    pub(crate) async fn detach(self, write: WriteSide) -> io::Result<(OwnedFd, Leftovers)> {
-        let ReadSide { fd, ahead, .. } = self;
-        drop(fd);
-        let (owned, mut leftovers) = detach(write.fd).await?;
+    pub(crate) async fn detach(self) -> io::Result<(OwnedFd, Leftovers)> {
+        let ReadSide { fd, ahead } = self;
+        let (owned, mut leftovers) = detach(fd).await?;
         let mut bytes = ahead.unwrap_or_default().into_vec();
         bytes.extend_from_slice(&leftovers.bytes);
         // Somebody may have received messages on this stream, by way of its descriptor.
@@ -71,8 +61,8 @@ impl ReadSide {
     }
 
     /// The same for std, which cannot be told an error later.
-    pub(crate) async fn into_std(self, write: WriteSide) -> io::Result<(OwnedFd, Vec<u8>)> {
-        let (owned, leftovers) = self.detach(write).await?;
+    pub(crate) async fn into_std(self) -> io::Result<(OwnedFd, Vec<u8>)> {
+        let (owned, leftovers) = self.detach().await?;
         match leftovers.error.or(leftovers.unsent) {
             Some(error) => Err(Failure::wrap("into_std", "connection", error)),
             None => Ok((owned, leftovers.bytes)),
@@ -137,68 +127,19 @@ impl AsyncRead for ReadSide {
     }
 }
 
-impl WriteSide {
-    /// Sends from where the bytes lie, if the kernel can.
-    pub(crate) fn write_zero_copy<B: IoBuf>(&mut self, buf: B) -> op::ZeroCopy<B> {
-        op::send_zc(&self.fd, buf)
+/// Tells the peer on `fd` that nothing more will come, once what is queued has left.
+pub(crate) fn poll_shutdown(fd: &Fd, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    ready!(fd.poll_flush(cx))?;
+    match op::shutdown(fd, Shutdown::Write).now() {
+        // The peer has gone already, so there is nobody to tell.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+        told => Poll::Ready(told),
     }
 }
 
-impl Sink for WriteSide {
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.fd.poll_ready(cx)
-    }
-
-    fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.fd.queue(bytes)
-    }
-
-    fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
-        self.fd.send_at_once(bufs)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.fd.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.fd.poll_flush(cx))?;
-        match op::shutdown(&self.fd, Shutdown::Write).now() {
-            // The peer has gone already, so there is nobody to tell.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
-            told => Poll::Ready(told),
-        }
-    }
-}
-
-impl AsyncWrite for WriteSide {
-    fn write<B: IoBuf>(&mut self, buf: B) -> impl Future<Output = BufResult<usize, B>> {
-        op::send(&self.fd, buf)
-    }
-
-    fn write_all<B: IoBuf>(&mut self, buf: B) -> impl Future<Output = BufResult<usize, B>> {
-        send_all(&self.fd, buf)
-    }
-
-    fn write_vectored<B: IoBuf>(
-        &mut self,
-        bufs: Vec<B>,
-    ) -> impl Future<Output = BufResult<usize, Vec<B>>> {
-        op::send_vectored(&self.fd, bufs)
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_flush(cx)).await
-    }
-
-    async fn shutdown(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_shutdown(cx)).await
-    }
-}
-
-/// Implements the stream traits of `$stream` by its field `$side`.
+/// Implements the stream traits of `$stream`: by its read side `$side`, and by its descriptor `$fd`.
 macro_rules! delegate_stream {
-    (read $stream:ty, $side:ident $(, $generic:ident)?) => {
+    (read $stream:ty, $side:ident $(, <$generic:ident>)?) => {
         impl$(<$generic>)? wakering_runtime::io::Source for $stream {
             fn poll_fill(
                 &mut self,
@@ -228,38 +169,38 @@ macro_rules! delegate_stream {
             }
         }
     };
-    (write $stream:ty, $side:ident $(, $generic:ident)?) => {
+    (write $stream:ty, $($fd:ident).+ $(, <$generic:ident>)?) => {
         impl$(<$generic>)? wakering_runtime::io::Sink for $stream {
             fn poll_ready(
                 &mut self,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.$side.poll_ready(cx)
+                self.$($fd).+.poll_ready(cx)
             }
 
             fn queue(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-                self.$side.queue(bytes)
+                self.$($fd).+.queue(bytes)
             }
 
             fn send_at_once(
                 &mut self,
                 bufs: &[std::io::IoSlice<'_>],
             ) -> std::io::Result<Option<usize>> {
-                self.$side.send_at_once(bufs)
+                self.$($fd).+.send_at_once(bufs)
             }
 
             fn poll_flush(
                 &mut self,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.$side.poll_flush(cx)
+                self.$($fd).+.poll_flush(cx)
             }
 
             fn poll_shutdown(
                 &mut self,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.$side.poll_shutdown(cx)
+                $crate::side::poll_shutdown(&self.$($fd).+, cx)
             }
         }
 
@@ -268,29 +209,29 @@ macro_rules! delegate_stream {
                 &mut self,
                 buf: B,
             ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, B>> {
-                self.$side.write(buf)
+                wakering_ring_driver::op::send(&self.$($fd).+, buf)
             }
 
             fn write_all<B: wakering_runtime::io::IoBuf>(
                 &mut self,
                 buf: B,
             ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, B>> {
-                self.$side.write_all(buf)
+                $crate::send_all::send_all(&self.$($fd).+, buf)
             }
 
             fn write_vectored<B: wakering_runtime::io::IoBuf>(
                 &mut self,
                 bufs: Vec<B>,
             ) -> impl Future<Output = wakering_runtime::io::BufResult<usize, Vec<B>>> {
-                self.$side.write_vectored(bufs)
+                wakering_ring_driver::op::send_vectored(&self.$($fd).+, bufs)
             }
 
-            fn flush(&mut self) -> impl Future<Output = std::io::Result<()>> {
-                self.$side.flush()
+            async fn flush(&mut self) -> std::io::Result<()> {
+                std::future::poll_fn(|cx| self.$($fd).+.poll_flush(cx)).await
             }
 
-            fn shutdown(&mut self) -> impl Future<Output = std::io::Result<()>> {
-                self.$side.shutdown()
+            async fn shutdown(&mut self) -> std::io::Result<()> {
+                std::future::poll_fn(|cx| $crate::side::poll_shutdown(&self.$($fd).+, cx)).await
             }
         }
     };

@@ -1,7 +1,7 @@
 //! One stream as two halves that two tasks may own.
 //!
-//! A stream is two sides of one descriptor from the start, so taking it apart costs nothing: the
-//! halves share no lock, and each reads or writes as fast as the whole.
+//! A descriptor has two sides from the start, so taking a stream apart costs no more than a second
+//! handle: the halves share no lock, and each reads or writes as fast as the whole.
 
 use std::error::Error;
 use std::fmt;
@@ -12,11 +12,11 @@ use std::ops::RangeBounds;
 
 use wakering_ring_driver::buffer::{BufError, IoBuf};
 use wakering_ring_driver::op::Lent;
-use wakering_ring_driver::{Fd, PooledBuf, option};
+use wakering_ring_driver::{Fd, PooledBuf, op, option};
 
 use crate::address::{inet, unix};
 use crate::send_file::send_file;
-use crate::side::{ReadSide, WriteSide, delegate_stream};
+use crate::side::{ReadSide, delegate_stream};
 use crate::{TcpStream, UnixStream};
 
 /// The receiving half of a stream, made by [`TcpStream::into_split`] or
@@ -62,25 +62,26 @@ pub struct OwnedReadHalf<S = TcpStream> {
 /// ```
 #[derive(Debug)]
 pub struct OwnedWriteHalf<S = TcpStream> {
-    side: WriteSide,
+    fd: Fd,
     /// Not set any more once the halves are together again.
     ends_stream: bool,
     stream: PhantomData<S>,
 }
 
-delegate_stream!(read OwnedReadHalf<S>, side, S);
-delegate_stream!(write OwnedWriteHalf<S>, side, S);
+delegate_stream!(read OwnedReadHalf<S>, side, <S>);
+delegate_stream!(write OwnedWriteHalf<S>, fd, <S>);
 
 /// What can be taken apart and put together.
 pub trait Split: Sized {
-    fn sides(self) -> (ReadSide, WriteSide);
-    fn whole(read: ReadSide, write: WriteSide) -> Self;
+    fn into_side(self) -> ReadSide;
+    fn of_side(read: ReadSide) -> Self;
 }
 
 pub(crate) fn split<S: Split>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
-    let (read, write) = stream.sides();
-    let write = OwnedWriteHalf { side: write, ends_stream: true, stream: PhantomData };
-    (OwnedReadHalf { side: read, stream: PhantomData }, write)
+    let side = stream.into_side();
+    let fd = side.fd.clone();
+    let write = OwnedWriteHalf { fd, ends_stream: true, stream: PhantomData };
+    (OwnedReadHalf { side, stream: PhantomData }, write)
 }
 
 impl<S: Split> OwnedReadHalf<S> {
@@ -103,12 +104,12 @@ impl<S: Split> OwnedReadHalf<S> {
     /// # Errors
     /// Both halves, if they are not of the same stream.
     pub fn reunite(self, mut write: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
-        if !self.side.fd.is_same(&write.side.fd) {
+        if !self.side.fd.is_same(&write.fd) {
             return Err(ReuniteError { read: self, write });
         }
         write.ends_stream = false;
-        let side = WriteSide { fd: write.side.fd.clone() };
-        Ok(S::whole(self.side, side))
+        drop(write);
+        Ok(S::of_side(self.side))
     }
 }
 
@@ -124,7 +125,7 @@ impl OwnedWriteHalf<TcpStream> {
         &mut self,
         buf: B,
     ) -> Result<(usize, Lent<B>), BufError<B>> {
-        self.side.write_zero_copy(buf).await
+        op::send_zc(&self.fd, buf).await
     }
 }
 
@@ -141,7 +142,7 @@ impl<S> OwnedWriteHalf<S> {
         file: impl AsRef<Fd>,
         range: impl RangeBounds<u64>,
     ) -> io::Result<u64> {
-        send_file(&self.side.fd, file.as_ref(), range).await
+        send_file(&self.fd, file.as_ref(), range).await
     }
 }
 
@@ -176,21 +177,21 @@ impl<S> OwnedReadHalf<S> {
 impl<S> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         if self.ends_stream {
-            self.side.fd.end_after_output();
+            self.fd.end_after_output();
         }
     }
 }
 
 /// Defines the addresses of both halves of `$stream`.
 macro_rules! addresses {
-    ($half:ident, $stream:ty, $address:ty, $convert:ident) => {
+    ($half:ident, $($fd:ident).+, $stream:ty, $address:ty, $convert:ident) => {
         impl $half<$stream> {
             /// The address of this side.
             ///
             /// # Errors
             /// What getsockname(2) says.
             pub fn local_addr(&self) -> io::Result<$address> {
-                $convert(option::local_address(&self.side.fd)?)
+                $convert(option::local_address(&self.$($fd).+)?)
             }
 
             /// The address of the other side.
@@ -198,16 +199,16 @@ macro_rules! addresses {
             /// # Errors
             /// `NotConnected`.
             pub fn peer_addr(&self) -> io::Result<$address> {
-                $convert(option::peer_address(&self.side.fd)?)
+                $convert(option::peer_address(&self.$($fd).+)?)
             }
         }
     };
 }
 
-addresses!(OwnedReadHalf, TcpStream, SocketAddr, inet);
-addresses!(OwnedWriteHalf, TcpStream, SocketAddr, inet);
-addresses!(OwnedReadHalf, UnixStream, std::os::unix::net::SocketAddr, unix);
-addresses!(OwnedWriteHalf, UnixStream, std::os::unix::net::SocketAddr, unix);
+addresses!(OwnedReadHalf, side.fd, TcpStream, SocketAddr, inet);
+addresses!(OwnedWriteHalf, fd, TcpStream, SocketAddr, inet);
+addresses!(OwnedReadHalf, side.fd, UnixStream, std::os::unix::net::SocketAddr, unix);
+addresses!(OwnedWriteHalf, fd, UnixStream, std::os::unix::net::SocketAddr, unix);
 
 /// Two halves of different streams, given back by [`OwnedReadHalf::reunite`].
 ///

@@ -110,7 +110,7 @@ fn look_up(executor: &Executor, slice: &Slice) -> Slice {
 }
 
 fn begin(executor: &Executor, now: Instant) -> Slice {
-    executor.timers().fire(now);
+    executor.fire(now);
     Slice::begin(now)
 }
 

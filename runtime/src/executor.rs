@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
-use wakering_ring_driver::{AccountId, Debt, Driver, Orphans, Recall};
+use wakering_ring_driver::{AccountId, Debt, Driver, Instant, Orphans, Recall};
 
 use crate::context::{self, Origin};
 use crate::cores::{Member, Seat, Team};
@@ -22,8 +22,8 @@ use crate::home::{Home, HomeKey, OnUnhandled};
 use crate::node::{Kind, Nodes};
 use crate::roster::Roster;
 use crate::sparse::Sparse;
-use crate::task::{self, Bond, Cancel, JoinHandle, Place, Progress, TaskInfo, TaskRef, Wake};
-use crate::time::Timers;
+use crate::task::{self, Bond, Cancel, JoinHandle, Progress, TaskInfo, TaskRef, Wake};
+use crate::time::{Sleeper, Timers};
 use ending::Ending;
 
 /// Its end.
@@ -44,10 +44,10 @@ pub(crate) struct Executor {
     called: Cell<Vec<TaskRef>>,
     /// All tasks that are not over.
     tasks: RefCell<Roster>,
-    /// Who answers for those for whom the runtime does not, by slot.
+    /// Who answers for those for whom the runtime does not, by account.
     bonds: RefCell<Sparse<Bond>>,
-    /// The slot of the task that is being polled.
-    running: Cell<Option<u32>>,
+    /// The account of the task that is being polled; that of the runtime itself if there is none.
+    running: Cell<AccountId>,
     /// What goes on elsewhere, until its bill is paid.
     debts: RefCell<Slab<Debt>>,
     ending: Cell<Ending>,
@@ -106,7 +106,7 @@ impl Executor {
             called: Cell::default(),
             tasks: RefCell::default(),
             bonds: RefCell::default(),
-            running: Cell::new(None),
+            running: Cell::new(AccountId::ROOT),
             debts: RefCell::default(),
             ending: Cell::new(Ending::Not),
             grace,
@@ -218,7 +218,7 @@ impl Executor {
     /// Puts a task at the end of the queue because somebody has woken it.
     #[inline]
     pub(crate) fn push_woken(&self, task: TaskRef, from: Origin) {
-        if task.header().place().is_some() {
+        if task.header().account().is_some() {
             match from {
                 Origin::Here => self.tally.wakes_local.add(1),
                 Origin::Afar => self.tally.wakes_remote.add(1),
@@ -251,16 +251,16 @@ impl Executor {
     }
 
     /// Makes a future of this thread a task for which somebody else than the runtime answers; its
-    /// handle and where it lives.
+    /// handle and its account.
     pub(crate) fn spawn_bound<F: Future + 'static>(
         &self,
         info: TaskInfo,
         bond: Bond,
         future: F,
-    ) -> (JoinHandle<F::Output>, u32) {
+    ) -> (JoinHandle<F::Output>, AccountId) {
         let (task, joiner) = task::cell::new(&self.key, || info, future);
-        let slot = self.take_in_bound(task, bond);
-        (JoinHandle::new(joiner), slot)
+        let account = self.take_in_bound(task, bond);
+        (JoinHandle::new(joiner), account)
     }
 
     /// Makes a future of this thread a task and lets it have its first turn at once, inside that of
@@ -290,9 +290,9 @@ impl Executor {
     /// Takes in a child of the runtime, whoever spawns it: one reference is kept, the other queued.
     #[inline]
     fn take_in(&self, [kept, queued]: [TaskRef; 2]) {
-        let (slot, account) = self.tasks.borrow_mut().insert(kept);
-        let account = account.unwrap_or_else(|| self.first_account(slot));
-        queued.header().set_place(Place { slot, account });
+        let account = self.tasks.borrow_mut().insert_idle(kept);
+        let account = account.unwrap_or_else(|kept| self.insert_first(kept));
+        queued.header().set_account(account);
         if self.ending.get() != Ending::Not {
             queued.header().cancel();
         }
@@ -301,64 +301,52 @@ impl Executor {
     }
 
     /// The same with somebody else's child.
-    fn take_in_bound(&self, [kept, queued]: [TaskRef; 2], bond: Bond) -> u32 {
+    fn take_in_bound(&self, [kept, queued]: [TaskRef; 2], bond: Bond) -> AccountId {
         let parent = bond.debt.account();
         let is_cancelled = match self.ending.get() {
             Ending::Not => false,
             Ending::Cancelling => !self.shields(&bond),
             Ending::Abandoning => true,
         };
-        let (slot, _) = self.tasks.borrow_mut().insert(kept);
-        self.bonds.borrow_mut().put(slot as usize, bond);
-        let account = self.open_account(slot, parent);
-        queued.header().set_place(Place { slot, account });
+        let account = self.open_account(parent);
+        self.tasks.borrow_mut().insert(account, kept);
+        self.bonds.borrow_mut().put(account.index(), bond);
+        queued.header().set_account(account);
         if is_cancelled {
             queued.header().cancel();
         }
         self.push(queued);
         self.tally.spawned.add(1);
-        slot
-    }
-
-    fn open_account(&self, slot: u32, parent: AccountId) -> AccountId {
-        let account = self.driver.open_account_by_itself(parent);
-        self.nodes.set(account, Kind::Task(slot));
         account
     }
 
-    /// The account of a child of the runtime that has no predecessor in its slot.
+    /// The account of a child of the runtime for which no other has left one.
     #[cold]
-    fn first_account(&self, slot: u32) -> AccountId {
-        let account = self.open_account(slot, AccountId::ROOT);
-        self.tasks.borrow_mut().keep(slot, account);
+    fn insert_first(&self, kept: TaskRef) -> AccountId {
+        let account = self.open_account(AccountId::ROOT);
+        self.tasks.borrow_mut().insert(account, kept);
         account
     }
 
-    /// A task has ended to whose account something may be charged still, or that of a child.
-    fn close_account(&self, slot: u32, account: AccountId) {
-        {
-            let mut tasks = self.tasks.borrow_mut();
-            if tasks.keeps(slot, account) {
-                tasks.forget(slot);
-            }
-        }
-        self.nodes.clear(account);
-        self.driver.close_account(account);
+    fn open_account(&self, parent: AccountId) -> AccountId {
+        let account = self.driver.open_account_by_itself(parent);
+        self.nodes.set(account, Kind::Task);
+        account
     }
 
     /// Lets a task that came out of the queue have its turn.
     #[inline]
     pub(crate) fn run(&self, task: TaskRef) {
-        let Some(Place { slot, account }) = task.header().place() else { return };
+        let Some(account) = task.header().account() else { return };
         let progress = {
             let waker = task.waker();
             let mut cx = Context::from_waker(&waker);
             let payer = self.driver.charge_to(account);
-            let running = self.running.replace(Some(slot));
+            let running = self.running.replace(account);
             let spawner = context::set_running(Some(task.header().info.id()));
             let progress = match &self.watch {
                 None => task.advance(&self.key, &mut cx),
-                Some(watch) => self.advance_watched(watch, &task, slot, &mut cx),
+                Some(watch) => self.advance_watched(watch, &task, account, &mut cx),
             };
             context::set_running(spawner);
             self.running.set(running);
@@ -368,7 +356,7 @@ impl Executor {
         self.tally.polls.add(1);
         match progress {
             Progress::Pending => drop(task),
-            Progress::Ended => self.end(task, slot, account),
+            Progress::Ended => self.end(task, account),
         }
     }
 
@@ -377,29 +365,29 @@ impl Executor {
         &self,
         watch: &Watch,
         task: &TaskRef,
-        slot: u32,
+        account: AccountId,
         cx: &mut Context<'_>,
     ) -> Progress {
         let begun = watch.begin(Some(task.header()));
         let progress = task.advance(&self.key, cx);
-        watch.end_task(begun, slot, task.header(), &self.on_report);
+        watch.end_task(begun, account, task.header(), &self.on_report);
         progress
     }
 
     /// The future of a task has ended: most have left nothing behind, and are children of the
     /// runtime, whose account stays open for whoever comes next.
     #[inline]
-    fn end(&self, task: TaskRef, slot: u32, account: AccountId) {
+    fn end(&self, task: TaskRef, account: AccountId) {
         if !self.driver.is_unused(account) {
-            return self.wind_up(task, slot, account);
+            return self.wind_up(task, account);
+        }
+        if self.watch.is_some() || self.is_bound(account) {
+            return self.retire(task, account);
         }
         let mut tasks = self.tasks.borrow_mut();
-        if !tasks.keeps(slot, account) || self.watch.is_some() {
-            drop(tasks);
-            return self.end_slowly(task, slot, account);
-        }
         // Not the last reference, so that nothing foreign is dropped.
-        drop(tasks.remove(slot));
+        drop(tasks.remove(account));
+        tasks.leave_idle(account);
         let is_last = tasks.is_empty();
         drop(tasks);
         task.complete(&self.key);
@@ -408,17 +396,15 @@ impl Executor {
         }
     }
 
-    #[cold]
-    fn end_slowly(&self, task: TaskRef, slot: u32, account: AccountId) {
-        if !self.tasks.borrow().keeps(slot, account) {
-            self.close_account(slot, account);
-        }
-        self.retire(task, slot);
+    /// Whether somebody else than the runtime answers for the task of this account.
+    #[inline]
+    fn is_bound(&self, account: AccountId) -> bool {
+        self.bonds.borrow().get(account.index()).is_some()
     }
 
     /// A future that has ended has left something behind, or has given it to others.
     #[cold]
-    fn wind_up(&self, task: TaskRef, slot: u32, account: AccountId) {
+    fn wind_up(&self, task: TaskRef, account: AccountId) {
         let is_first = !task.header().is_draining();
         // Before any foreign code, which may panic: the future is gone, and not to be polled again.
         task.header().drain();
@@ -435,11 +421,8 @@ impl Executor {
             self.driver.poll_drained(account, Orphans::All, &mut Context::from_waker(&waker))
         };
         match drained {
-            Poll::Ready(()) => {
-                self.close_account(slot, account);
-                self.retire(task, slot);
-            }
-            Poll::Pending => self.with_bond(slot, |bond| {
+            Poll::Ready(()) => self.retire(task, account),
+            Poll::Pending => self.with_bond(account, |bond| {
                 if bond.debt.is_abandoned() {
                     bond.debt.abandon(self.recall_of(&task));
                 }
@@ -451,8 +434,8 @@ impl Executor {
     /// no more than that.
     fn recall_of(&self, task: &TaskRef) -> Recall {
         let header = task.header();
-        match header.place() {
-            Some(Place { account, .. })
+        match header.account() {
+            Some(account)
                 if header.is_draining()
                     && self.driver.is_drained(account, Orphans::Cancellable) =>
             {
@@ -463,21 +446,21 @@ impl Executor {
     }
 
     /// Does something with a bond, outside of the table: it may wake somebody, who is foreign code.
-    fn with_bond(&self, slot: u32, act: impl FnOnce(&mut Bond)) {
-        let bond = self.bonds.borrow_mut().take(slot as usize);
+    fn with_bond(&self, account: AccountId, act: impl FnOnce(&mut Bond)) {
+        let bond = self.bonds.borrow_mut().take(account.index());
         if let Some(mut bond) = bond {
             act(&mut bond);
-            self.bonds.borrow_mut().put(slot as usize, bond);
+            self.bonds.borrow_mut().put(account.index(), bond);
         }
     }
 
-    fn task_in(&self, slot: u32) -> Option<TaskRef> {
-        self.tasks.borrow().get(slot).cloned()
+    fn task_of(&self, account: AccountId) -> Option<TaskRef> {
+        self.tasks.borrow().get(account).cloned()
     }
 
-    /// Asks for the end of the task in `slot`.
-    pub(crate) fn cancel(&self, slot: u32) {
-        let task = self.task_in(slot);
+    /// Asks for the end of the task of this account.
+    pub(crate) fn cancel(&self, account: AccountId) {
+        let task = self.task_of(account);
         if let Some(task) = task
             && task.header().cancel() == Cancel::Wake
             && task.header().wake() == Wake::Push
@@ -486,9 +469,9 @@ impl Executor {
         }
     }
 
-    /// Lets the task in `slot` have a turn.
-    pub(crate) fn wake(&self, slot: u32) {
-        let task = self.task_in(slot);
+    /// Lets the task of this account have a turn.
+    pub(crate) fn wake(&self, account: AccountId) {
+        let task = self.task_of(account);
         if let Some(task) = task
             && task.header().wake() == Wake::Push
         {
@@ -496,28 +479,46 @@ impl Executor {
         }
     }
 
-    /// Asks for the end of the task in `slot`, for which whoever answers for it waits from now on.
-    pub(crate) fn abandon(&self, slot: u32) {
-        if let Some(task) = self.task_in(slot) {
-            self.with_bond(slot, |bond| bond.debt.abandon(self.recall_of(&task)));
+    /// Whom a timer is to wake that begins in a poll with `waker`.
+    pub(crate) fn sleeper<'waker>(&self, waker: &'waker Waker) -> Sleeper<&'waker Waker> {
+        let account = self.running.get();
+        match self.tasks.borrow().get(account) {
+            Some(task) if task.waker().will_wake(waker) => Sleeper::Task(account),
+            _ => Sleeper::Other(waker),
         }
-        self.cancel(slot);
     }
 
-    /// Lets go of a task whose future has ended, and hands its output over. To its account nothing
-    /// is charged, or it is closed.
-    fn retire(&self, task: TaskRef, slot: u32) {
-        let kept = self.tasks.borrow_mut().remove(slot);
+    /// Wakes those whose timers are due.
+    #[inline(never)]
+    pub(crate) fn fire(&self, now: Instant) {
+        self.timers.fire(now, |account| self.wake(account));
+    }
+
+    /// Asks for the end of the task of this account, for which whoever answers for it waits from now
+    /// on.
+    pub(crate) fn abandon(&self, account: AccountId) {
+        if let Some(task) = self.task_of(account) {
+            self.with_bond(account, |bond| bond.debt.abandon(self.recall_of(&task)));
+        }
+        self.cancel(account);
+    }
+
+    /// Lets go of a task whose future has ended, and hands its output over.
+    #[cold]
+    fn retire(&self, task: TaskRef, account: AccountId) {
+        let kept = self.tasks.borrow_mut().remove(account);
         drop(kept);
-        let bond = self.bonds.borrow_mut().take(slot as usize);
+        let bond = self.bonds.borrow_mut().take(account.index());
         if let Some(watch) = &self.watch {
             let is_ending = self.ending.get() != Ending::Not;
-            watch.forget(slot, task.header(), is_ending, &self.on_report);
+            watch.forget(account, task.header(), is_ending, &self.on_report);
         }
+        self.give_up(account, bond.is_some());
         match bond {
             None => task.complete(&self.key),
             Some(Bond { debt, seat, .. }) => {
-                // What is dropped here may spawn, and end the group: the slot is another's by then.
+                // What is dropped here may spawn, and end the group: the account is another's by
+                // then.
                 if let Some(seat) = &seat {
                     seat.vacate();
                 }
@@ -533,33 +534,30 @@ impl Executor {
         self.tell_emptied();
     }
 
+    /// A task is gone, whose account serves the next one, or is closed: something may be charged to
+    /// it still, or it counts for somebody else.
+    fn give_up(&self, account: AccountId, is_bound: bool) {
+        if !is_bound && self.driver.is_unused(account) {
+            self.tasks.borrow_mut().leave_idle(account);
+        } else {
+            self.nodes.clear(account);
+            self.driver.close_account(account);
+        }
+    }
+
     /// Asks for the end of the task that is being polled.
     pub(crate) fn cancel_running(&self) {
-        if let Some(slot) = self.running.get() {
-            self.cancel(slot);
-        }
+        self.cancel(self.running.get());
     }
 
     /// The task that is being polled.
     pub(crate) fn running(&self) -> Option<TaskInfo> {
-        let slot = self.running.get()?;
-        self.tasks.borrow().get(slot).map(|task| task.header().info.clone())
+        self.info(self.running.get())
     }
 
-    /// What is known of the task in `slot`.
-    pub(crate) fn info(&self, slot: u32) -> Option<TaskInfo> {
-        self.tasks.borrow().get(slot).map(|task| task.header().info.clone())
-    }
-
-    /// What is known of the task whose account this is: a slot keeps one while others live there.
-    pub(crate) fn info_at(&self, slot: u32, account: AccountId) -> Option<TaskInfo> {
-        let is_its = self.account_of(slot) == Some(account);
-        self.info(slot).filter(|_| is_its)
-    }
-
-    /// The account of the task in `slot`.
-    pub(crate) fn account_of(&self, slot: u32) -> Option<AccountId> {
-        Some(self.tasks.borrow().get(slot)?.header().place()?.account)
+    /// What is known of the task of this account.
+    pub(crate) fn info(&self, account: AccountId) -> Option<TaskInfo> {
+        self.tasks.borrow().get(account).map(|task| task.header().info.clone())
     }
 
     /// What is known of all tasks that are not over.
@@ -567,10 +565,9 @@ impl Executor {
         self.tasks.borrow().iter().map(|(_, task)| task.header().info.clone()).collect()
     }
 
-    /// The slots of those whose turn has come.
-    pub(crate) fn queued_slots(&self) -> Vec<u32> {
-        let queue = self.queue.borrow();
-        queue.iter().filter_map(|task| Some(task.header().place()?.slot)).collect()
+    /// The accounts of those whose turn has come.
+    pub(crate) fn queued_accounts(&self) -> Vec<AccountId> {
+        self.queue.borrow().iter().filter_map(|task| task.header().account()).collect()
     }
 
     pub(crate) fn on_report(&self) -> &OnReport {

@@ -61,7 +61,7 @@ impl Metrics {
         let pool = Pool::shared();
         Metrics {
             tasks: executor.len(),
-            queued: executor.queued_slots().len(),
+            queued: executor.queued_accounts().len(),
             timers: executor.timers().len(),
             spawned: tally.spawned.get(),
             polls: tally.polls.get(),

@@ -14,8 +14,8 @@ use crate::sparse::Sparse;
 pub(crate) enum Kind {
     /// The future that `run` or `block_on` was given.
     Main,
-    /// The task in this slot of the executor.
-    Task(u32),
+    /// A task, or one that is to come.
+    Task,
     Scope,
     Group,
     Timeout,

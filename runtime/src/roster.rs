@@ -1,79 +1,78 @@
-//! The tasks of a runtime that are not over, each in a slot of its own.
+//! The tasks of a runtime that are not over, each by the account that pays for it.
 //!
-//! A slot outlives who is in it. With it stays the account of those for whom the runtime answers:
-//! as long as nothing is charged to it, it serves whoever comes next, who finds both in one place.
+//! An account may outlive its task: that of one for whom the runtime answers, and to which nothing
+//! is charged, serves whoever comes next.
 
 use wakering_ring_driver::AccountId;
 
 use crate::task::TaskRef;
 
-/// Tasks by slot.
+/// Tasks by account.
+#[derive(Default)]
 pub(crate) struct Roster {
-    slots: Vec<Slot>,
-    /// The first of those that are vacant.
-    vacant: u32,
+    tasks: Vec<Option<TaskRef>>,
     len: usize,
+    /// Accounts that wait for a task.
+    idle: Vec<AccountId>,
 }
-
-struct Slot {
-    task: Option<TaskRef>,
-    /// That of the runtime itself stands for none.
-    account: AccountId,
-    /// While it is vacant: the one that is vacant beside it.
-    next: u32,
-}
-
-/// No slot has this number.
-const NONE: u32 = u32::MAX;
 
 impl Roster {
-    /// Gives `task` a slot; which, and the account that was left there.
+    /// Puts `task` where one was that is gone, and says where; gives it back if there is no such
+    /// place.
     #[inline]
-    pub(crate) fn insert(&mut self, task: TaskRef) -> (u32, Option<AccountId>) {
+    pub(crate) fn insert_idle(&mut self, task: TaskRef) -> Result<AccountId, TaskRef> {
+        let Some(account) = self.idle.pop() else { return Err(task) };
+        self.insert(account, task);
+        Ok(account)
+    }
+
+    /// The task of this account is gone, and another one may have it.
+    #[inline]
+    pub(crate) fn leave_idle(&mut self, account: AccountId) {
+        self.idle.push(account);
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, account: AccountId, task: TaskRef) {
+        if self.tasks.len() <= account.index() {
+            self.grow(account.index() + 1);
+        }
+        self.tasks[account.index()] = Some(task);
         self.len += 1;
-        let number = self.vacant;
-        let Some(slot) = self.slots.get_mut(number as usize) else {
-            return (self.add(task), None);
-        };
-        self.vacant = slot.next;
-        slot.task = Some(task);
-        (number, (slot.account != AccountId::ROOT).then_some(slot.account))
     }
 
     #[cold]
-    fn add(&mut self, task: TaskRef) -> u32 {
-        let number = self.slots.len() as u32;
-        self.slots.push(Slot { task: Some(task), account: AccountId::ROOT, next: NONE });
-        number
+    fn grow(&mut self, len: usize) {
+        self.tasks.resize_with(len, || None);
     }
 
-    /// Takes the task out of its slot.
+    /// Takes the task out.
     ///
     /// # Panics
     /// If there is none.
     #[inline]
-    pub(crate) fn remove(&mut self, number: u32) -> TaskRef {
-        let slot = &mut self.slots[number as usize];
-        let task = slot.task.take().expect("a task leaves its slot once");
-        slot.next = self.vacant;
-        self.vacant = number;
+    pub(crate) fn remove(&mut self, account: AccountId) -> TaskRef {
+        let task = self.tasks[account.index()].take().expect("a task leaves once");
         self.len -= 1;
         task
     }
 
-    pub(crate) fn get(&self, number: u32) -> Option<&TaskRef> {
-        self.slots.get(number as usize)?.task.as_ref()
+    pub(crate) fn get(&self, account: AccountId) -> Option<&TaskRef> {
+        self.tasks.get(account.index())?.as_ref()
     }
 
-    /// Each with its slot.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &TaskRef)> {
-        self.iter_from(0)
+    /// Each with its account.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AccountId, &TaskRef)> {
+        self.iter_from(AccountId::ROOT)
     }
 
-    /// Each from slot `first` on, with its slot.
-    pub(crate) fn iter_from(&self, first: u32) -> impl Iterator<Item = (u32, &TaskRef)> {
-        let slots = (first..).zip(self.slots.get(first as usize..).unwrap_or_default());
-        slots.filter_map(|(number, slot)| Some((number, slot.task.as_ref()?)))
+    /// Each from account `first` on, with its account.
+    pub(crate) fn iter_from(
+        &self,
+        first: AccountId,
+    ) -> impl Iterator<Item = (AccountId, &TaskRef)> {
+        let tasks = (first.index()..).zip(self.tasks.get(first.index()..).unwrap_or_default());
+        tasks.filter_map(|(index, task)| Some((AccountId::at(index), task.as_ref()?)))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,27 +81,5 @@ impl Roster {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// Whether `account` is that which stays with the slot.
-    #[inline]
-    pub(crate) fn keeps(&self, number: u32, account: AccountId) -> bool {
-        self.slots[number as usize].account == account
-    }
-
-    /// Lets `account` stay with the slot.
-    pub(crate) fn keep(&mut self, number: u32, account: AccountId) {
-        self.slots[number as usize].account = account;
-    }
-
-    /// The account stays no longer.
-    pub(crate) fn forget(&mut self, number: u32) {
-        self.keep(number, AccountId::ROOT);
-    }
-}
-
-impl Default for Roster {
-    fn default() -> Roster {
-        Roster { slots: Vec::new(), vacant: NONE, len: 0 }
     }
 }

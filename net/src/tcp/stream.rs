@@ -15,7 +15,7 @@ use crate::address::inet;
 use crate::detached::Detached;
 use crate::resolve::{ToSocketAddrs, resolve};
 use crate::send_file::send_file;
-use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
+use crate::side::{ReadSide, delegate_stream};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 
 /// A TCP connection.
@@ -44,19 +44,18 @@ use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 #[derive(Debug)]
 pub struct TcpStream {
     read: ReadSide,
-    write: WriteSide,
 }
 
 delegate_stream!(read TcpStream, read);
-delegate_stream!(write TcpStream, write);
+delegate_stream!(write TcpStream, read.fd);
 
 impl Split for TcpStream {
-    fn sides(self) -> (ReadSide, WriteSide) {
-        (self.read, self.write)
+    fn into_side(self) -> ReadSide {
+        self.read
     }
 
-    fn whole(read: ReadSide, write: WriteSide) -> TcpStream {
-        TcpStream { read, write }
+    fn of_side(read: ReadSide) -> TcpStream {
+        TcpStream { read }
     }
 }
 
@@ -96,8 +95,7 @@ impl TcpStream {
     /// The stream on a connected descriptor of a driver; the inverse of
     /// [`as_fd`](TcpStream::as_fd).
     pub fn from_fd(fd: Fd) -> TcpStream {
-        let (read, write) = sides(fd);
-        TcpStream { read, write }
+        TcpStream { read: ReadSide::of(fd) }
     }
 
     /// Takes the stream apart into halves that two tasks may own.
@@ -224,7 +222,7 @@ impl TcpStream {
         &mut self,
         buf: B,
     ) -> Result<(usize, Lent<B>), BufError<B>> {
-        self.write.write_zero_copy(buf).await
+        op::send_zc(&self.read.fd, buf).await
     }
 
     /// Sends `range` of `file` (bytes from its start), as far as the file goes, after all that was
@@ -271,7 +269,7 @@ impl TcpStream {
         file: impl AsRef<Fd>,
         range: impl RangeBounds<u64>,
     ) -> io::Result<u64> {
-        send_file(&self.write.fd, file.as_ref(), range).await
+        send_file(&self.read.fd, file.as_ref(), range).await
     }
 
     /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
@@ -324,9 +322,7 @@ impl TcpStream {
     /// # Cancellation
     /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
-        let TcpStream { read, write } = self;
-        drop(read);
-        write.fd.close().await
+        self.read.fd.close().await
     }
 
     /// Closes the connection at once: what is queued is thrown away and the peer sees a reset.
@@ -347,7 +343,7 @@ impl TcpStream {
     /// # .unwrap();
     /// ```
     pub fn abort(self) {
-        self.write.fd.abort();
+        self.read.fd.abort();
     }
 
     /// The address of this side.
@@ -531,8 +527,7 @@ impl TcpStream {
     /// # Cancellation
     /// **Weak**: the connection is closed.
     pub async fn into_std(self) -> io::Result<(std::net::TcpStream, Vec<u8>)> {
-        let TcpStream { read, write } = self;
-        let (owned, bytes) = read.into_std(write).await?;
+        let (owned, bytes) = self.read.into_std().await?;
         Ok((std::net::TcpStream::from(owned), bytes))
     }
 
@@ -561,8 +556,7 @@ impl TcpStream {
     /// # Cancellation
     /// **Weak**: the connection is closed.
     pub async fn detach(self) -> io::Result<Detached<TcpStream>> {
-        let TcpStream { read, write } = self;
-        Ok(Detached::new(read.detach(write).await?))
+        Ok(Detached::new(self.read.detach().await?))
     }
 
     /// The descriptor, for operations of the driver.

@@ -16,7 +16,7 @@ use super::{failed, of_path, shown};
 use crate::address::unix;
 use crate::detached::Detached;
 use crate::send_file::send_file;
-use crate::side::{ReadSide, WriteSide, delegate_stream, sides};
+use crate::side::{ReadSide, delegate_stream};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 
 /// A connection over a Unix socket.
@@ -41,19 +41,18 @@ use crate::split::{OwnedReadHalf, OwnedWriteHalf, Split, split};
 #[derive(Debug)]
 pub struct UnixStream {
     read: ReadSide,
-    write: WriteSide,
 }
 
 delegate_stream!(read UnixStream, read);
-delegate_stream!(write UnixStream, write);
+delegate_stream!(write UnixStream, read.fd);
 
 impl Split for UnixStream {
-    fn sides(self) -> (ReadSide, WriteSide) {
-        (self.read, self.write)
+    fn into_side(self) -> ReadSide {
+        self.read
     }
 
-    fn whole(read: ReadSide, write: WriteSide) -> UnixStream {
-        UnixStream { read, write }
+    fn of_side(read: ReadSide) -> UnixStream {
+        UnixStream { read }
     }
 }
 
@@ -123,8 +122,7 @@ impl UnixStream {
     /// The stream on a connected descriptor of a driver; the inverse of
     /// [`as_fd`](UnixStream::as_fd).
     pub fn from_fd(fd: Fd) -> UnixStream {
-        let (read, write) = sides(fd);
-        UnixStream { read, write }
+        UnixStream { read: ReadSide::of(fd) }
     }
 
     /// Takes the stream apart into halves that two tasks may own.
@@ -266,7 +264,7 @@ impl UnixStream {
         file: impl AsRef<Fd>,
         range: impl RangeBounds<u64>,
     ) -> io::Result<u64> {
-        send_file(&self.write.fd, file.as_ref(), range).await
+        send_file(&self.read.fd, file.as_ref(), range).await
     }
 
     /// Shuts down one direction or both, at once; what is queued for sending is not waited for. The
@@ -315,9 +313,7 @@ impl UnixStream {
     /// # Cancellation
     /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
-        let UnixStream { read, write } = self;
-        drop(read);
-        write.fd.close().await
+        self.read.fd.close().await
     }
 
     /// Closes the connection at once and throws away what is queued.
@@ -335,7 +331,7 @@ impl UnixStream {
     /// # .unwrap();
     /// ```
     pub fn abort(self) {
-        self.write.fd.abort();
+        self.read.fd.abort();
     }
 
     /// The address of this side.
@@ -412,8 +408,7 @@ impl UnixStream {
     /// # Cancellation
     /// **Weak**: the connection is closed.
     pub async fn into_std(self) -> io::Result<(net::UnixStream, Vec<u8>)> {
-        let UnixStream { read, write } = self;
-        let (owned, bytes) = read.into_std(write).await?;
+        let (owned, bytes) = self.read.into_std().await?;
         Ok((net::UnixStream::from(owned), bytes))
     }
 
@@ -440,8 +435,7 @@ impl UnixStream {
     /// # Cancellation
     /// **Weak**: the connection is closed.
     pub async fn detach(self) -> io::Result<Detached<UnixStream>> {
-        let UnixStream { read, write } = self;
-        Ok(Detached::new(read.detach(write).await?))
+        Ok(Detached::new(self.read.detach().await?))
     }
 
     /// The descriptor, for operations of the driver.

@@ -9,7 +9,7 @@
 use super::{IoBuf, IoBufMut};
 
 /// What the kernel takes in one call (`IOV_MAX`).
-pub(crate) const SEGMENTS_MAX: usize = 1024;
+const SEGMENTS_MAX: usize = 1024;
 
 /// The most bytes that it moves in one call (`MAX_RW_COUNT`). Who goes on with a send by further
 /// calls must not pass it either: a count has to fit into an `i32`.

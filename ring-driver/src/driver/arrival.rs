@@ -67,7 +67,7 @@ impl Core {
         }
         let Some(slot) = self.slots.get(key) else { return };
         let side = &mut self.descriptors[descriptor as usize].read;
-        let shelf = side.shelf(&mut self.spare_shelves);
+        let shelf = side.shelf(&mut self.empties);
         slot.kept.put_back(outcome, shelf);
         // Again and again: a cancellation that meets the kernel while it delivers is lost.
         if self.is_ahead(descriptor) && self.flooding.last() != Some(&key) {
@@ -165,10 +165,10 @@ impl Core {
         let side = state.side(lane);
         // A send that was cancelled has lost bytes.
         if lane == Lane::Write || keeps_something(lane, outcome) {
-            kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
+            kept.put_back(outcome, side.shelf(&mut self.empties));
         }
         if lane == Lane::Write {
-            side.tidy(&mut self.spare_shelves);
+            side.tidy(&mut self.empties);
         }
         self.after.free.push(kept);
         self.free_side(descriptor, lane);
@@ -182,7 +182,7 @@ impl Core {
                 self.free_flight_ended(key, descriptor);
             }
             Home::Side { descriptor, lane: Lane::Write } => {
-                debug_assert_eq!(self.descriptors[descriptor as usize].write.in_flight, Some(key));
+                debug_assert_eq!(self.descriptors[descriptor as usize].sending(), Some(key));
                 self.free_side(descriptor, Lane::Write);
             }
             // The side stays taken until its holder, or a rival, has fetched what came.
@@ -231,6 +231,7 @@ impl Core {
             if state.cut_short {
                 state.discard_output();
             }
+            state.tidy_write(&mut self.empties);
             if state.has_output() {
                 self.mark_dirty(descriptor);
             }

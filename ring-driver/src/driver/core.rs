@@ -15,7 +15,7 @@ use crate::backend::Backend;
 use crate::buffer::{BufPool, Traffic};
 use crate::completion::{Completion, Outcome};
 use crate::counters::{BATCH_SIZES, Counters};
-use crate::fd::{Descriptor, Sharing, SpareShelves, Spares};
+use crate::fd::{Descriptor, Empties, Sharing, Spares};
 use crate::in_flight::{Cells, Home, Key, Slots};
 use crate::request::{Number, Request};
 use crate::time::Instant;
@@ -45,7 +45,7 @@ pub(crate) struct Core {
     pub(crate) dirty: Vec<u32>,
     /// Empty buffers of sinks.
     pub(crate) spares: Rc<Spares>,
-    pub(crate) spare_shelves: SpareShelves,
+    pub(crate) empties: Empties,
     /// Descriptors that are being closed, and until when their output may take: the earliest first.
     pub(crate) closing: Vec<(Instant, u32)>,
     pub(super) buf_pools: [Option<BufPool>; Traffic::COUNT],
@@ -108,7 +108,7 @@ impl Core {
             missed: Missed::default(),
             dirty: Vec::new(),
             spares: Rc::default(),
-            spare_shelves: SpareShelves::default(),
+            empties: Empties::default(),
             closing: Vec::new(),
             buf_pools: Default::default(),
             batch: Vec::new(),

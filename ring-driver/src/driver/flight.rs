@@ -64,9 +64,7 @@ impl Core {
             (Lane::Read, Some(fd)) => {
                 self.begin_read(operation, fd.index(), number, queued, caller)
             }
-            (Lane::Write, Some(fd)) => {
-                self.begin_write(operation, fd.index(), number, queued, caller)
-            }
+            (Lane::Write, Some(fd)) => self.begin_write(operation, fd.index(), number, caller),
             (_, None) => Begun::Refused(
                 operation,
                 io::Error::new(io::ErrorKind::InvalidInput, "this operation needs a descriptor"),

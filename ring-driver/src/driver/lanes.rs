@@ -60,7 +60,7 @@ impl Core {
         if self.holding {
             return Begun::Held(operation);
         }
-        self.descriptors[descriptor].read.tidy(&mut self.spare_shelves);
+        self.descriptors[descriptor].read.tidy(&mut self.empties);
         let (kept, request) = Kept::new(operation, number, &mut self.cells);
         let home = Home::Side { descriptor: descriptor as u32, lane: Lane::Read };
         match self.launch(&request) {
@@ -80,9 +80,9 @@ impl Core {
         request: impl FnOnce(Number) -> Request,
     ) -> Option<Outcome> {
         let number = self.usable(descriptor).filter(|_| !self.closed && !self.holding)?;
-        let state = &self.descriptors[descriptor];
-        let has_news = state.write.shelf.as_ref().is_some_and(|shelf| shelf.error.is_some());
-        if state.write.in_flight.is_some() || state.has_output() || has_news {
+        let state = &mut self.descriptors[descriptor];
+        let has_news = state.write_shelf().is_some_and(|shelf| shelf.error.is_some());
+        if state.sending().is_some() || state.has_output() || has_news {
             return None;
         }
         let outcome = self.backend.try_now(&request(number))?;
@@ -95,21 +95,14 @@ impl Core {
         operation: O,
         descriptor: usize,
         number: Number,
-        queued: bool,
         caller: &mut Caller<'_>,
     ) -> Begun<O> {
         let state = &mut self.descriptors[descriptor];
-        let has_output = state.has_output();
-        let side = &mut state.write;
-        if queued {
-            side.queued -= 1;
-        }
-        if let Some(errno) = side.shelf.as_mut().and_then(|shelf| shelf.error.take()) {
+        if let Some(errno) = state.take_write_error() {
             return Begun::Served(operation, failed(errno));
         }
-        if side.in_flight.is_some() || has_output {
-            side.queued += 1;
-            caller.stay_among(&mut side.waiters);
+        if state.sending().is_some() || state.has_output() {
+            caller.stay_among(&mut state.write(&mut self.empties).waiters);
             return Begun::Queued(operation);
         }
         if self.holding {
@@ -141,7 +134,7 @@ impl Core {
     /// side finishes it.
     fn occupy_write(&mut self, descriptor: usize, key: Key) {
         let payer = self.paying;
-        let side = &mut self.descriptors[descriptor].write;
+        let side = self.descriptors[descriptor].write(&mut self.empties);
         side.in_flight = Some(key);
         side.payer = payer;
         if payer != AccountId::ROOT {
@@ -202,7 +195,7 @@ impl Core {
         let outcome = slot.outcome;
         if keeps_something(Lane::Read, outcome) {
             let side = &mut self.descriptors[descriptor as usize].read;
-            slot.kept.put_back(outcome, side.shelf(&mut self.spare_shelves));
+            slot.kept.put_back(outcome, side.shelf(&mut self.empties));
         }
         self.free_side(descriptor, Lane::Read);
     }
@@ -254,7 +247,10 @@ impl Core {
         self.slots.insert(key, kept, home, State::Abandoned, None);
         let state = &mut self.descriptors[descriptor as usize];
         state.own |= O::LANE != Lane::Write;
-        let side = state.side(O::LANE);
+        let side = match O::LANE {
+            Lane::Write => state.write(&mut self.empties),
+            _ => &mut state.read,
+        };
         debug_assert!(side.in_flight.is_none(), "a side holds one operation");
         side.in_flight = Some(key);
     }
@@ -266,25 +262,22 @@ impl Core {
         }
         let state = &mut self.descriptors[descriptor as usize];
         let side = state.side(lane);
-        slot.kept.put_back(slot.outcome, side.shelf(&mut self.spare_shelves));
+        slot.kept.put_back(slot.outcome, side.shelf(&mut self.empties));
     }
 
     /// A future that stood in the queue of a side is gone.
     pub(super) fn leave_queue(&mut self, descriptor: usize, lane: Lane) {
+        if lane == Lane::Write {
+            return;
+        }
         let state = &mut self.descriptors[descriptor];
-        match lane {
-            Lane::Write => state.write.queued -= 1,
-            _ => {
-                state.read.queued -= 1;
-                // What is the side's own goes on for whoever comes next.
-                let is_last = state.read.queued == 0 && !state.own;
-                let Some(key) = state.read.in_flight.filter(|_| is_last) else { return };
-                let abandoned =
-                    self.slots.get(key).is_some_and(|slot| slot.state == State::Abandoned);
-                if abandoned {
-                    self.orphan_side(key, descriptor as u32);
-                }
-            }
+        state.read.queued -= 1;
+        // What is the side's own goes on for whoever comes next.
+        let is_last = state.read.queued == 0 && !state.own;
+        let Some(key) = state.read.in_flight.filter(|_| is_last) else { return };
+        let abandoned = self.slots.get(key).is_some_and(|slot| slot.state == State::Abandoned);
+        if abandoned {
+            self.orphan_side(key, descriptor as u32);
         }
     }
 }

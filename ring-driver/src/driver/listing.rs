@@ -80,8 +80,9 @@ impl Core {
             Home::Account { account, descriptor, .. } => (account, descriptor),
             Home::Side { descriptor, lane } => {
                 let state = &self.descriptors[descriptor as usize];
-                let side = if lane == Lane::Write { &state.write } else { &state.read };
-                (side.payer, descriptor)
+                let side =
+                    if lane == Lane::Write { state.write.as_deref() } else { Some(&state.read) };
+                (side.map_or(AccountId::ROOT, |side| side.payer), descriptor)
             }
             Home::Lent => (AccountId::ROOT, Home::NO_DESCRIPTOR),
         };

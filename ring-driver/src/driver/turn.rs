@@ -48,16 +48,20 @@ impl Driver {
     }
 
     /// Hands over what was queued, and looks for something to take in until that is there, the
-    /// time for it is over or `deadline` has come. False if there is time left to sleep.
+    /// time for it is over or `deadline` has come. False if there is time left to sleep. What has
+    /// gone at once is news too: whoever waited for it is told before anybody looks.
     fn finds_news(&self, deadline: Option<Instant>) -> bool {
         if self.0.busy_poll.is_zero() {
             return false;
         }
-        let left = self.with(|core| {
+        let (left, has_news) = self.with(|core| {
             core.flush();
             core.backend.enter(None);
-            core.time_left(deadline)
+            (core.time_left(deadline), core.has_news())
         });
+        if has_news {
+            return true;
+        }
         let most = left.unwrap_or(Duration::MAX).min(self.0.busy_poll);
         let begun = std::time::Instant::now();
         loop {

@@ -77,7 +77,7 @@ impl Fd {
             let state = &mut core.descriptors[self.index()];
             let number = std::mem::replace(&mut state.number, Number::NONE);
             let shelf = state.read.shelf.take();
-            let late = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
+            let late = state.take_write_error();
             if number != Number::NONE {
                 core.backend.release(number);
             }
@@ -120,7 +120,8 @@ impl Fd {
         driver.with(|core| {
             let state = &mut core.descriptors[fd.index()];
             if let Some(unsent) = &leftovers.unsent {
-                state.write.shelf(&mut core.spare_shelves).error = unsent.raw_os_error();
+                let side = state.write(&mut core.empties);
+                side.shelf(&mut core.empties).error = unsent.raw_os_error();
             }
             state.read.shelf = Shelf::of_leftovers(leftovers);
         });
@@ -133,7 +134,7 @@ impl Fd {
             if state.is_quiet() {
                 return Poll::Ready(());
             }
-            caller.stay_among(&mut state.write.waiters);
+            caller.stay_among(&mut state.write(&mut core.empties).waiters);
             Poll::Pending
         })
     }
@@ -158,11 +159,13 @@ impl Core {
         self.note_closing(index);
         let state = &mut self.descriptors[index];
         state.phase = phase;
-        let error = state.write.shelf.as_mut().and_then(|shelf| shelf.error.take());
+        let error = state.take_write_error();
         let (read, free_flights) = (state.read.in_flight, state.free_flights);
         // Whoever waits for a side finds it closed.
         state.read.waiters.leave_to(&mut self.after.wakers);
-        state.write.waiters.leave_to(&mut self.after.wakers);
+        if let Some(side) = &mut state.write {
+            side.waiters.leave_to(&mut self.after.wakers);
+        }
         if let Some(key) = read {
             self.cancel(key);
             self.rob_if_done(key, index as u32);
@@ -195,7 +198,9 @@ impl Core {
             state.number = Number::NONE;
         }
         state.read.in_flight = None;
-        state.write.in_flight = None;
+        if let Some(side) = &mut state.write {
+            side.in_flight = None;
+        }
         state.free_flights = 0;
     }
 
@@ -212,7 +217,9 @@ impl Core {
         if !state.is_quiet() {
             return;
         }
-        state.write.waiters.leave_to(&mut self.after.wakers);
+        if let Some(side) = &mut state.write {
+            side.waiters.leave_to(&mut self.after.wakers);
+        }
         let released = state.phase == Phase::Released;
         self.closing.retain(|&(_, closing)| closing != descriptor);
         if released {
@@ -226,7 +233,8 @@ impl Core {
     fn finish_closing(&mut self, index: usize) -> Option<i32> {
         let state = &mut self.descriptors[index];
         let number = std::mem::replace(&mut state.number, Number::NONE);
-        let (mut read, write) = (state.read.shelf.take(), state.write.shelf.take());
+        let write = state.write.as_mut().and_then(|side| side.shelf.take());
+        let mut read = state.read.shelf.take();
         let late = write.as_ref().and_then(|shelf| shelf.error);
         // Connections that nobody accepted end with their listener.
         let accepted = read.as_mut().map(|shelf| std::mem::take(&mut shelf.accepted));
@@ -263,7 +271,7 @@ impl Core {
         let state = &mut self.descriptors[index];
         state.cut_short = true;
         state.discard_output();
-        for key in [state.read.in_flight, state.write.in_flight].into_iter().flatten() {
+        for key in [state.read.in_flight, state.sending()].into_iter().flatten() {
             self.cancel(key);
         }
         self.closing.retain(|&(_, closing)| closing as usize != index);

@@ -2,61 +2,85 @@
 //! costs no memory of his own.
 
 use std::collections::VecDeque;
+use std::mem;
+use std::task::Waker;
 
 /// First come, first served.
-pub(crate) struct Line<T> {
-    /// Somebody, if anybody is there.
-    first: Option<T>,
+pub(crate) enum Line<T> {
+    /// Nobody else is there, nor was there ever.
+    One(T),
     /// Boxed, since most lines never have a second.
     #[allow(clippy::box_collection)]
-    others: Option<Box<VecDeque<T>>>,
+    Queue(Option<Box<VecDeque<T>>>),
 }
+
+/// Each side of a descriptor has one.
+const _: () = assert!(size_of::<Line<Waker>>() == 16);
 
 impl<T> Default for Line<T> {
     fn default() -> Line<T> {
-        Line { first: None, others: None }
+        Line::Queue(None)
     }
 }
 
 impl<T> Line<T> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, |others| others.len())
+        match self {
+            Line::One(_) => 1,
+            Line::Queue(queue) => queue.as_ref().map_or(0, |queue| queue.len()),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(self.others.iter().flat_map(|others| others.iter()))
+        let (one, queue) = match self {
+            Line::One(one) => (Some(one), None),
+            Line::Queue(queue) => (None, queue.as_ref()),
+        };
+        one.into_iter().chain(queue.into_iter().flat_map(|queue| queue.iter()))
     }
 
     #[inline]
     pub(crate) fn push_back(&mut self, last: T) {
-        match self.first {
-            None => self.first = Some(last),
-            Some(_) => self.others.get_or_insert_default().push_back(last),
-        }
+        self.push(last, VecDeque::push_back);
     }
 
     pub(crate) fn push_front(&mut self, first: T) {
-        if let Some(second) = self.first.replace(first) {
-            self.others.get_or_insert_default().push_front(second);
-        }
+        self.push(first, VecDeque::push_front);
+    }
+
+    #[inline]
+    fn push(&mut self, who: T, push: impl FnOnce(&mut VecDeque<T>, T)) {
+        let mut queue = match mem::take(self) {
+            Line::Queue(None) => return *self = Line::One(who),
+            Line::Queue(Some(queue)) => queue,
+            Line::One(one) => Box::new(VecDeque::from([one])),
+        };
+        push(&mut queue, who);
+        *self = Line::Queue(Some(queue));
     }
 
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
-        let next = self.others.as_mut().and_then(|others| others.pop_front());
-        std::mem::replace(&mut self.first, next)
+        if let Line::Queue(queue) = self {
+            return queue.as_mut()?.pop_front();
+        }
+        match mem::take(self) {
+            Line::One(one) => Some(one),
+            Line::Queue(_) => None,
+        }
     }
 
     /// Moves all to the end of `target`.
     #[inline]
     pub(crate) fn leave_to(&mut self, target: &mut Vec<T>) {
-        target.extend(self.first.take());
-        if let Some(others) = &mut self.others {
-            target.extend(others.drain(..));
+        match self {
+            Line::Queue(None) => {}
+            Line::Queue(Some(queue)) => target.extend(queue.drain(..)),
+            Line::One(_) => target.extend(self.pop_front()),
         }
     }
 }

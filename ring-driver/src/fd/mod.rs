@@ -16,6 +16,7 @@ use crate::request::{Number, Request};
 
 mod closing;
 mod datagrams;
+mod empties;
 mod line;
 mod shelf;
 mod side;
@@ -23,8 +24,8 @@ mod sink;
 mod source;
 mod weak;
 
+pub(crate) use empties::Empties;
 pub(crate) use line::Line;
-pub(crate) use shelf::SpareShelves;
 pub use shelf::{Leftovers, Shelf};
 pub(crate) use side::{Descriptor, Phase};
 pub(crate) use sink::Spares;

@@ -46,33 +46,6 @@ pub struct Shelf {
     pub(crate) unsent: Option<(Vec<u8>, usize)>,
 }
 
-/// Empty shelves. They are the driver's, so that an idle descriptor has none, and what comes and is
-/// fetched again and again costs no allocation.
-#[derive(Default)]
-pub(crate) struct SpareShelves {
-    /// Boxed as they stand on a side.
-    #[allow(clippy::vec_box)]
-    empty: Vec<Box<Shelf>>,
-}
-
-impl SpareShelves {
-    /// More are given back at once, so that a burst does not cost memory for ever.
-    const KEPT: usize = 1024;
-
-    #[inline]
-    pub(super) fn take(&mut self) -> Box<Shelf> {
-        self.empty.pop().unwrap_or_default()
-    }
-
-    #[inline]
-    pub(super) fn keep(&mut self, shelf: Box<Shelf>) {
-        debug_assert!(shelf.is_empty());
-        if self.empty.len() < SpareShelves::KEPT {
-            self.empty.push(shelf);
-        }
-    }
-}
-
 /// What leaves with a descriptor that is given back: all that the kernel had handed over or told and
 /// nobody has taken, in the order in which it came.
 #[derive(Debug, Default)]

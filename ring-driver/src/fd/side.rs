@@ -6,7 +6,7 @@
 
 use std::task::Waker;
 
-use super::{Line, Shelf, SpareShelves};
+use super::{Empties, Line, Shelf};
 use crate::account::{AccountId, Recall};
 use crate::in_flight::Key;
 use crate::op::Lane;
@@ -17,7 +17,8 @@ pub(crate) struct Descriptor {
     /// [`Number::NONE`] once it has been closed or given away.
     pub(crate) number: Number,
     pub(crate) read: Side,
-    pub(crate) write: Side,
+    /// Boxed, since most descriptors are waited for by readers only, and at most times.
+    pub(crate) write: Option<Box<Side>>,
     /// How many operations in flight name this descriptor without occupying a side.
     pub(crate) free_flights: u32,
     pub(crate) phase: Phase,
@@ -38,7 +39,7 @@ pub(crate) struct Descriptor {
 }
 
 /// There may be a million.
-const _: () = assert!(size_of::<Descriptor>() == 112);
+const _: () = assert!(size_of::<Descriptor>() == 64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -56,7 +57,7 @@ pub(crate) struct Side {
     pub(crate) in_flight: Option<Key>,
     /// Who pays for that operation.
     pub(crate) payer: AccountId,
-    /// How many futures wait for the side or for what the operation in flight brings.
+    /// How many futures wait for what the operation in flight brings, if that is a receive.
     pub(crate) queued: u32,
     /// Told when the side changes. Those of the write side are also told when the descriptor has
     /// become quiet enough to be closed or given away.
@@ -65,8 +66,8 @@ pub(crate) struct Side {
     pub(crate) shelf: Option<Box<Shelf>>,
 }
 
-impl Side {
-    fn new() -> Side {
+impl Default for Side {
+    fn default() -> Side {
         Side {
             in_flight: None,
             payer: AccountId::ROOT,
@@ -75,20 +76,25 @@ impl Side {
             shelf: None,
         }
     }
+}
 
+impl Side {
     #[inline]
-    pub(crate) fn shelf(&mut self, spare: &mut SpareShelves) -> &mut Shelf {
-        self.shelf.get_or_insert_with(|| spare.take())
+    pub(crate) fn shelf(&mut self, empties: &mut Empties) -> &mut Shelf {
+        self.shelf.get_or_insert_with(|| empties.shelves.take())
     }
 
     /// Nothing is expected to come soon: an empty shelf goes where others find it.
     #[inline]
-    pub(crate) fn tidy(&mut self, spare: &mut SpareShelves) {
-        if self.shelf.as_ref().is_some_and(|shelf| shelf.is_empty())
-            && let Some(shelf) = self.shelf.take()
-        {
-            spare.keep(shelf);
+    pub(crate) fn tidy(&mut self, empties: &mut Empties) {
+        if let Some(shelf) = self.shelf.take_if(|shelf| shelf.is_empty()) {
+            empties.shelves.keep(shelf);
         }
+    }
+
+    /// Whether nothing is known of it.
+    fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.waiters.is_empty() && self.shelf.is_none()
     }
 }
 
@@ -96,8 +102,8 @@ impl Descriptor {
     pub(crate) fn new(number: Number) -> Descriptor {
         Descriptor {
             number,
-            read: Side::new(),
-            write: Side::new(),
+            read: Side::default(),
+            write: None,
             free_flights: 0,
             phase: Phase::Open,
             own: false,
@@ -111,9 +117,38 @@ impl Descriptor {
 
     pub(crate) fn side(&mut self, lane: Lane) -> &mut Side {
         match lane {
-            Lane::Write => &mut self.write,
+            Lane::Write => self.write.get_or_insert_default(),
             _ => &mut self.read,
         }
+    }
+
+    /// The write side, to be used.
+    #[inline]
+    pub(crate) fn write(&mut self, empties: &mut Empties) -> &mut Side {
+        self.write.get_or_insert_with(|| empties.sides.take())
+    }
+
+    /// Nobody needs the write side just now, unless somebody does: it goes where others find it.
+    #[inline]
+    pub(crate) fn tidy_write(&mut self, empties: &mut Empties) {
+        if let Some(side) = self.write.take_if(|side| side.is_idle()) {
+            empties.sides.keep(side);
+        }
+    }
+
+    /// The send in flight.
+    pub(crate) fn sending(&self) -> Option<Key> {
+        self.write.as_ref()?.in_flight
+    }
+
+    /// What lies on the write side.
+    pub(crate) fn write_shelf(&mut self) -> Option<&mut Shelf> {
+        self.write.as_mut()?.shelf.as_deref_mut()
+    }
+
+    /// What an earlier send came to, if nobody has been told.
+    pub(crate) fn take_write_error(&mut self) -> Option<i32> {
+        self.write_shelf()?.error.take()
     }
 
     /// Nobody pays any more for what occupies a side. Tells who did, and whether that was an orphan:
@@ -131,13 +166,13 @@ impl Descriptor {
 
     /// Whether an operation in flight names it, so that its number must not become somebody else's.
     pub(crate) fn is_named(&self) -> bool {
-        self.read.in_flight.is_some() || self.write.in_flight.is_some() || self.free_flights > 0
+        self.read.in_flight.is_some() || self.sending().is_some() || self.free_flights > 0
     }
 
     /// Throws away what no send has taken yet; whoever closes the descriptor is told.
     pub(crate) fn discard_output(&mut self) {
         if self.has_output()
-            && let Some(shelf) = &mut self.write.shelf
+            && let Some(shelf) = self.write_shelf()
         {
             (shelf.queue, shelf.unsent) = (Vec::new(), None);
             shelf.error.get_or_insert(libc::ECANCELED);
@@ -147,6 +182,7 @@ impl Descriptor {
     /// Whether the sink holds bytes that no send has taken yet.
     pub(crate) fn has_output(&self) -> bool {
         let has_some = |shelf: &Shelf| !shelf.queue.is_empty() || shelf.unsent.is_some();
-        self.write.shelf.as_deref().is_some_and(has_some)
+        let shelf = self.write.as_ref().and_then(|side| side.shelf.as_deref());
+        shelf.is_some_and(has_some)
     }
 }

@@ -14,7 +14,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::{Fd, Shelf};
-use crate::buffer::vectored::SEGMENTS_MAX;
 use crate::completion::Outcome;
 use crate::driver::{Core, Driver};
 use crate::error::RuntimeError;
@@ -26,6 +25,11 @@ const HIGH_WATER: usize = 64 * 1024;
 
 /// How many bytes are worth a call of their own that sends them from where they lie.
 const LARGE: usize = 32 * 1024;
+
+/// How many such a call sends at most, and in how many pieces: a peer that is fast would else hold
+/// up the loop for as long as it takes all that there is.
+const AT_ONCE_MAX: usize = 256 * 1024;
+const PIECES_MAX: usize = 64;
 
 /// How many bytes the empty buffers may hold that a driver keeps for its sinks: about what a
 /// processor has near at hand, and a thousand short messages.
@@ -40,11 +44,11 @@ impl Fd {
         self.sink_driver()?.with_caller(cx.waker(), |core, caller| {
             core.sink_error(self.index())?;
             let state = &mut core.descriptors[self.index()];
-            let queued = state.write.shelf.as_ref().map_or(0, |shelf| shelf.queue.len());
+            let queued = state.write_shelf().map_or(0, |shelf| shelf.queue.len());
             if queued < HIGH_WATER {
                 return Poll::Ready(Ok(()));
             }
-            caller.stay_among(&mut state.write.waiters);
+            caller.stay_among(&mut state.write(&mut core.empties).waiters);
             Poll::Pending
         })
     }
@@ -59,8 +63,8 @@ impl Fd {
             if bytes.is_empty() {
                 return Ok(());
             }
-            let side = &mut core.descriptors[self.index()].write;
-            let queue = &mut side.shelf(&mut core.spare_shelves).queue;
+            let side = core.descriptors[self.index()].write(&mut core.empties);
+            let queue = &mut side.shelf(&mut core.empties).queue;
             if queue.capacity() == 0 {
                 *queue = core.spares.take();
             }
@@ -70,12 +74,14 @@ impl Fd {
         })
     }
 
-    /// Sends from where the bytes lie what the kernel takes without waiting, and says how much that
-    /// is. `None` where queueing is better: for a few bytes, behind others, or if it would wait.
+    /// Sends from where the bytes lie what the kernel takes without waiting, up to 256 KiB, and says
+    /// how much that is. `None` where queueing is better: for a few bytes, behind others, or if it
+    /// would wait.
     ///
     /// # Errors
     /// What an earlier send or this one came to. Nothing is sent then.
     pub fn send_at_once(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        let bufs = &bufs[..bufs.len().min(PIECES_MAX)];
         if bufs.iter().map(|buf| buf.len()).sum::<usize>() < LARGE {
             return Ok(None);
         }
@@ -93,10 +99,10 @@ impl Fd {
         self.sink_driver()?.with_caller(cx.waker(), |core, caller| {
             core.sink_error(self.index())?;
             let state = &mut core.descriptors[self.index()];
-            if !state.has_output() && state.write.in_flight.is_none() {
+            if !state.has_output() && state.sending().is_none() {
                 return Poll::Ready(Ok(()));
             }
-            caller.stay_among(&mut state.write.waiters);
+            caller.stay_among(&mut state.write(&mut core.empties).waiters);
             Poll::Pending
         })
     }
@@ -122,19 +128,27 @@ impl Core {
         if self.is_closed() {
             return Err(RuntimeError::RuntimeGone.into());
         }
-        match self.descriptors[index].write.shelf.as_mut().and_then(|shelf| shelf.error.take()) {
+        match self.descriptors[index].take_write_error() {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => Ok(()),
         }
     }
 
-    /// Sends from where the bytes lie, if the kernel takes some without waiting.
+    /// Sends from where the bytes lie, if the kernel takes some without waiting. There are no more
+    /// than [`PIECES_MAX`] `bufs`.
     fn send_at_once(&mut self, index: usize, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        let mut pieces = [IoSlice::new(&[]); PIECES_MAX];
+        let mut room = AT_ONCE_MAX;
+        for (piece, buf) in pieces.iter_mut().zip(bufs) {
+            let n = buf.len().min(room);
+            *piece = IoSlice::new(&buf[..n]);
+            room -= n;
+        }
         // SAFETY: null pointers and zero lengths are valid.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        // A slice of `IoSlice` is one of `iovec`, which the kernel only reads here.
-        message.msg_iov = bufs.as_ptr().cast_mut().cast();
-        message.msg_iovlen = bufs.len().min(SEGMENTS_MAX) as _;
+        // A slice of `IoSlice` is one of `iovec`.
+        message.msg_iov = pieces.as_mut_ptr().cast();
+        message.msg_iovlen = bufs.len() as _;
         let flags = libc::MSG_NOSIGNAL;
         let sent = self.try_write(index, |fd| Request::SendMsg {
             fd,
@@ -147,7 +161,7 @@ impl Core {
     /// The side has become free: is this the moment to tell the peer the end?
     pub(crate) fn end_if_sent(&mut self, descriptor: u32) {
         let state = &mut self.descriptors[descriptor as usize];
-        let sent = state.write.in_flight.is_none() && !state.has_output();
+        let sent = state.sending().is_none() && !state.has_output();
         if sent && std::mem::take(&mut state.end_after_output) {
             let (fd, how) = (state.number, libc::SHUT_WR);
             // A peer that is gone already needs no telling.
@@ -162,10 +176,10 @@ impl Core {
         }
         let Some(state) = self.descriptors.get_mut(descriptor as usize) else { return };
         state.dirty = false;
-        if state.write.in_flight.is_some() || !state.has_output() || state.number == Number::NONE {
+        if state.sending().is_some() || !state.has_output() || state.number == Number::NONE {
             return;
         }
-        let shelf = state.write.shelf(&mut self.spare_shelves);
+        let shelf = state.write(&mut self.empties).shelf(&mut self.empties);
         let queued = || (std::mem::take(&mut shelf.queue), 0);
         let (bytes, sent) = shelf.unsent.take().unwrap_or_else(queued);
         let (write, spares) = (shelf.no_socket, self.spares.clone());

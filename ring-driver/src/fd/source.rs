@@ -139,7 +139,7 @@ impl Core {
             }
         }
         let side = &mut self.descriptors[descriptor as usize].read;
-        side.tidy(&mut self.spare_shelves);
+        side.tidy(&mut self.empties);
         caller.stay_among(&mut side.waiters);
         Found::Pending
     }

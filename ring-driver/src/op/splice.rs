@@ -127,8 +127,7 @@ unsafe impl Operation for Splice {
             let to = &core.descriptors[self.to.index()];
             if self.from_offset.is_none() && (left || read.in_flight.is_some()) {
                 busy("splice would overtake a read of its source: finish that, and use its bytes")
-            } else if self.to_offset.is_none() && (to.write.in_flight.is_some() || to.has_output())
-            {
+            } else if self.to_offset.is_none() && (to.sending().is_some() || to.has_output()) {
                 busy("splice would overtake a write to its target: wait for that, or flush it")
             } else {
                 None

@@ -1,11 +1,15 @@
 //! Sends that a plain call carries out because a ring would have nothing else to do.
 
+use std::future::poll_fn;
 use std::io::{IoSlice, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use wakering_ring_driver::{Driver, Wait, op};
+use wakering_ring_driver::testing::patience;
+use wakering_ring_driver::{Config, Driver, Instant, Wait, op};
 
 use crate::{Wakes, adopt, block_on, driver, poll_once, settle};
 
@@ -113,6 +117,28 @@ fn a_send_without_room_waits_for_it() {
     assert!(reader.join().unwrap().unwrap() == vec![b'x'; LEN * (before + 1)]);
 }
 
+/// Given a driver that looks for something to do before it sleeps; when what was queued goes at once,
+/// and nothing else is to come; then whoever waits for that is told, and the driver does not sleep.
+#[test]
+fn a_driver_that_looks_does_not_sleep_on_what_has_gone_at_once() {
+    let mut config = Config::default();
+    config.busy_poll = Duration::from_millis(1);
+    let (driver, wakes) = (Driver::new(&config).unwrap(), Arc::new(Wakes::default()));
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let ours = adopt(&driver, ours);
+    let entered = driver.enter();
+    ours.queue(b"queued").unwrap();
+    let mut flush = poll_fn(|cx| ours.poll_flush(cx));
+    assert!(poll_once(&driver, &mut flush, &wakes).is_pending());
+    driver.turn(Wait::Until(Some(Instant::now() + patience(Duration::from_secs(2)))));
+    assert_eq!((wakes.count(), driver.counters().waits), (1, 0));
+    assert!(poll_once(&driver, &mut flush, &wakes).is_ready());
+    drop(entered);
+    let mut buf = [0; 6];
+    theirs.read_exact(&mut buf).unwrap();
+    assert_eq!(&buf, b"queued");
+}
+
 /// Given bytes to be sent from where they lie; then few are better queued, and many go at once,
 /// unless something is before them.
 #[test]
@@ -126,7 +152,7 @@ fn many_bytes_are_sent_from_where_they_lie() {
         assert_eq!(ours.send_at_once(&bufs[..1])?, None, "a copy is cheaper");
         ours.queue(b"queued")?;
         assert_eq!(ours.send_at_once(&bufs)?, None, "something is before it");
-        std::future::poll_fn(|cx| ours.poll_flush(cx)).await?;
+        poll_fn(|cx| ours.poll_flush(cx)).await?;
         let sent = ours.send_at_once(&bufs)?;
         assert_eq!(sent.is_some(), driver.backend() == "uring");
         let Some(sent) = sent else { return Ok(()) };
@@ -140,4 +166,53 @@ fn many_bytes_are_sent_from_where_they_lie() {
         Ok::<_, std::io::Error>(())
     })
     .unwrap();
+}
+
+/// Given a peer that takes all that comes, and a file in the page cache; when more and more is sent
+/// from where it lies, or read; then a turn comes before much was copied, for others to run.
+#[test]
+fn what_goes_at_once_leaves_time_for_others() {
+    const MUCH: usize = 3 << 20;
+    let (driver, wakes) = (driver(), Arc::new(Wakes::default()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, mut theirs) = (adopt(&driver, ours), listener.accept().unwrap().0);
+    let reader = std::thread::spawn(move || std::io::copy(&mut theirs, &mut std::io::sink()));
+    let large = vec![b'l'; 64 << 20];
+    let entered = driver.enter();
+    let mut sent = 0;
+    while sent <= MUCH
+        && let Some(n) = ours.send_at_once(&[IoSlice::new(&large[sent..])]).unwrap()
+    {
+        sent += n;
+    }
+    drop(entered);
+    assert!(sent <= MUCH, "{sent} bytes were sent");
+    block_on(&driver, ours.close()).unwrap();
+    assert_eq!(reader.join().unwrap().unwrap(), sent as u64);
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), &large[..2 * MUCH]).unwrap();
+    let file = adopt(&driver, std::fs::File::open(dir.path().join("file")).unwrap());
+    let mut read = 0;
+    while read <= MUCH {
+        let mut next = op::read_at(&file, Vec::with_capacity(64 << 10), read as u64);
+        let Poll::Ready(bytes) = poll_once(&driver, &mut next, &wakes) else { break };
+        read += bytes.unwrap().0;
+    }
+    assert!(read <= MUCH, "{read} bytes were read");
+}
+
+/// Given more pieces than go in one call; when the first of them are empty; then nothing is not said
+/// to be sent, for the rest would wait for ever.
+#[test]
+fn what_begins_with_nothing_is_queued() {
+    let driver = driver();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let ours = adopt(&driver, ours);
+    let large = [b'l'; 40_000];
+    let mut bufs = vec![IoSlice::new(&[]); 1024];
+    bufs.push(IoSlice::new(&large));
+    let _entered = driver.enter();
+    assert_eq!(ours.send_at_once(&bufs).unwrap(), None);
 }

@@ -167,10 +167,8 @@ impl Books<'_> {
         for (_, debt) in &*executor.debts().borrow() {
             books.put(debt.account(), Awaited::Closure);
         }
-        for slot in executor.queued_slots() {
-            if let Some(account) = executor.account_of(slot) {
-                books.put(account, Awaited::Turn);
-            }
+        for account in executor.queued_accounts() {
+            books.put(account, Awaited::Turn);
         }
         books
     }
@@ -219,7 +217,7 @@ impl Books<'_> {
         let nodes = self.executor.nodes();
         let kind = match nodes.get(account)? {
             Kind::Main => NodeKind::Main,
-            Kind::Task(slot) => NodeKind::Task(self.executor.info_at(slot, account)?),
+            Kind::Task => NodeKind::Task(self.executor.info(account)?),
             Kind::Scope => NodeKind::Scope,
             Kind::Group => NodeKind::Group,
             Kind::Timeout => NodeKind::Timeout,

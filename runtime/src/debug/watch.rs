@@ -16,7 +16,7 @@ pub(crate) struct Watch {
     /// A poll that takes longer is told.
     slow: Duration,
     longest: Cell<Duration>,
-    /// Tasks that have been polled, by slot, and whether one was told of as slow.
+    /// Tasks that have been polled, by account, and whether one was told of as slow.
     polled: RefCell<Sparse<bool>>,
     main_was_slow: Cell<bool>,
 }
@@ -49,13 +49,19 @@ impl Watch {
         Begun { at: Instant::now(), is_poll }
     }
 
-    /// The poll of the task in `slot` is over.
-    pub(crate) fn end_task(&self, begun: Begun, slot: u32, header: &Header, hook: &OnReport) {
+    /// The poll of the task of this account is over.
+    pub(crate) fn end_task(
+        &self,
+        begun: Begun,
+        account: AccountId,
+        header: &Header,
+        hook: &OnReport,
+    ) {
         let (took, is_slow) = self.measure(&begun);
         let mut polled = self.polled.borrow_mut();
-        let was_slow = polled.get(slot as usize).copied();
+        let was_slow = polled.get(account.index()).copied();
         if begun.is_poll || was_slow.is_some() {
-            polled.put(slot as usize, was_slow == Some(true) || is_slow);
+            polled.put(account.index(), was_slow == Some(true) || is_slow);
         }
         drop(polled);
         if is_slow && was_slow != Some(true) {
@@ -77,9 +83,15 @@ impl Watch {
         (took, took >= self.slow)
     }
 
-    /// The task in `slot` is over.
-    pub(crate) fn forget(&self, slot: u32, header: &Header, is_ending: bool, hook: &OnReport) {
-        let was_polled = self.polled.borrow_mut().take(slot as usize).is_some();
+    /// The task of this account is over.
+    pub(crate) fn forget(
+        &self,
+        account: AccountId,
+        header: &Header,
+        is_ending: bool,
+        hook: &OnReport,
+    ) {
+        let was_polled = self.polled.borrow_mut().take(account.index()).is_some();
         if is_ending && !was_polled {
             tell(hook, &Report::NeverPolled { task: header.info.clone() });
         }
@@ -109,8 +121,8 @@ pub(crate) fn report_still_open(executor: &Executor) {
 /// The task that `account` is, or is part of.
 fn task_of(executor: &Executor, mut account: AccountId) -> Option<TaskInfo> {
     while account != AccountId::ROOT {
-        if let Some(Kind::Task(slot)) = executor.nodes().get(account) {
-            return executor.info_at(slot, account);
+        if executor.nodes().get(account) == Some(Kind::Task) {
+            return executor.info(account);
         }
         account = executor.driver().parent_of(account);
     }

@@ -12,8 +12,8 @@ impl Executor {
         let is_open = self.driver.has_open_below(account);
         if is_open {
             self.driver.remind_below(account);
-            for slot in self.children_below(account) {
-                self.with_roll(slot, Roll::tell_owner);
+            for child in self.children_below(account) {
+                self.with_roll(child, Roll::tell_owner);
             }
         }
         is_open
@@ -25,23 +25,23 @@ impl Executor {
             return;
         }
         self.driver.recall_below(account);
-        for slot in self.children_below(account) {
-            self.with_roll(slot, Roll::close);
-            self.abandon(slot);
+        for child in self.children_below(account) {
+            self.with_roll(child, Roll::close);
+            self.abandon(child);
         }
     }
 
     /// The children of groups that are open below `account`.
-    fn children_below(&self, account: AccountId) -> Vec<u32> {
+    fn children_below(&self, account: AccountId) -> Vec<AccountId> {
         let bonds = self.bonds.borrow();
         let below = bonds.iter().filter(|(_, bond)| {
             !bond.is_shielded && self.driver.is_open_below(bond.debt.account(), account)
         });
-        below.map(|(slot, _)| slot as u32).collect()
+        below.map(|(index, _)| AccountId::at(index)).collect()
     }
 
-    fn with_roll(&self, slot: u32, act: impl FnOnce(&Roll)) {
-        let roll = (self.bonds.borrow().get(slot as usize))
+    fn with_roll(&self, child: AccountId, act: impl FnOnce(&Roll)) {
+        let roll = (self.bonds.borrow().get(child.index()))
             .and_then(|bond| Some(bond.seat.as_ref()?.roll().clone()));
         if let Some(roll) = roll {
             act(&roll);

@@ -3,11 +3,11 @@
 
 use std::task::{Context, Poll, Waker};
 
-use wakering_ring_driver::Orphans;
+use wakering_ring_driver::{AccountId, Orphans};
 
 use super::Executor;
 use crate::debug::{TaskNode, TaskTree, tree};
-use crate::task::{Bond, Cancel, Place, Wake};
+use crate::task::{Bond, Cancel, Wake};
 
 /// How far the end of the runtime has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,8 @@ impl Executor {
     /// Asks for the end of all tasks, and of those that are still to be spawned before they begin.
     pub(crate) fn cancel_all(&self) {
         self.ending.set(Ending::Cancelling);
-        for (slot, task) in self.tasks.borrow().iter() {
-            if !self.is_shielded(slot)
+        for (account, task) in self.tasks.borrow().iter() {
+            if !self.is_shielded(account)
                 && task.header().cancel() == Cancel::Wake
                 && task.header().wake() == Wake::Push
             {
@@ -38,8 +38,8 @@ impl Executor {
         }
     }
 
-    fn is_shielded(&self, slot: u32) -> bool {
-        self.bonds.borrow().get(slot as usize).is_some_and(|bond| self.shields(bond))
+    fn is_shielded(&self, account: AccountId) -> bool {
+        self.bonds.borrow().get(account.index()).is_some_and(|bond| self.shields(bond))
     }
 
     /// Whether a task goes on when the runtime ends: what is shielded itself, and the children of a
@@ -65,16 +65,15 @@ impl Executor {
         let seen = tree.tasks();
         let mut abandoned = Vec::new();
         let mut cx = Context::from_waker(Waker::noop());
-        let next_from = |slot| {
+        let next_from = |account| {
             let tasks = self.tasks.borrow();
-            let (_, task) = tasks.iter_from(slot).next().or_else(|| tasks.iter().next())?;
-            Some(task.clone())
+            let next = tasks.iter_from(account).next().or_else(|| tasks.iter().next());
+            next.map(|(account, task)| (account, task.clone()))
         };
-        let mut last = 0;
+        let mut last = AccountId::ROOT;
         // One after the other, and once more from the start: what is dropped may spawn.
-        while let Some(task) = next_from(last) {
-            let Some(Place { slot, account }) = task.header().place() else { break };
-            let is_shielded = self.is_shielded(slot);
+        while let Some((account, task)) = next_from(last) {
+            let is_shielded = self.is_shielded(account);
             task.header().cancel();
             task.advance(&self.key, &mut cx);
             if is_shielded || !self.driver.is_drained(account, Orphans::All) {
@@ -82,9 +81,8 @@ impl Executor {
                 let node = seen.get(&info.id()).copied().cloned();
                 abandoned.push(node.unwrap_or_else(|| TaskNode::bare(info.clone())));
             }
-            self.close_account(slot, account);
-            self.retire(task, slot);
-            last = slot;
+            self.retire(task, account);
+            last = account;
         }
         // Dropped outside the borrow: the last owner of a task drops the waker of whoever awaited
         // it.

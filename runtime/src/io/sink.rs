@@ -177,6 +177,10 @@ through_pointers! {
             (**self).queue(bytes)
         }
 
+        fn queue_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+            (**self).queue_vectored(bufs)
+        }
+
         fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
             (**self).send_at_once(bufs)
         }

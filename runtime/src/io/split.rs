@@ -142,6 +142,10 @@ impl<S: Sink> Sink for WriteHalf<S> {
         self.stream.borrow_mut().queue(bytes)
     }
 
+    fn queue_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.borrow_mut().queue_vectored(bufs)
+    }
+
     fn send_at_once(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         self.stream.borrow_mut().send_at_once(bufs)
     }

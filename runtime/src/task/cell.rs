@@ -41,9 +41,8 @@ use spare::{give_memory, rounded, take_memory};
 
 use super::current::TaskInfo;
 use super::handle::{Cause, JoinError};
-use super::header::{Header, Opened, Tie};
-use super::references::References;
-use super::state::{Begin, Complete, Side, State};
+use super::header::{Header, Opened};
+use super::state::{Begin, Complete, Side};
 use crate::home::{self, Home, HomeKey};
 use crate::primitive::UnsafeCell;
 use crate::unheard::unheard;
@@ -128,10 +127,8 @@ pub(crate) fn new<F>(
 where
     F: Future + 'static,
 {
-    let typed = allocate(future, Some(key.spare()), || {
-        let home = Tie::Lodging(Lodging::of(key));
-        Header::new(home, info(), State::new(), References::own(3))
-    });
+    let header = || Header::of_task(Lodging::of(key), info());
+    let typed = allocate(future, Some(key.spare()), header);
     let other = TaskRef(typed.0.0);
     let (task, joiner) = share(typed);
     ([task, other], joiner)
@@ -146,15 +143,13 @@ pub(crate) fn new_parcel<F>(
 where
     F: Future<Output: Send> + 'static,
 {
-    let home = Tie::Own(home.clone());
-    let header = || Header::new(home, info, State::parcel(), References::foreign(2));
+    let header = || Header::of_parcel(home.clone(), info);
     share(allocate(Made::Plan { make: Some(make) }, None, header))
 }
 
 /// Makes what is woken like a task, for a future that lives elsewhere.
 pub(crate) fn new_resident(key: &HomeKey, info: TaskInfo) -> TaskRef {
-    let home = Tie::Lodging(Lodging::of(key));
-    let header = || Header::new(home, info, State::resident(), References::own(1));
+    let header = || Header::of_resident(Lodging::of(key), info);
     allocate(std::future::pending::<()>(), Some(key.spare()), header).0
 }
 
@@ -361,12 +356,12 @@ impl TaskRef {
         // SAFETY: nobody refers to it any more; the home is taken out once, here.
         let (home, is_lodger) = unsafe {
             let header = &mut (*self.0.as_ptr()).header;
-            (ManuallyDrop::new(ManuallyDrop::take(&mut header.home)), header.is_lodger)
+            (ManuallyDrop::new(ManuallyDrop::take(&mut header.home)), header.state.is_lodger())
         };
         // SAFETY: the same. What is in the stage is not dropped, by rule 4.
         unsafe { ptr::drop_in_place(self.0.as_ptr()) };
         match is_lodger {
-            // SAFETY: `Header::new` tells so of what came from there.
+            // SAFETY: `Header` says so of what came from there, and of nothing else.
             true => drop(unsafe { Lodging::of_home(home) }),
             false => drop(ManuallyDrop::into_inner(home)),
         }

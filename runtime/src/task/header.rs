@@ -1,5 +1,5 @@
 //! What is known of a task whatever its future is: who it is, where it lives, how far it has come,
-//! and what it occupies there.
+//! and who pays for it.
 //!
 //! Any thread may look at it; there is nothing in it that only home may touch.
 
@@ -19,47 +19,46 @@ use crate::primitive::{AtomicU32, Ordering};
 /// What is known of a task whatever its future is.
 pub(crate) struct Header {
     pub(super) state: State,
-    /// Whether it refers to its home as a lodger. Stands here for the sake of its size.
-    pub(super) is_lodger: bool,
     pub(super) references: References,
-    /// Let go of with the cell.
+    /// Let go of with the cell: that of a lodger, or one of its own.
     pub(super) home: ManuallyDrop<Arc<Home>>,
     pub(crate) info: TaskInfo,
-    /// Slot and account, once they are known. Written at home only.
-    place: [AtomicU32; 2],
+    /// Who pays for it, once it has been taken in: that of the runtime itself does not. Written at
+    /// home only.
+    account: AtomicU32,
 }
 
 /// There may be millions.
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<Header>() == 80);
-
-/// How a task refers to its home.
-pub(super) enum Tie {
-    /// It was made there.
-    Lodging(Lodging),
-    /// It was made elsewhere, perhaps after the end of the runtime.
-    Own(Arc<Home>),
-}
-
-/// No slot has this number.
-const NOWHERE: u32 = u32::MAX;
-
-/// What a task occupies in its executor and in the driver.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) slot: u32,
-    pub(crate) account: AccountId,
-}
+const _: () = assert!(size_of::<Header>() == 64);
 
 impl Header {
+    /// Of a task made at home: with references for its handle and two more.
     #[inline(always)]
-    pub(super) fn new(home: Tie, info: TaskInfo, state: State, references: References) -> Header {
-        let (home, is_lodger) = match home {
-            Tie::Lodging(lodging) => (lodging.into_home(), true),
-            Tie::Own(home) => (ManuallyDrop::new(home), false),
-        };
-        let place = [NOWHERE; 2].map(AtomicU32::new);
-        Header { state, is_lodger, references, home, info, place }
+    pub(super) fn of_task(home: Lodging, info: TaskInfo) -> Header {
+        Header::new(home.into_home(), info, State::new(), References::own(3))
+    }
+
+    /// Of a task made elsewhere, perhaps after the end of the runtime: with references for its
+    /// handle and one more.
+    pub(super) fn of_parcel(home: Arc<Home>, info: TaskInfo) -> Header {
+        Header::new(ManuallyDrop::new(home), info, State::parcel(), References::foreign(2))
+    }
+
+    /// Of what is woken like a task: with one reference.
+    pub(super) fn of_resident(home: Lodging, info: TaskInfo) -> Header {
+        Header::new(home.into_home(), info, State::resident(), References::own(1))
+    }
+
+    #[inline(always)]
+    fn new(
+        home: ManuallyDrop<Arc<Home>>,
+        info: TaskInfo,
+        state: State,
+        references: References,
+    ) -> Header {
+        let account = AtomicU32::new(AccountId::ROOT.index() as u32);
+        Header { state, account, references, home, info }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -74,17 +73,15 @@ impl Header {
         }
     }
 
-    /// What the task occupies, once it has been taken in.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let [slot, account] = [0, 1].map(|at| self.place[at].load(Ordering::Relaxed));
-        (slot != NOWHERE).then_some(Place { slot, account: AccountId::at(account as usize) })
+    /// The account of the task, once it has been taken in.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        let account = AccountId::at(self.account.load(Ordering::Relaxed) as usize);
+        (account != AccountId::ROOT).then_some(account)
     }
 
-    pub(crate) fn set_place(&self, place: Place) {
-        debug_assert!(self.place().is_none(), "a task is taken in once");
-        let Place { slot, account } = place;
-        self.place[0].store(slot, Ordering::Relaxed);
-        self.place[1].store(account.index() as u32, Ordering::Relaxed);
+    pub(crate) fn set_account(&self, account: AccountId) {
+        debug_assert!(self.account().is_none(), "a task is taken in once");
+        self.account.store(account.index() as u32, Ordering::Relaxed);
     }
 
     /// Whether the caller, being home, is the one to take this parcel in.

@@ -97,7 +97,7 @@ pub(crate) use callbacks::Callbacks;
 pub(crate) use cell::{Lodging, Progress, Spare, TaskRef};
 pub(crate) use group::{Roll, Seat};
 pub(crate) use handle::Cause;
-pub(crate) use header::{Header, Place};
+pub(crate) use header::Header;
 pub(crate) use parcel::Parcel;
 pub(crate) use references::References;
 pub(crate) use shield::go_on;

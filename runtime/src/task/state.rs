@@ -17,79 +17,82 @@
 //!     └─────── wake ──────────┘ └─ Ready, or cancelled ─► draining ─────┘
 //! ```
 
-use crate::primitive::{AtomicU32, Ordering};
+use crate::primitive::{AtomicU8, AtomicU16, Ordering};
 
 /// At home: the task is in the run queue.
 ///
 /// Whoever wakes the task there sets it, and only who found it clear may push the task; so it is
 /// never queued twice. Cleared right before the poll: a wake during the poll queues the task again.
-const QUEUED: u32 = 1 << 0;
+const QUEUED: u8 = 1 << 0;
 
 /// At home: somebody has the right to touch the future.
-const OPEN: u32 = 1 << 1;
+const OPEN: u8 = 1 << 1;
+
+/// At home: the task was made there, and refers to its home as a lodger. Never changes.
+const LODGER: u8 = 1 << 2;
 
 /// From afar: somebody has woken the task, and a message to home is on its way.
-const CALLED: u32 = 1 << 0;
+const CALLED: u8 = 1 << 0;
 
 /// Somebody asked for the end of the task.
 ///
 /// Set at most once, and never once the future has ended. Home looks at it when the task comes out
 /// of the run queue, so a future is never dropped inside its own poll, and a value that this very
 /// poll returns wins.
-const CANCELLED: u32 = 1 << 1;
+const CANCELLED: u16 = 1 << 1;
 
 /// The future is gone and its output is stored, but operations that it left behind are still in the
 /// kernel.
 ///
 /// Set by home. Wakes still queue the task: they tell that the last such operation has ended.
-const DRAINING: u32 = 1 << 2;
+const DRAINING: u16 = 1 << 2;
 
 /// Everything is over.
 ///
 /// Set by home as the last thing it does. From here on the output belongs to the handle, or, where
 /// there was none any more, to home, which drops it. Wakes do nothing.
-const DONE: u32 = 1 << 3;
+const DONE: u16 = 1 << 3;
 
 /// A handle exists. Cleared by the handle as it is dropped.
-const HANDLE: u32 = 1 << 4;
+const HANDLE: u16 = 1 << 4;
 
 /// The handle has left a waker in its place.
 ///
 /// The place belongs to the handle while this is clear, and to home from the moment at which `DONE`
 /// is set beside it. In between nobody touches it: a handle that wants to change its waker takes
 /// the place back first.
-const WAITING: u32 = 1 << 5;
+const WAITING: u16 = 1 << 5;
 
 /// The task was made on another thread and has not arrived at home; its future can still be dropped
 /// anywhere.
 ///
 /// Cleared once, by whoever decides its fate: home as it takes the task in, or the parcel that was
 /// not delivered.
-const PARCEL: u32 = 1 << 6;
+const PARCEL: u16 = 1 << 6;
 
 /// The handle has left callbacks for the time when everything is over.
 ///
 /// Set by the handle, each time that it has left one. If it finds `DONE` it has them called, else
 /// home does, which sets `DONE`.
-const WATCHED: u32 = 1 << 7;
+const WATCHED: u16 = 1 << 7;
 
 /// The handle has taken the output.
-const TAKEN: u32 = 1 << 8;
+const TAKEN: u16 = 1 << 8;
 
 /// Home has left the cell to the handle.
 ///
 /// Set beside `DONE` if nobody else had a reference and there was nothing more to be done: home
 /// does not look at the cell again.
-const GIVEN_AWAY: u32 = 1 << 9;
+const GIVEN_AWAY: u16 = 1 << 9;
 
-/// Three words. See the flags above.
+/// Three words, in the space of one. See the flags above.
 pub(crate) struct State {
     /// Home's own: read and written there only, and so in plain steps.
-    here: AtomicU32,
+    here: AtomicU8,
     /// What others say to home.
-    afar: AtomicU32,
+    afar: AtomicU8,
     /// What all sides decide together.
-    life: AtomicU32,
+    life: AtomicU16,
 }
 
 /// Whether whoever calls is at home, and the task is home's.
@@ -150,7 +153,7 @@ pub(crate) enum Join {
 impl State {
     /// A task made at home: queued, with a handle.
     pub(crate) fn new() -> State {
-        State::with(QUEUED, HANDLE)
+        State::with(LODGER | QUEUED, HANDLE)
     }
 
     /// A task made on another thread: on its way, with a handle.
@@ -160,22 +163,27 @@ impl State {
 
     /// Who is woken like a task, without being one for others.
     pub(crate) fn resident() -> State {
-        State::with(0, 0)
+        State::with(LODGER, 0)
     }
 
-    fn with(here: u32, life: u32) -> State {
-        State { here: AtomicU32::new(here), afar: AtomicU32::new(0), life: AtomicU32::new(life) }
+    fn with(here: u8, life: u16) -> State {
+        State { here: AtomicU8::new(here), afar: AtomicU8::new(0), life: AtomicU16::new(life) }
     }
 
-    fn has_here(&self, flag: u32) -> bool {
+    /// Whether the task was made at home, and refers to it as a lodger.
+    pub(super) fn is_lodger(&self) -> bool {
+        self.has_here(LODGER)
+    }
+
+    fn has_here(&self, flag: u8) -> bool {
         self.here.load(Ordering::Relaxed) & flag != 0
     }
 
-    fn set_here(&self, flag: u32) {
+    fn set_here(&self, flag: u8) {
         self.here.store(self.here.load(Ordering::Relaxed) | flag, Ordering::Relaxed);
     }
 
-    fn clear_here(&self, flag: u32) {
+    fn clear_here(&self, flag: u8) {
         self.here.store(self.here.load(Ordering::Relaxed) & !flag, Ordering::Relaxed);
     }
 
@@ -291,7 +299,7 @@ impl State {
 
     /// Changes what the handle that calls says of itself. Where home is the same thread, or has
     /// said its last word, nobody else writes.
-    fn say(&self, side: Side, change: impl Fn(u32) -> u32) -> u32 {
+    fn say(&self, side: Side, change: impl Fn(u16) -> u16) -> u16 {
         let mut now = self.life.load(Ordering::Acquire);
         if side == Side::Here || now & DONE != 0 {
             self.life.store(change(now), Ordering::Release);
@@ -321,7 +329,7 @@ impl State {
         self.join(self.say(side, |life| life | WAITING))
     }
 
-    fn join(&self, before: u32) -> Join {
+    fn join(&self, before: u16) -> Join {
         if before & DONE != 0 { Join::Done } else { Join::Pending }
     }
 
@@ -518,6 +526,21 @@ mod tests {
         assert!(state.claim_parcel());
         assert!(!state.claim_parcel());
         assert!(!State::new().claim_parcel());
+    }
+
+    #[test]
+    fn how_a_task_refers_to_its_home_never_changes() {
+        for (state, is_lodger) in [(State::new(), true), (State::parcel(), false)] {
+            state.claim_parcel();
+            state.wake();
+            assert_eq!(state.open(), Some(Begin::Poll));
+            state.wake();
+            state.close();
+            state.begin();
+            state.complete(true);
+            assert_eq!(state.is_lodger(), is_lodger);
+        }
+        assert!(State::resident().is_lodger());
     }
 
     #[test]

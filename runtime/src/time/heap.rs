@@ -36,24 +36,49 @@ impl Entry {
     }
 }
 
-/// Where the holder of a ticket is.
+/// Where the holder of a ticket is: in the heap, there; or nowhere if it has come out, and its
+/// holder has not been told yet. Of a ticket that nobody holds, the next such one, marked.
 #[derive(Clone, Copy)]
-enum Ticketed {
-    /// In the heap, there.
-    Inside(u32),
-    /// It has come out, and its holder has not been told yet.
-    Out,
-    /// Nobody holds this ticket; the next unused one.
-    Unused(u32),
-}
+struct Ticketed(u32);
 
-/// Ends the chain of unused tickets.
-const NONE: u32 = u32::MAX;
+/// Marks an unused ticket.
+const UNUSED: u32 = 1 << 31;
+
+/// Numbers of entries and tickets are less. Ends the chain of unused tickets.
+const NOWHERE: u32 = UNUSED - 1;
+
+impl Ticketed {
+    const OUT: Ticketed = Ticketed(NOWHERE);
+
+    fn inside(at: usize) -> Ticketed {
+        Ticketed(at as u32)
+    }
+
+    fn unused(next: u32) -> Ticketed {
+        Ticketed(next | UNUSED)
+    }
+
+    /// Where in the heap it is.
+    fn place(self) -> Option<usize> {
+        (self.0 < NOWHERE).then_some(self.0 as usize)
+    }
+
+    /// What follows in the chain of unused tickets.
+    fn next(self) -> Option<u32> {
+        (self.0 & UNUSED != 0).then_some(self.0 & !UNUSED)
+    }
+}
 
 /// The right to ask for one entry, and to take it out. It must come back to [`Heap::remove`], else
 /// the ticket is lost.
 #[derive(Debug)]
 pub(crate) struct Ticket(u32);
+
+impl Ticket {
+    pub(crate) fn number(&self) -> u32 {
+        self.0
+    }
+}
 
 impl<T> Heap<T> {
     const CHILDREN: usize = 4;
@@ -65,7 +90,7 @@ impl<T> Heap<T> {
             entries: Vec::new(),
             values: Vec::new(),
             tickets: Vec::new(),
-            unused: NONE,
+            unused: NOWHERE,
             used: 0,
             look_at: 0,
         }
@@ -89,7 +114,7 @@ impl<T> Heap<T> {
     /// Puts `value` in; `order` counts insertions, in circles.
     pub(crate) fn insert(&mut self, deadline: u64, order: u32, value: T) -> Ticket {
         let at = self.entries.len();
-        let ticket = self.issue(Ticketed::Inside(at as u32));
+        let ticket = self.issue(Ticketed::inside(at));
         let entry = Entry { deadline, order, ticket };
         self.entries.push(entry);
         self.values.push(value);
@@ -99,19 +124,19 @@ impl<T> Heap<T> {
 
     /// The value of an entry that is still inside.
     pub(crate) fn get_mut(&mut self, ticket: &Ticket) -> Option<&mut T> {
-        match self.tickets[ticket.0 as usize] {
-            Ticketed::Inside(at) => Some(&mut self.values[at as usize]),
-            _ => None,
-        }
+        self.numbered(ticket.0)
+    }
+
+    /// The same by the number of its ticket.
+    pub(crate) fn numbered(&mut self, number: u32) -> Option<&mut T> {
+        self.tickets[number as usize].place().map(|at| &mut self.values[at])
     }
 
     /// Gives a ticket back, and takes its entry out if that is still inside.
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<T> {
-        let unused = Ticketed::Unused(std::mem::replace(&mut self.unused, ticket.0));
-        let value = match std::mem::replace(&mut self.tickets[ticket.0 as usize], unused) {
-            Ticketed::Inside(at) => Some(self.take(at as usize).1),
-            _ => None,
-        };
+        let unused = Ticketed::unused(std::mem::replace(&mut self.unused, ticket.0));
+        let ticketed = std::mem::replace(&mut self.tickets[ticket.0 as usize], unused);
+        let value = ticketed.place().map(|at| self.take(at).1);
         self.used -= 1;
         self.give_back();
         value
@@ -123,22 +148,21 @@ impl<T> Heap<T> {
             return None;
         }
         let (ticket, value) = self.take(0);
-        self.tickets[ticket as usize] = Ticketed::Out;
+        self.tickets[ticket as usize] = Ticketed::OUT;
         Some(value)
     }
 
     fn issue(&mut self, ticketed: Ticketed) -> u32 {
         self.used += 1;
         self.look_at = self.look_at.max(self.used / 4);
-        if self.unused == NONE {
+        let ticket = self.unused;
+        if ticket == NOWHERE {
+            assert!(self.tickets.len() < NOWHERE as usize, "2 billion timers run already");
             self.tickets.push(ticketed);
             return self.tickets.len() as u32 - 1;
         }
-        let ticket = self.unused;
-        match std::mem::replace(&mut self.tickets[ticket as usize], ticketed) {
-            Ticketed::Unused(next) => self.unused = next,
-            _ => unreachable!("the chain holds unused tickets only"),
-        }
+        let unused = std::mem::replace(&mut self.tickets[ticket as usize], ticketed);
+        self.unused = unused.next().expect("the chain holds unused tickets only");
         ticket
     }
 
@@ -162,7 +186,7 @@ impl<T> Heap<T> {
     /// Puts an entry at `at`, and tells the table.
     fn put(&mut self, at: usize, entry: Entry) {
         self.entries[at] = entry;
-        self.tickets[entry.ticket as usize] = Ticketed::Inside(at as u32);
+        self.tickets[entry.ticket as usize] = Ticketed::inside(at);
     }
 
     /// Moves the entry at `from` to `to`, whose own is about to be put elsewhere.
@@ -209,14 +233,14 @@ impl<T> Heap<T> {
             return;
         }
         self.look_at = self.used / 2;
-        while let Some(Ticketed::Unused(_)) = self.tickets.last() {
+        while self.tickets.last().is_some_and(|last| last.next().is_some()) {
             self.tickets.pop();
         }
         self.tickets.shrink_to_fit();
-        self.unused = NONE;
-        for at in (0..self.tickets.len()).rev() {
-            if let Ticketed::Unused(next) = &mut self.tickets[at] {
-                *next = std::mem::replace(&mut self.unused, at as u32);
+        self.unused = NOWHERE;
+        for (at, ticketed) in self.tickets.iter_mut().enumerate().rev() {
+            if ticketed.next().is_some() {
+                *ticketed = Ticketed::unused(std::mem::replace(&mut self.unused, at as u32));
             }
         }
     }

@@ -33,4 +33,4 @@ pub use wakering_ring_driver::Instant;
 
 #[cfg(feature = "testing")]
 pub(crate) use paused::jump;
-pub(crate) use timers::Timers;
+pub(crate) use timers::{Sleeper, Timers};

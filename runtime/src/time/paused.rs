@@ -44,7 +44,7 @@ pub async fn advance(duration: Duration) {
     let executor = context::expect("advance time");
     assert!(StoppedClock::is_still(), "{}", not_paused("advance", "paused"));
     StoppedClock::advance_to(Instant::now() + duration);
-    executor.timers().fire(executor.driver().now());
+    executor.fire(executor.driver().now());
     drop(executor);
     yield_now().await;
 }

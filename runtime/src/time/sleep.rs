@@ -146,7 +146,8 @@ impl Future for Sleep {
         if let Some(timer) = &self.timer {
             // Whether it is over is for the loop to say, which lets completions go first.
             if Rc::ptr_eq(&timer.timers, timers) {
-                let fired = timer.timers.has_fired(&timer.ticket, cx.waker());
+                let sleeper = current.sleeper(cx.waker());
+                let fired = timer.timers.has_fired(&timer.ticket, sleeper);
                 return if fired { Poll::Ready(()) } else { Poll::Pending };
             }
             // It has moved to another runtime, whose loop is the one that runs now.
@@ -156,7 +157,8 @@ impl Future for Sleep {
         if deadline <= now {
             return Poll::Ready(());
         }
-        let ticket = timers.insert(now, deadline, current.driver().payer(), cx.waker());
+        let (payer, sleeper) = (current.driver().payer(), current.sleeper(cx.waker()));
+        let ticket = timers.insert(now, deadline, payer, sleeper);
         self.timer = Some(Timer { timers: timers.clone(), ticket });
         Poll::Pending
     }

@@ -15,6 +15,10 @@ use crate::request::{Request, UserData};
 /// A longer send finds no room for all of it, as a rule, and then a ring goes on with it best.
 const ALONE_MAX: u32 = 64 * 1024;
 
+/// So many bytes count as one more request of those that a turn may answer, since copying them takes
+/// as long.
+const BYTES_AN_ANSWER: u32 = 16 * 1024;
+
 impl Uring {
     /// What a request comes to on the spot; pending, if it waits for readiness by now. `None` hands it
     /// to the ring.
@@ -26,7 +30,7 @@ impl Uring {
         match request {
             Request::Read { offset: Some(_), .. } if self.answers_left > 0 && self.is_quiet() => {
                 let read = self.cached.read(request)?;
-                self.answers_left -= 1;
+                self.count(read);
                 self.counters.cached_reads += 1;
                 Some(Poll::Ready(Outcome::plain(read)))
             }
@@ -50,13 +54,22 @@ impl Uring {
 
     /// Carries out what hardly ever waits, if that need not wait.
     pub(crate) fn try_now(&mut self, request: &Request) -> Option<Outcome> {
-        self.answers_left = self.answers_left.checked_sub(1)?;
+        if self.answers_left == 0 {
+            return None;
+        }
         let result = call::call_without_blocking(request, Mode::Waiting);
+        self.count(result);
         if result == -libc::EAGAIN {
             return None;
         }
         self.counters.sent_at_once += 1;
         Some(Outcome::plain(result))
+    }
+
+    /// Something was tried on the spot, and came to `result`.
+    fn count(&mut self, result: i32) {
+        let answers = 1 + result.max(0) as u32 / BYTES_AN_ANSWER;
+        self.answers_left = self.answers_left.saturating_sub(answers);
     }
 
     /// Whether a request is likely to be handed over alone: nothing else has been asked for in this

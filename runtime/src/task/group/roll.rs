@@ -6,15 +6,16 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use slab::Slab;
+use wakering_ring_driver::AccountId;
 
 use crate::executor::Executor;
 use crate::task::TaskInfo;
 
-/// The children of one group, by the slots where they live.
+/// The children of one group.
 pub(crate) struct Roll {
     pub(super) executor: Rc<Executor>,
-    /// Where each of them lives.
-    pub(super) slots: RefCell<Slab<u32>>,
+    /// The account of each of them, that of the runtime itself where there is none.
+    pub(super) accounts: RefCell<Slab<AccountId>>,
     /// Those that are over and of whom nobody was told, if anybody wants to be.
     pub(super) ended: RefCell<Option<VecDeque<TaskInfo>>>,
     /// Told of every change.
@@ -30,7 +31,7 @@ impl Roll {
     pub(super) fn new(executor: Rc<Executor>) -> Roll {
         Roll {
             executor,
-            slots: RefCell::default(),
+            accounts: RefCell::default(),
             ended: RefCell::default(),
             watchers: RefCell::default(),
             owner: Cell::new(None),
@@ -40,24 +41,24 @@ impl Roll {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.borrow().len()
+        self.accounts.borrow().len()
     }
 
     pub(super) fn seat(roll: &Rc<Roll>) -> Seat {
-        Seat { key: roll.slots.borrow_mut().insert(u32::MAX), roll: roll.clone() }
+        Seat { key: roll.accounts.borrow_mut().insert(AccountId::ROOT), roll: roll.clone() }
     }
 
     pub(super) fn cancel(&self) {
         if !self.is_cancelled.replace(true) {
-            for slot in self.children() {
-                self.executor.wake(slot);
+            for child in self.children() {
+                self.executor.wake(child);
             }
             self.tell();
         }
     }
 
-    pub(super) fn children(&self) -> Vec<u32> {
-        self.slots.borrow().iter().map(|(_, &slot)| slot).collect()
+    pub(super) fn children(&self) -> Vec<AccountId> {
+        self.accounts.borrow().iter().map(|(_, &account)| account).collect()
     }
 
     pub(super) fn watch(&self, cx: &Context<'_>) {
@@ -100,15 +101,15 @@ impl Seat {
         &self.roll
     }
 
-    /// The child has left its slot to others.
+    /// The child has left its account to others.
     pub(crate) fn vacate(&self) {
-        self.roll.slots.borrow_mut()[self.key] = u32::MAX;
+        self.roll.accounts.borrow_mut()[self.key] = AccountId::ROOT;
     }
 
     /// The child, which was `info`, is over.
     pub(crate) fn leave(self, info: &TaskInfo) {
         let Seat { roll, key } = self;
-        roll.slots.borrow_mut().remove(key);
+        roll.accounts.borrow_mut().remove(key);
         if let Some(ended) = &mut *roll.ended.borrow_mut() {
             ended.push_back(info.clone());
         }
@@ -126,8 +127,8 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         let roll = self.0;
         roll.close();
-        for slot in roll.children() {
-            roll.executor.abandon(slot);
+        for child in roll.children() {
+            roll.executor.abandon(child);
         }
     }
 }

@@ -130,8 +130,8 @@ impl<E: 'static> TaskGroup<E> {
         let body = Conduct::new(future);
         let on_error = Some(on_error);
         let child = GroupChild { body, on_error, admission, shared, is_away };
-        let (handle, slot) = roll.executor.spawn_bound(info, bond, child);
-        roll.slots.borrow_mut()[key] = slot;
+        let (handle, account) = roll.executor.spawn_bound(info, bond, child);
+        roll.accounts.borrow_mut()[key] = account;
         TaskHandle { child: Ok(handle) }
     }
 }

@@ -1,8 +1,9 @@
 //! What is made of streams: halves, parts, chains and copies.
 
 use std::cell::Cell;
-use std::io::{ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::future::join;
@@ -120,4 +121,53 @@ fn what_is_queued_from_several_buffers_is_cut_where_it_would_be_held_twice() {
     assert_eq!(taken, 64 * 1024);
     assert!(all == [&head[..], &body[..taken - 4]].concat());
     assert_eq!(all.queue_vectored(&[IoSlice::new(&[]), IoSlice::new(&[])]).unwrap(), 0);
+}
+
+/// Takes one byte of several buffers, in a way of its own.
+#[derive(Default)]
+struct Slow(Vec<u8>);
+
+impl Source for Slow {
+    fn poll_fill(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        Poll::Ready(Ok(&self.0))
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.0.drain(..n);
+    }
+}
+
+impl Sink for Slow {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.queue(bytes)
+    }
+
+    fn queue_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.queue(&bufs[0][..1])?;
+        Ok(1)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_shutdown(cx)
+    }
+}
+
+/// Given a stream that takes several buffers in its own way; when it is written to through a pointer
+/// or a half of it; then it is taken at its word.
+#[test]
+fn several_buffers_are_taken_as_the_stream_does_it() {
+    fn taken(mut sink: impl Sink) -> usize {
+        sink.queue_vectored(&[IoSlice::new(b"all")]).unwrap()
+    }
+    assert_eq!(taken(&mut Slow::default()), 1);
+    assert_eq!(taken(Box::new(Slow::default())), 1);
+    assert_eq!(taken(split(Slow::default()).1), 1);
 }
