@@ -8,6 +8,9 @@ use compio::BufResult;
 use compio::buf::{IntoInner, IoBuf};
 use compio::io::{AsyncRead, AsyncWriteExt};
 use compio::net::{TcpListener, TcpStream, UdpSocket};
+use cyper_core::HyperStream;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use local_sync::mpsc::unbounded;
 use stage::console;
 
@@ -38,6 +41,18 @@ async fn echo_one(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
         let BufResult(written, back) = stream.write_all(filled).await;
         written?;
         buffer = back;
+    }
+}
+
+/// hyper on compio's streams, by the binding of its makers.
+pub async fn http() -> io::Result<()> {
+    let listener = listen().await?;
+    loop {
+        let (stream, _peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let connection = http1::Builder::new()
+            .serve_connection(HyperStream::new_plain(stream), service_fn(stage::http::answer));
+        compio::runtime::spawn(connection).detach();
     }
 }
 

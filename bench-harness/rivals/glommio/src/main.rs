@@ -21,6 +21,7 @@ fn main() -> io::Result<()> {
     executor.run(async {
         match job {
             Job::Echo(buffer) => serve::echo(buffer).await,
+            Job::Http => serve::http().await,
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {

@@ -7,6 +7,9 @@ use std::rc::Rc;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::channels::local_channel::{self, LocalSender};
 use glommio::net::{TcpListener, TcpStream, UdpSocket};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use smol_hyper::rt::FuturesIo;
 use stage::console;
 
 /// Sends back what comes.
@@ -28,6 +31,19 @@ async fn echo_one(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
             return Ok(());
         }
         stream.write_all(&buffer[..n]).await?;
+    }
+}
+
+/// hyper on glommio's streams, which have the traits of `futures`: smol's binding takes those too.
+pub async fn http() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    console::listening(listener.local_addr()?);
+    loop {
+        let stream = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let connection = http1::Builder::new()
+            .serve_connection(FuturesIo::new(stream), service_fn(stage::http::answer));
+        glommio::spawn_local(connection).detach();
     }
 }
 

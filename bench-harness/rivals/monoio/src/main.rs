@@ -20,6 +20,7 @@ fn main() -> io::Result<()> {
     builder.with_entries(4096).enable_timer().build()?.block_on(async {
         match job {
             Job::Echo(buffer) => serve::echo(buffer).await,
+            Job::Http => serve::http().await,
             Job::Udp(buffer) => serve::udp(buffer).await,
             Job::FanOut(buffer) => serve::fan_out(buffer).await,
             Job::Repeat(what) => {

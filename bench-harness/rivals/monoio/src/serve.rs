@@ -4,10 +4,13 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use local_sync::mpsc::unbounded;
-use monoio::io::{AsyncReadRent, AsyncWriteRentExt, Splitable};
+use monoio::io::{AsyncReadRent, AsyncWriteRentExt, IntoPollIo, Splitable};
 use monoio::net::udp::UdpSocket;
 use monoio::net::{TcpListener, TcpStream};
+use monoio_compat::hyper::MonoioIo;
 use stage::console;
 
 fn listen() -> io::Result<TcpListener> {
@@ -36,6 +39,19 @@ async fn echo_one(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
         let (written, back) = stream.write_all(filled).await;
         written?;
         buffer = back;
+    }
+}
+
+/// hyper on monoio's streams, by their customary binding: an epoll inside the ring.
+pub async fn http() -> io::Result<()> {
+    let listener = listen()?;
+    loop {
+        let (stream, _peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let stream = MonoioIo::new(stream.into_poll_io()?);
+        let connection =
+            http1::Builder::new().serve_connection(stream, service_fn(stage::http::answer));
+        monoio::spawn(connection);
     }
 }
 
