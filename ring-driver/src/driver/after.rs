@@ -9,8 +9,7 @@ use crate::completion::Outcome;
 use crate::fd::Shelf;
 use crate::in_flight::{EmptyCell, Kept};
 
-/// All of it may run foreign code, which may call
-/// the driver again.
+/// All of it may run foreign code, which may call the driver again.
 #[derive(Default)]
 pub(crate) struct After {
     /// Told in the order of completion.

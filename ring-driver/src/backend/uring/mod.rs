@@ -502,9 +502,6 @@ impl Uring {
         }
     }
 
-    /// Makes the system call of a request that the ring lacks, or waits until it would not block.
-    /// No longer if somebody has asked for its end: at that moment the ring may have had nothing to
-    /// cancel.
     fn call_on_pool(&mut self, request: Request, user_data: UserData) {
         self.counters.pool_calls += 1;
         if let Err(errno) = self.offload.start(request, user_data) {

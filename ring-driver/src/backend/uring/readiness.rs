@@ -15,7 +15,9 @@ pub(super) struct Awaiting {
 }
 
 impl Uring {
-    /// Goes on as far as that is possible without waiting.
+    /// Makes the system call of a request that the ring lacks, or waits until it would not block.
+    /// No longer if somebody has asked for its end: at that moment the ring may have had nothing to
+    /// cancel.
     pub(super) fn try_call(&mut self, mut attempt: Attempt, user_data: UserData, cancelled: bool) {
         if let Some(result) = attempt.proceed() {
             self.counters.readiness_calls += 1;
