@@ -69,6 +69,14 @@ impl ReadSide {
         }
     }
 
+    /// Closes the descriptor. What was received and not consumed is the pool's again before the peer
+    /// has taken all output, which may take long.
+    pub(crate) async fn close(self) -> io::Result<()> {
+        let ReadSide { fd, ahead } = self;
+        drop(ahead);
+        fd.close().await
+    }
+
     /// Copies what comes next without taking it.
     pub(crate) async fn peek<B: IoBufMut>(&mut self, mut buf: B) -> BufResult<usize, B> {
         match &self.ahead {

@@ -322,7 +322,7 @@ impl TcpStream {
     /// # Cancellation
     /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
-        self.read.fd.close().await
+        self.read.close().await
     }
 
     /// Closes the connection at once: what is queued is thrown away and the peer sees a reset.

@@ -313,7 +313,7 @@ impl UnixStream {
     /// # Cancellation
     /// **Strict**: the closing goes on in the background.
     pub async fn close(self) -> io::Result<()> {
-        self.read.fd.close().await
+        self.read.close().await
     }
 
     /// Closes the connection at once and throws away what is queued.
