@@ -509,6 +509,10 @@ impl Executor {
         let kept = self.tasks.borrow_mut().remove(account);
         drop(kept);
         let bond = self.bonds.borrow_mut().take(account.index());
+        // What is dropped from here on may spawn, and end the group: the account is another's by then.
+        if let Some(Bond { seat: Some(seat), .. }) = &bond {
+            seat.vacate();
+        }
         if let Some(watch) = &self.watch {
             let is_ending = self.ending.get() != Ending::Not;
             watch.forget(account, task.header(), is_ending, &self.on_report);
@@ -517,11 +521,6 @@ impl Executor {
         match bond {
             None => task.complete(&self.key),
             Some(Bond { debt, seat, .. }) => {
-                // What is dropped here may spawn, and end the group: the account is another's by
-                // then.
-                if let Some(seat) = &seat {
-                    seat.vacate();
-                }
                 let info = task.header().info.clone();
                 task.complete(&self.key);
                 // Only now: whoever waits for the task finds its output.

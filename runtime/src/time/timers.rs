@@ -125,6 +125,7 @@ impl Timers {
             let sleeper = sleeper.cloned();
             let former = self.agenda.borrow_mut().replace(ticket, sleeper);
             drop(former);
+            return self.agenda.borrow_mut().get_mut(ticket).is_none();
         }
         wakes.is_none()
     }
