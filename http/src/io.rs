@@ -98,7 +98,7 @@ impl<S: Sink + Unpin> Write for Io<S> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        // What is copied is copied anyway; this spares hyper the copy that would put the pieces together.
+        // Without it hyper would put the pieces together first, by a copy of its own.
         true
     }
 
